@@ -1,0 +1,123 @@
+"""Canonical bytes: big-endian fixed structs, one encoding per value, so decode-then-encode is the identity.
+
+`Fixed` turns a frozen dataclass with a `LAYOUT` into such a struct; `Reader` parses the few counted lists.
+The layouts are the source of the tables in docs/PROTOCOL.md (a test compares them).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, ClassVar, TypeVar
+
+from edge_client.protocol.errors import DecodeError
+
+_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i", "b8": "8s", "b16": "16s",
+          "b32": "32s", "b64": "64s"}  # fmt: skip
+
+
+class Layout:
+    """Field names and kinds of one fixed struct, and its compiled packer.
+
+    Kinds: u8 u16 u32 u64 (unsigned), i8 i32 (signed), b8 b16 b32 b64 (raw bytes of that length).
+    """
+
+    def __init__(self, name: str, *fields: tuple[str, str]) -> None:
+        self.name = name
+        self.fields = fields
+        self.names = tuple(field for field, _ in fields)
+        self.packer = struct.Struct(">" + "".join(_CODES[kind] for _, kind in fields))
+        self.size_bytes = self.packer.size
+        self._raw = tuple((field, int(kind[1:])) for field, kind in fields if kind[0] == "b")
+
+    def pack(self, record: object) -> bytes:
+        """Bytes of `record`; a wrong length or range is our own bug and raises `ValueError`/`struct.error`."""
+        for field, size_bytes in self._raw:
+            if len(getattr(record, field)) != size_bytes:
+                raise ValueError(f"{self.name}.{field} must be {size_bytes} bytes")
+        return self.packer.pack(*[getattr(record, name) for name in self.names])
+
+    def unpack(self, data: bytes) -> tuple[Any, ...]:
+        """Field values of exactly one struct; raises `DecodeError` on any other length."""
+        if len(data) != self.size_bytes:
+            raise DecodeError(f"{self.name}: {len(data)} bytes instead of {self.size_bytes}")
+        return self.packer.unpack(data)
+
+
+F = TypeVar("F", bound="Fixed")
+
+
+class Fixed:
+    """Base of frozen dataclasses whose constructor takes exactly the fields of `LAYOUT`, in order."""
+
+    __slots__ = ()
+    LAYOUT: ClassVar[Layout]
+
+    def encode(self) -> bytes:
+        """The canonical bytes."""
+        return self.LAYOUT.pack(self)
+
+    @classmethod
+    def decode(cls: type[F], data: bytes) -> F:
+        """Parse exactly one struct; raises `DecodeError`."""
+        record = cls(*cls.LAYOUT.unpack(data))
+        record.check()
+        return record
+
+    def check(self) -> None:
+        """Refuse values that are in range of the encoding but not of the meaning; raises `DecodeError`."""
+
+
+class Reader:
+    """Takes fields off the front of a byte string; every short read is a `DecodeError`."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data = data
+        self._at = 0
+        self._name = name
+
+    def take(self, size_bytes: int) -> bytes:
+        """The next `size_bytes` bytes."""
+        end = self._at + size_bytes
+        if end > len(self._data):
+            raise DecodeError(f"{self._name}: truncated at byte {len(self._data)}")
+        chunk = self._data[self._at : end]
+        self._at = end
+        return chunk
+
+    def uint(self, size_bytes: int) -> int:
+        """The next big-endian unsigned integer."""
+        return int.from_bytes(self.take(size_bytes), "big")
+
+    def fixed(self, kind: type[F]) -> F:
+        """The next fixed struct."""
+        return kind.decode(self.take(kind.LAYOUT.size_bytes))
+
+    def count(self, size_bytes: int, count_max: int) -> int:
+        """The next list length, refused above `count_max` before anything is allocated."""
+        count = self.uint(size_bytes)
+        if count > count_max:
+            raise DecodeError(f"{self._name}: {count} entries, at most {count_max}")
+        return count
+
+    def blob(self, size_bytes: int, length_max: int) -> bytes:
+        """The next byte string with a length prefix of `size_bytes` bytes."""
+        return self.take(self.count(size_bytes, length_max))
+
+    def rest(self) -> bytes:
+        """Everything that is left."""
+        return self.take(len(self._data) - self._at)
+
+    def finish(self) -> None:
+        """Refuse trailing bytes: they would be a second encoding of the same value."""
+        if self._at != len(self._data):
+            raise DecodeError(f"{self._name}: {len(self._data) - self._at} trailing bytes")
+
+
+def uint(value: int, size_bytes: int) -> bytes:
+    """Big-endian unsigned integer of a fixed width."""
+    return value.to_bytes(size_bytes, "big")
+
+
+def blob(data: bytes, size_bytes: int) -> bytes:
+    """A byte string behind its length."""
+    return uint(len(data), size_bytes) + data

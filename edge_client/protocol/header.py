@@ -1,0 +1,118 @@
+"""The block header: 116 bytes that commit to all of history, the block's records and the state after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edge_client.protocol import merkle
+from edge_client.protocol.encoding import Fixed, Layout
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.hashing import Tag, digest
+
+HEADER_VERSION = 1
+LINKED_BYTES = 84
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Fixed):
+    """One header. `height` counts decided blocks (genesis is 0 and has no header), `slot` consensus attempts;
+    `time_s` is seconds since genesis and never decreases along the chain."""
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "Header",
+        ("version", "u8"),
+        ("flags", "u8"),
+        ("proposer", "u8"),
+        ("validators", "u8"),
+        ("height", "u32"),
+        ("slot", "u32"),
+        ("time_s", "u32"),
+        ("epoch", "u32"),
+        ("history_root", "b32"),
+        ("body_root", "b32"),
+        ("app_root", "b32"),
+    )
+    version: int
+    flags: int
+    proposer: int
+    validators: int
+    height: int
+    slot: int
+    time_s: int
+    epoch: int
+    history_root: bytes
+    body_root: bytes
+    app_root: bytes
+
+    def check(self) -> None:
+        """Only version 1 without flags exists; heights and slots start at 1."""
+        if self.version != HEADER_VERSION or self.flags or not self.height or not self.slot:
+            raise DecodeError(f"Header: version {self.version}, flags {self.flags}, height {self.height}")
+        if self.proposer >= self.validators:
+            raise DecodeError(f"Header: proposer {self.proposer} of {self.validators}")
+
+    def hash(self, chain_id: bytes) -> bytes:
+        """The header hash, bound to its chain."""
+        return digest(Tag.HEADER, chain_id, self.encode())
+
+    def encode_linked(self) -> bytes:
+        """The 84 bytes a device stores or is sent when it can rebuild `history_root` from its peaks."""
+        data = self.encode()
+        return data[:20] + data[52:]
+
+    @classmethod
+    def decode_linked(cls, data: bytes, history_root: bytes) -> Header:
+        """Rebuild a header from its 84-byte form; raises `DecodeError`."""
+        if len(data) != LINKED_BYTES:
+            raise DecodeError(f"Header: {len(data)} bytes instead of {LINKED_BYTES}")
+        return cls.decode(data[:20] + history_root + data[20:])
+
+
+@dataclass(frozen=True, slots=True)
+class AppLeaves(Fixed):
+    """The four leaves under `app_root`: the state of everything after the block."""
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "AppLeaves",
+        ("model_root", "b32"),
+        ("state_root", "b32"),
+        ("validators_root", "b32"),
+        ("next_validators_root", "b32"),
+    )
+    model_root: bytes
+    state_root: bytes
+    validators_root: bytes
+    next_validators_root: bytes
+
+    def root(self) -> bytes:
+        """`app_root`."""
+        leaves = (self.model_root, self.state_root, self.validators_root, self.next_validators_root)
+        return merkle.root([digest(Tag.APP, leaf) for leaf in leaves])
+
+
+@dataclass(frozen=True, slots=True)
+class StateLeaves(Fixed):
+    """The four leaves under `state_root`; `reserved` is zero."""
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "StateLeaves",
+        ("accounts_root", "b32"),
+        ("params_hash", "b32"),
+        ("learning_root", "b32"),
+        ("reserved", "b32"),
+    )
+    accounts_root: bytes
+    params_hash: bytes
+    learning_root: bytes
+    reserved: bytes = bytes(32)
+
+    def check(self) -> None:
+        """The fourth leaf is not used yet."""
+        if any(self.reserved):
+            raise DecodeError("StateLeaves: reserved leaf is not zero")
+
+    def root(self) -> bytes:
+        """`state_root`."""
+        leaves = (self.accounts_root, self.params_hash, self.learning_root, self.reserved)
+        return merkle.root([digest(Tag.STATE, leaf) for leaf in leaves])

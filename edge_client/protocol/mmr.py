@@ -1,0 +1,124 @@
+"""Merkle mountain range over all earlier header hashes: what `history_root` of a header commits to.
+
+Leaf 0 is the chain id; leaf h is the hash of the header of height h. A device keeps the peaks only
+(at most 32 hashes), appends each header and checks the next header's `history_root` against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_client.protocol.encoding import Reader, uint
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+
+PEAKS_MAX = 32
+
+
+def parent_hash(left: bytes, right: bytes) -> bytes:
+    """Hash of an inner node of a mountain."""
+    return digest(Tag.MMR_NODE, left, right)
+
+
+def bag(size: int, peaks: Sequence[bytes]) -> bytes:
+    """Root over `size` leaves with these peaks, highest mountain first."""
+    return digest(Tag.MMR, uint(size, 4), *peaks)
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """The peaks of a range of `size` leaves: everything needed to append and to check a root."""
+
+    size: int
+    hashes: tuple[bytes, ...]
+
+    def append(self, leaf: bytes) -> Peaks:
+        """The range with one more leaf."""
+        hashes, size = list(self.hashes), self.size
+        while size & 1:
+            leaf = parent_hash(hashes.pop(), leaf)
+            size >>= 1
+        return Peaks(self.size + 1, (*hashes, leaf))
+
+    def root(self) -> bytes:
+        """The root these peaks stand for."""
+        return bag(self.size, self.hashes)
+
+    def encode(self) -> bytes:
+        """Size, then one hash per set bit of it."""
+        return uint(self.size, 4) + b"".join(self.hashes)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Peaks:
+        """Inverse of `encode`; raises `DecodeError`."""
+        reader = Reader(data, "Peaks")
+        size = reader.uint(4)
+        hashes = tuple(reader.take(HASH_BYTES) for _ in range(bin(size).count("1")))
+        reader.finish()
+        return cls(size, hashes)
+
+
+EMPTY = Peaks(0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class MmrProof:
+    """That a leaf stands at `index` under a root: siblings inside its mountain, and all peaks of the range."""
+
+    index: int
+    siblings: tuple[bytes, ...]
+    peaks: Peaks
+
+    def root_for(self, leaf: bytes) -> bytes | None:
+        """The root proven for `leaf`, or None when the proof's shape does not fit its size."""
+        mountain = _mountain(self.peaks.size, self.index)
+        if mountain is None:
+            return None
+        which, start, height = mountain
+        if len(self.siblings) != height or len(self.peaks.hashes) != bin(self.peaks.size).count("1"):
+            return None
+        node, at = leaf, self.index - start
+        for sibling in self.siblings:
+            node = parent_hash(sibling, node) if at & 1 else parent_hash(node, sibling)
+            at >>= 1
+        return self.peaks.root() if node == self.peaks.hashes[which] else None
+
+
+def _mountain(size: int, index: int) -> tuple[int, int, int] | None:
+    """(number of the mountain, its first leaf, its height) that holds leaf `index`."""
+    start = 0
+    for which, height in enumerate(h for h in range(size.bit_length() - 1, -1, -1) if size >> h & 1):
+        if start <= index < start + (1 << height):
+            return which, start, height
+        start += 1 << height
+    return None
+
+
+def peaks_of(leaves: Sequence[bytes]) -> Peaks:
+    """The peaks over a whole list of leaves."""
+    peaks = EMPTY
+    for leaf in leaves:
+        peaks = peaks.append(leaf)
+    return peaks
+
+
+def prove(leaves: Sequence[bytes], index: int) -> MmrProof:
+    """Proof for leaf `index` of a full list of leaves (validators hold them all)."""
+    mountain = _mountain(len(leaves), index)
+    if mountain is None:
+        raise IndexError(f"leaf {index} of {len(leaves)}")
+    _, start, height = mountain
+    row, at, siblings = list(leaves[start : start + (1 << height)]), index - start, []
+    while len(row) > 1:
+        siblings.append(row[at ^ 1])
+        row = [parent_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+        at >>= 1
+    return MmrProof(index, tuple(siblings), peaks_of(leaves))
+
+
+def decode_hashes(reader: Reader, count: int) -> tuple[bytes, ...]:
+    """`count` hashes off a reader; raises `DecodeError` when there are fewer."""
+    if count > PEAKS_MAX:
+        raise DecodeError(f"{count} hashes, at most {PEAKS_MAX}")
+    return tuple(reader.take(HASH_BYTES) for _ in range(count))

@@ -1,0 +1,83 @@
+"""The validator set of an epoch: who votes, how many votes decide, who leads a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge_client.protocol import merkle
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.keys import KEY_BYTES
+
+VALIDATORS_MAX = 16
+
+
+def quorum(count: int) -> int:
+    """Votes that decide among `count` validators: more than two thirds."""
+    return 2 * count // 3 + 1
+
+
+def faulty_max(count: int) -> int:
+    """How many of `count` validators may be faulty while the protocol keeps its promises."""
+    return (count - 1) // 3
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSet:
+    """Ed25519 keys in voting order; a validator's index in this tuple is its name in votes and headers."""
+
+    keys: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.keys) <= VALIDATORS_MAX or len(set(self.keys)) != len(self.keys):
+            raise DecodeError(f"{len(self.keys)} validator keys: 1 to {VALIDATORS_MAX}, all different")
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return len(self.keys)
+
+    @property
+    def quorum(self) -> int:
+        """q = floor(2n/3) + 1."""
+        return quorum(self.count)
+
+    @property
+    def faulty_max(self) -> int:
+        """f = floor((n-1)/3)."""
+        return faulty_max(self.count)
+
+    def index_of(self, public_key: bytes) -> int | None:
+        """The validator's index, or None for a key outside the set."""
+        return self.keys.index(public_key) if public_key in self.keys else None
+
+    def root(self) -> bytes:
+        """What `app_root` commits to."""
+        return merkle.root([digest(Tag.VALIDATORS, key) for key in self.keys])
+
+    def leader(self, seed: bytes, slot: int) -> int:
+        """Index of the leader of `slot`; the order is a permutation drawn from the epoch's seed (R1)."""
+        order = sorted(range(self.count), key=lambda i: digest(Tag.LEADER, seed, self.keys[i]))
+        return order[slot % self.count]
+
+    def encode(self) -> bytes:
+        """All keys, one after the other."""
+        return b"".join(self.keys)
+
+    @classmethod
+    def decode(cls, data: bytes) -> ValidatorSet:
+        """Inverse of `encode`; raises `DecodeError`."""
+        if len(data) % KEY_BYTES:
+            raise DecodeError(f"ValidatorSet: {len(data)} bytes")
+        return cls(tuple(data[i : i + KEY_BYTES] for i in range(0, len(data), KEY_BYTES)))
+
+    def responders(self, nonce: int) -> list[int]:
+        """Indices in the order in which validators answer an ask with this nonce (PROTOCOL §Asks)."""
+        seed = nonce.to_bytes(8, "big")
+        return sorted(range(self.count), key=lambda i: digest(Tag.ASK, seed, self.keys[i]))
+
+
+def signer_indices(bitmap: int) -> Iterable[int]:
+    """Indices of the set bits, ascending."""
+    return (i for i in range(bitmap.bit_length()) if bitmap >> i & 1)
