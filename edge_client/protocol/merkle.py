@@ -7,7 +7,7 @@ its last node unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_client.protocol.encoding import uint
 from edge_client.protocol.hashing import ZERO_HASH, Tag, digest
@@ -50,6 +50,29 @@ def root(leaves: Sequence[bytes]) -> bytes:
 def root_of_levels(rows: Sequence[Sequence[bytes]]) -> bytes:
     """Root of a tree whose levels are already there."""
     return seal(len(rows[0]), rows[-1][0] if rows[0] else ZERO_HASH)
+
+
+def changed(
+    rows: Sequence[Sequence[bytes]], touched: Mapping[int, bytes], added: Sequence[bytes]
+) -> list[list[bytes]]:
+    """Levels after replacing some leaf hashes and appending others; costs O(changes x depth) hashes."""
+    row = list(rows[0])
+    for i, leaf in touched.items():
+        row[i] = leaf
+    dirty = set(touched) | set(range(len(row), len(row) + len(added)))
+    row += added
+    out = [row]
+    while len(out[-1]) > 1:
+        below = out[-1]
+        width = (len(below) + 1) >> 1
+        old = rows[len(out)] if len(out) < len(rows) else ()
+        row = list(old[:width]) + [b""] * (width - len(old))
+        dirty = {i >> 1 for i in dirty}
+        for i in dirty:
+            pair = below[2 * i : 2 * i + 2]
+            row[i] = node_hash(*pair) if len(pair) == 2 else pair[0]
+        out.append(row)
+    return out
 
 
 def path(rows: Sequence[Sequence[bytes]], index: int) -> list[bytes]:

@@ -1,0 +1,187 @@
+"""Re-execution: state and model after a block as a pure function of the state before and the body (DESIGN §7.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from edge_client.protocol.accounts import ACCOUNTS_MAX, Account
+from edge_client.protocol.body import Body
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.execution import arithmetic
+from edge_client.protocol.execution.checks import (
+    Rules,
+    check_params,
+    check_register,
+    check_update,
+    steps_asked,
+)
+from edge_client.protocol.execution.mint import shares
+from edge_client.protocol.execution.selection import threshold
+from edge_client.protocol.model import decode_model, encode_model, model_root
+from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.records import ParamsChange, Register
+from edge_client.protocol.state import Base, ChainState, bases_root
+from edge_client.protocol.update import UpdateBody, UpdateHead
+
+
+class Bodies(Protocol):
+    """Content-addressed lookup of the large objects a block names."""
+
+    def update(self, root: bytes) -> bytes | None:
+        """The update body with this root, or None."""
+        ...
+
+    def model(self, root: bytes) -> bytes | None:
+        """The model bytes with this root, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a block is executed with beside its body: its header's height, time and history root."""
+
+    height: int
+    time_s: int
+    history_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What one account got for its update: the weight it had and the units minted for it."""
+
+    account: int
+    weight: int
+    reward: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Outcome of a block. `model` is None when the block did not close the round."""
+
+    state: ChainState
+    model: bytes | None
+    credits: tuple[Credit, ...]
+    saturated_count: int
+
+
+def execute(rules: Rules, state: ChainState, slot: Slot, body: Body, bodies: Bodies) -> Executed:
+    """Apply a block; raises `ProtocolError` when any record, or the block as a whole, is not allowed.
+
+    The records are judged against the state before the block; updates close the round, and changes of params
+    come into force with the next round.
+    """
+    if not body.records:
+        raise ProtocolError(Reason.INVALID_BLOCK, "no records")
+    state_after_records = _apply_records(rules, state, body)
+    updates = body.updates
+    if not updates:
+        return Executed(state_after_records, None, (), 0)
+    _check_close(rules, state, slot, updates)
+    return _close_round(rules, state, state_after_records, slot, updates, bodies)
+
+
+def _apply_records(rules: Rules, state: ChainState, body: Body) -> ChainState:
+    registrations = [record for record in body.records if isinstance(record, Register)]
+    changes = [record for record in body.records if isinstance(record, ParamsChange)]
+    if len(registrations) > state.params.in_force.registrations_max or len(changes) > 1:
+        raise ProtocolError(Reason.INVALID_BLOCK, "too many registrations or changes of params")
+    if len(state.accounts) + len(registrations) > ACCOUNTS_MAX:
+        raise ProtocolError(Reason.INVALID_BLOCK, "account table is full")
+    for record in registrations:
+        check_register(rules, state, record)
+    keys = {record.public_key for record in registrations}
+    vouchers = {record.voucher for record in registrations if record.voucher}
+    if len(keys) != len(registrations) or len(vouchers) not in (0, len(registrations)):
+        raise ProtocolError(Reason.DUPLICATE, "a key or voucher registers twice in one block")
+    added = [
+        Account(record.public_key, last_round=state.learning.round - 1, voucher=record.voucher)
+        for record in registrations
+    ]
+    params = state.params
+    for change in changes:
+        check_params(rules, state, change)
+        params = ParamsPair(params.in_force, change.params)
+    return replace(state, accounts=state.accounts.changed({}, added), params=params)
+
+
+def _check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[UpdateHead, ...]) -> None:
+    params = state.params.in_force
+    if not params.min_updates <= len(updates) <= params.k_max:
+        raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates")
+    if any(a.account == b.account for a, b in zip(updates, updates[1:], strict=False)):
+        raise ProtocolError(Reason.DUPLICATE, "two updates of one account")
+    selected = [check_update(rules, state, head) for head in updates]
+    if slot.time_s >= state.learning.opened_at_s + params.round_s:
+        return
+    if not all(selected):
+        raise ProtocolError(Reason.UNSELECTED, "unselected update before the deadline")
+    if len(updates) < params.k:
+        raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates before the deadline")
+
+
+def _close_round(
+    rules: Rules,
+    before: ChainState,
+    after: ChainState,
+    slot: Slot,
+    updates: tuple[UpdateHead, ...],
+    bodies: Bodies,
+) -> Executed:
+    model, used, saturated = _aggregate(rules, before, updates, bodies)
+    rewards = shares(before.params.in_force.mint, used)
+    credits = tuple(
+        Credit(head.account, weight, reward)
+        for head, weight, reward in zip(updates, used, rewards, strict=True)
+    )
+    changes = {
+        credit.account: before.accounts[credit.account].credited(head.round, credit.weight, credit.reward)
+        for head, credit in zip(updates, credits, strict=True)
+    }
+    accounts = after.accounts.changed(changes, [])
+    state = _open_next(replace(after, accounts=accounts), slot, model_root(model), len(updates))
+    return Executed(state, model, credits, saturated)
+
+
+def _aggregate(
+    rules: Rules, state: ChainState, updates: tuple[UpdateHead, ...], bodies: Bodies
+) -> tuple[bytes, list[int], int]:
+    params, manifest = state.params.in_force, rules.genesis.manifest
+    raw = []
+    for head in updates:
+        asked = steps_asked(params, head.samples)
+        earned = arithmetic.credit(head.samples, params.sample_cap, head.steps, asked)
+        raw.append(arithmetic.raw_weight(arithmetic.SCORE_FULL, earned, state.learning.round - head.round))
+    total = arithmetic.Sum(manifest.sizes)
+    used = []
+    for head, weight in zip(updates, arithmetic.normalised_weights(raw), strict=True):
+        body = UpdateBody.decode(_need(bodies.update(head.update_root), head.update_root), manifest.sizes)
+        used.append(total.add(body, weight, params.clip_norm_q20))
+    base = decode_model(_need(bodies.model(state.model_root), state.model_root), manifest.parameter_count)
+    vector, saturated = total.apply_to(base, manifest.frac_bits)
+    return encode_model(vector), used, saturated
+
+
+def _open_next(state: ChainState, slot: Slot, model: bytes, update_count: int) -> ChainState:
+    round_number, params = state.learning.round + 1, state.params.next
+    theta = threshold(params, state.accounts, round_number, slot.history_root)
+    base = Base(round_number, slot.height, theta, slot.history_root, model)
+    bases = (*state.bases, base)[-(params.staleness_max + 1) :]
+    learning = replace(
+        state.learning,
+        round=round_number,
+        opened_height=slot.height,
+        opened_at_s=slot.time_s,
+        updates=update_count,
+        theta=theta,
+        seed=slot.history_root,
+        bases_root=bases_root(bases),
+    )
+    return replace(state, params=ParamsPair(params, params), learning=learning, bases=bases)
+
+
+def _need(data: bytes | None, root: bytes) -> bytes:
+    """A missing object is our own bug: blocks are executed only when everything they name is on disk."""
+    if data is None:
+        raise RuntimeError(f"object {root.hex()[:16]} is not stored")
+    return data

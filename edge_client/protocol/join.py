@@ -1,0 +1,135 @@
+"""The join string: one line that lets a device find a chain and trust nothing else.
+
+`flchain:<mqtt url>[,<mqtt url>]?g=<chain id>[&c=<height>:<header hash>][&ca=<sha256>][&v=<voucher>][&k=<check>]`
+
+`k` is four bytes over everything before it: a typo is told from a chain that does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+
+SCHEME = "flchain:"
+SERVER_SCHEMES = ("mqtt", "mqtts")
+SERVERS_MAX = 8
+VOUCHER_BYTES = 4 + 1 + 32 + 64
+_CHECK_CHARS = 8
+
+
+class JoinError(ValueError):
+    """The join string cannot be right; the text says which part and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A header the operator vouches for."""
+
+    height: int
+    header_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """One admission: number, owner, the secret seed of the voucher key and the owner's signature on it."""
+
+    number: int
+    owner: int
+    seed: bytes
+    owner_signature: bytes
+
+    def encode(self) -> bytes:
+        """Number (u32), owner (u8), seed, signature."""
+        return self.number.to_bytes(4, "big") + bytes([self.owner]) + self.seed + self.owner_signature
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A parsed join string."""
+
+    servers: tuple[str, ...]
+    chain_id: bytes
+    checkpoint: Checkpoint | None = None
+    ca_sha256: bytes | None = None
+    voucher: Voucher | None = None
+
+    def text(self) -> str:
+        """The one line, with its check."""
+        parts = [f"g={self.chain_id.hex()}"]
+        if self.checkpoint is not None:
+            parts.append(f"c={self.checkpoint.height}:{self.checkpoint.header_hash.hex()}")
+        if self.ca_sha256 is not None:
+            parts.append(f"ca={self.ca_sha256.hex()}")
+        if self.voucher is not None:
+            parts.append(f"v={self.voucher.encode().hex()}")
+        body = f"{SCHEME}{','.join(self.servers)}?{'&'.join(parts)}"
+        return f"{body}&k={_check(body)}"
+
+
+def parse_join(text: str) -> Join:
+    """Parse a join string; raises `JoinError` with one sentence."""
+    text = text.strip()
+    if not text.startswith(SCHEME):
+        raise JoinError(f"a join string starts with '{SCHEME}', this one with '{text[:12]}'")
+    body, _, check = text.partition("&k=")
+    if check and check != _check(body):
+        raise JoinError("the join string has a typo: its check 'k=' does not fit the rest; copy it again")
+    servers, _, query = body[len(SCHEME) :].partition("?")
+    fields: dict[str, str] = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name not in ("g", "c", "ca", "v") or name in fields:
+            raise JoinError(f"the join string has an unknown or repeated part '{part[:20]}'")
+        fields[name] = value
+    if "g" not in fields:
+        raise JoinError("the join string lacks the chain id 'g='")
+    return Join(
+        _servers(servers),
+        _hex("g", fields["g"], HASH_BYTES),
+        _checkpoint(fields["c"]) if "c" in fields else None,
+        _hex("ca", fields["ca"], HASH_BYTES) if "ca" in fields else None,
+        _voucher(fields["v"]) if "v" in fields else None,
+    )
+
+
+def _servers(text: str) -> tuple[str, ...]:
+    servers = tuple(text.split(","))
+    if len(servers) > SERVERS_MAX:
+        raise JoinError(f"the join string names {len(servers)} servers, at most {SERVERS_MAX}")
+    for server in servers:
+        parts = urlsplit(server)
+        if parts.scheme not in SERVER_SCHEMES or not parts.hostname:
+            raise JoinError(f"'{server}' is not an MQTT address like mqtts://host:8883")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise JoinError(f"'{server}' has a port that is not a number below 65536") from None
+    return servers
+
+
+def _hex(name: str, value: str, size_bytes: int) -> bytes:
+    try:
+        data = bytes.fromhex(value)
+    except ValueError:
+        data = b""
+    if len(data) != size_bytes or len(value) != 2 * size_bytes:
+        raise JoinError(f"'{name}=' in the join string must be {2 * size_bytes} hex digits, not {len(value)}")
+    return data
+
+
+def _checkpoint(value: str) -> Checkpoint:
+    height, _, header_hash = value.partition(":")
+    if not height.isdecimal():
+        raise JoinError("'c=' in the join string must be HEIGHT:HASH")
+    return Checkpoint(int(height), _hex("c", header_hash, HASH_BYTES))
+
+
+def _voucher(value: str) -> Voucher:
+    data = _hex("v", value, VOUCHER_BYTES)
+    return Voucher(int.from_bytes(data[:4], "big"), data[4], data[5:37], data[37:])
+
+
+def _check(body: str) -> str:
+    return digest(Tag.RECORD, body.encode()).hex()[:_CHECK_CHARS]

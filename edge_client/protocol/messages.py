@@ -1,0 +1,324 @@
+"""Every message that is not a chunk: what devices ask, what validators say, and how validators talk.
+
+First byte = kind. A message is decoded with the function of its topic (`decode_ask`, `decode_say`,
+`decode_validator_say`, `decode_validator_ask`), each of which raises `DecodeError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.body import RecordProof
+from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind
+from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.hashing import HASH_BYTES
+from edge_client.protocol.keys import SIGNATURE_BYTES, Purpose, Signer, Verify, signing_bytes
+from edge_client.protocol.light import HeaderRun
+from edge_client.protocol.records import Record, decode_record, encode_record
+from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.votes import Certificate, Proposal, Vote
+
+CLAIMS_MAX = 16
+REASONS = tuple(Reason)
+
+
+# --- device -> validators ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOffer:
+    """`up/<dev>/head/<root>`: a signed head and the hashes of the body's chunks."""
+
+    head: UpdateHead
+    chunk_hashes: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        """Head, then counted hashes (u16)."""
+        return self.head.encode() + uint(len(self.chunk_hashes), 2) + b"".join(self.chunk_hashes)
+
+    @classmethod
+    def decode(cls, data: bytes) -> UpdateOffer:
+        """Inverse of `encode`; raises `DecodeError`."""
+        reader = Reader(data, "UpdateOffer")
+        head = reader.fixed(UpdateHead)
+        hashes = tuple(reader.take(HASH_BYTES) for _ in range(reader.count(2, CHUNKS_MAX)))
+        reader.finish()
+        return cls(head, hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRecord:
+    """Ask: put this record (a registration, a change of params) into a block. Every validator keeps it."""
+
+    record: Record
+
+    def encode(self) -> bytes:
+        """The record with its tag."""
+        return encode_record(self.record)
+
+    @classmethod
+    def read(cls, reader: Reader) -> SubmitRecord:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(decode_record(reader.rest()))
+
+
+@dataclass(frozen=True, slots=True)
+class GetHeaders:
+    """Ask: headers of heights `first` to `last`; the answer may stop earlier, at a certified one."""
+
+    first: int
+    last: int
+
+    def encode(self) -> bytes:
+        """Two heights (u32)."""
+        return uint(self.first, 4) + uint(self.last, 4)
+
+    @classmethod
+    def read(cls, reader: Reader) -> GetHeaders:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(reader.uint(4), reader.uint(4))
+
+
+@dataclass(frozen=True, slots=True)
+class GetChunks:
+    """Ask: these chunks of an object; a bitmap of count 0 asks for the first window of an object of
+    unknown size."""
+
+    kind: ObjectKind
+    root: bytes
+    wanted: Bitmap
+
+    def encode(self) -> bytes:
+        """Kind (u8), root, bitmap."""
+        return uint(self.kind, 1) + self.root + self.wanted.encode()
+
+    @classmethod
+    def read(cls, reader: Reader) -> GetChunks:
+        """Parse from a reader; raises `DecodeError`."""
+        kind = reader.uint(1)
+        if kind not in tuple(ObjectKind):
+            raise DecodeError(f"GetChunks: kind {kind}")
+        return cls(ObjectKind(kind), reader.take(HASH_BYTES), Bitmap.read(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ask: my account, and what became of these updates."""
+
+    update_roots: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        """Counted roots (u8)."""
+        return uint(len(self.update_roots), 1) + b"".join(self.update_roots)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Claim:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(tuple(reader.take(HASH_BYTES) for _ in range(reader.count(1, CLAIMS_MAX))))
+
+
+Question = SubmitRecord | GetHeaders | GetChunks | Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question on `up/<dev>/ask` or `val/<val>/ask`.
+
+    The validator that stands at place `attempt` of `ValidatorSet.responders(nonce)` answers; who hears
+    nothing for two seconds asks again with the next attempt.
+    """
+
+    nonce: int
+    attempt: int
+    question: Question
+
+    def encode(self) -> bytes:
+        """Kind (u8), nonce (u64), attempt (u8), question."""
+        kind = _QUESTIONS.index(type(self.question)) + 1
+        return uint(kind, 1) + uint(self.nonce, 8) + uint(self.attempt, 1) + self.question.encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Ask:
+        """Inverse of `encode`; raises `DecodeError`."""
+        reader = Reader(data, "Ask")
+        kind, nonce, attempt = reader.uint(1), reader.uint(8), reader.uint(1)
+        if not 1 <= kind <= len(_QUESTIONS):
+            raise DecodeError(f"Ask: kind {kind}")
+        ask = cls(nonce, attempt, _QUESTIONS[kind - 1].read(reader))
+        reader.finish()
+        return ask
+
+
+_QUESTIONS: tuple[type[SubmitRecord] | type[GetHeaders] | type[GetChunks] | type[Claim], ...] = (
+    SubmitRecord,
+    GetHeaders,
+    GetChunks,
+    Claim,
+)
+
+
+# --- validator -> device ----------------------------------------------------------------------------------
+
+ACCEPTED, REFUSED = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Fixed):
+    """A validator's word on an update: its body is on my disk (verdict 1), or I refuse it and why (2).
+
+    `reason` is the place in `errors.Reason`, 0 with verdict 1; `height` is the validator's latest height.
+    """
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "Receipt",
+        ("verdict", "u8"),
+        ("reason", "u8"),
+        ("height", "u32"),
+        ("update_root", "b32"),
+        ("signature", "b64"),
+    )
+    verdict: int
+    reason: int
+    height: int
+    update_root: bytes
+    signature: bytes = bytes(SIGNATURE_BYTES)
+
+    def check(self) -> None:
+        """Known verdicts and reasons only."""
+        if self.verdict not in (ACCEPTED, REFUSED) or self.reason >= len(REASONS):
+            raise DecodeError(f"Receipt: verdict {self.verdict}, reason {self.reason}")
+        if self.verdict == ACCEPTED and self.reason:
+            raise DecodeError("Receipt: accepted with a reason")
+
+    def signing_bytes(self, chain_id: bytes) -> bytes:
+        """What the validator signs."""
+        return signing_bytes(Purpose.RECEIPT, chain_id, self.encode()[:-SIGNATURE_BYTES])
+
+    def sign(self, signer: Signer, chain_id: bytes) -> Receipt:
+        """The receipt with the validator's signature."""
+        return replace(self, signature=signer.sign(self.signing_bytes(chain_id)))
+
+    def verify(self, chain_id: bytes, public_key: bytes, verify: Verify) -> None:
+        """Raise `ProtocolError` unless this validator signed."""
+        if not verify(public_key, self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, "receipt")
+
+    @classmethod
+    def read(cls, reader: Reader) -> Receipt:
+        """Parse from a reader; raises `DecodeError`."""
+        return reader.fixed(cls)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingChunks:
+    """These chunks of your update have not arrived here."""
+
+    update_root: bytes
+    missing: Bitmap
+
+    def encode(self) -> bytes:
+        """Root, bitmap."""
+        return self.update_root + self.missing.encode()
+
+    @classmethod
+    def read(cls, reader: Reader) -> MissingChunks:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(reader.take(HASH_BYTES), Bitmap.read(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That an update stands in the block of `height`."""
+
+    update_root: bytes
+    height: int
+    proof: RecordProof
+
+    def encode(self) -> bytes:
+        """Root, height (u32), proof."""
+        return self.update_root + uint(self.height, 4) + self.proof.encode()
+
+    @classmethod
+    def read(cls, reader: Reader) -> Inclusion:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(reader.take(HASH_BYTES), reader.uint(4), RecordProof.read(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Answer to `Claim` as of block `height`: the account if there is one, and the updates found."""
+
+    height: int
+    account: AccountProof | None
+    inclusions: tuple[Inclusion, ...]
+
+    def encode(self) -> bytes:
+        """Height (u32), account flag (u8) and proof, counted inclusions (u8)."""
+        account = b"\x00" if self.account is None else b"\x01" + self.account.encode()
+        listed = b"".join(one.encode() for one in self.inclusions)
+        return uint(self.height, 4) + account + uint(len(self.inclusions), 1) + listed
+
+    @classmethod
+    def read(cls, reader: Reader) -> Claimed:
+        """Parse from a reader; raises `DecodeError`."""
+        height = reader.uint(4)
+        account = AccountProof.read(reader) if reader.count(1, 1) else None
+        return cls(height, account, tuple(Inclusion.read(reader) for _ in range(reader.count(1, CLAIMS_MAX))))
+
+
+Say = Receipt | MissingChunks | HeaderRun | Claimed
+
+# --- validator -> validators ------------------------------------------------------------------------------
+
+ConsensusMessage = Proposal | Vote | Certificate
+
+_SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
+    (Receipt, Receipt.read),
+    (MissingChunks, MissingChunks.read),
+    (HeaderRun, HeaderRun.read),
+    (Claimed, Claimed.read),
+)
+
+
+def encode_say(message: Say) -> bytes:
+    """Kind (u8: receipt, missing chunks, headers, claimed), then the message."""
+    kinds = [kind for kind, _ in _SAYS]
+    return uint(kinds.index(type(message)) + 1, 1) + message.encode()
+
+
+def decode_say(data: bytes) -> Say:
+    """Inverse of `encode_say`; raises `DecodeError`."""
+    reader = Reader(data, "Say")
+    kind = reader.uint(1)
+    if not 1 <= kind <= len(_SAYS):
+        raise DecodeError(f"Say: kind {kind}")
+    message = _SAYS[kind - 1][1](reader)
+    reader.finish()
+    return message
+
+
+def encode_validator_say(message: ConsensusMessage | HeaderRun) -> bytes:
+    """Kind (u8: proposal, vote, certificate, headers), then the message."""
+    kinds = (Proposal, Vote, Certificate, HeaderRun)
+    return uint(kinds.index(type(message)) + 1, 1) + message.encode()
+
+
+def decode_validator_say(data: bytes) -> ConsensusMessage | HeaderRun:
+    """Inverse of `encode_validator_say`; raises `DecodeError`."""
+    kind, payload = data[:1], data[1:]
+    if kind == b"\x01":
+        return Proposal.decode(payload)
+    if kind == b"\x02":
+        return Vote.decode(payload)
+    if kind == b"\x03":
+        return Certificate.decode(payload)
+    if kind != b"\x04":
+        raise DecodeError(f"validator message of kind {kind.hex() or 'missing'}")
+    reader = Reader(payload, "HeaderRun")
+    run = HeaderRun.read(reader)
+    reader.finish()
+    return run

@@ -1,0 +1,49 @@
+"""The exchanged vector: int32 parameters, their bytes and the root that headers commit to.
+
+Value of a parameter = int32 * 2**-frac_bits (frac_bits is in the manifest). The root is a Merkle tree over
+pieces of 4,096 parameters (16 KiB, big-endian), so that a device can check and fetch single pieces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_client.protocol import merkle
+from edge_client.protocol.chunks import chunk_hash, split
+from edge_client.protocol.encoding import uint
+from edge_client.protocol.errors import DecodeError, Reason
+from edge_client.protocol.hashing import Tag, digest
+
+Vector = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+
+PARAMETERS_MAX = 1 << 24
+
+
+def encode_model(vector: Vector) -> bytes:
+    """Big-endian int32 bytes of the vector (shape [parameters])."""
+    return vector.astype(">i4").tobytes()
+
+
+def decode_model(data: bytes, parameter_count: int) -> Vector:
+    """Inverse of `encode_model`; raises `DecodeError` on any other length."""
+    if len(data) != 4 * parameter_count:
+        raise DecodeError(f"model of {len(data)} bytes, not {4 * parameter_count}", Reason.WRONG_SHAPE)
+    return np.frombuffer(data, dtype=">i4").astype(np.int32)
+
+
+def model_root(data: bytes) -> bytes:
+    """Root of a model's bytes."""
+    return digest(Tag.MODEL, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in split(data)]))
+
+
+def to_float(vector: Vector, frac_bits: int) -> Floats:
+    """The float32 values a device trains on."""
+    return np.ldexp(vector.astype(np.float64), -frac_bits).astype(np.float32)
+
+
+def to_fixed(values: Floats, frac_bits: int) -> Vector:
+    """Nearest fixed-point values, saturating (used once, for the model of genesis)."""
+    scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))
+    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)

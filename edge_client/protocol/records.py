@@ -1,0 +1,152 @@
+"""Typed records: everything a block can say. A block body is a sorted list of them (PROTOCOL §Records)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import ClassVar
+
+from edge_client.protocol.encoding import Fixed, Layout
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.keys import (
+    KEY_BYTES,
+    SIGNATURE_BYTES,
+    Purpose,
+    Signer,
+    Verify,
+    is_small_order,
+    signing_bytes,
+)
+from edge_client.protocol.params import RoundParams
+from edge_client.protocol.update import UpdateHead
+
+OWNERS_MAX = 4
+NO_SIGNATURE = bytes(SIGNATURE_BYTES)
+
+
+class RecordTag(IntEnum):
+    """First byte of a record. Tags without a struct here make a block invalid in header version 1."""
+
+    UPDATE = 1
+    REGISTER = 2
+    REVOKE = 3
+    ROTATE = 4
+    OPT_IN = 5
+    OPT_OUT = 6
+    PARAMS = 7
+    CUT = 8
+    SCORE_COMMIT = 9
+    SCORE_REVEAL = 10
+    EVIDENCE = 11
+    ROLLBACK = 12
+    FORGET = 13
+    REDEEM = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Register(Fixed):
+    """A device asks for an account. With admission by token the device also shows a voucher: a key that an
+    owner signed, and that key's signature over the device's key; everything of it is zero otherwise."""
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "Register",
+        ("public_key", "b32"),
+        ("voucher", "u32"),
+        ("owner", "u8"),
+        ("voucher_key", "b32"),
+        ("owner_signature", "b64"),
+        ("voucher_signature", "b64"),
+        ("signature", "b64"),
+    )
+    public_key: bytes
+    voucher: int = 0
+    owner: int = 0
+    voucher_key: bytes = bytes(KEY_BYTES)
+    owner_signature: bytes = NO_SIGNATURE
+    voucher_signature: bytes = NO_SIGNATURE
+    signature: bytes = NO_SIGNATURE
+
+    def signing_bytes(self, chain_id: bytes) -> bytes:
+        """What the device signs: everything but its signature."""
+        return signing_bytes(Purpose.REGISTER, chain_id, self.encode()[:-SIGNATURE_BYTES])
+
+    def sign(self, signer: Signer, chain_id: bytes) -> Register:
+        """The record with the device's signature."""
+        return replace(self, signature=signer.sign(self.signing_bytes(chain_id)))
+
+    def verify(self, chain_id: bytes, verify: Verify) -> None:
+        """Raise `ProtocolError` unless the key is usable and its holder signed."""
+        if is_small_order(self.public_key):
+            raise ProtocolError(Reason.OUT_OF_RANGE, "device key of small order")
+        if not verify(self.public_key, self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, "registration")
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsChange(Fixed):
+    """New RoundParams, signed by the owner threshold; unused signature places are zero."""
+
+    LAYOUT: ClassVar[Layout] = Layout(
+        "ParamsChange",
+        *RoundParams.LAYOUT.fields,
+        ("signers", "u8"),
+        *((f"signature_{i}", "b64") for i in range(OWNERS_MAX)),
+    )
+    params: RoundParams
+    signatures: tuple[bytes | None, ...]
+
+    def encode(self) -> bytes:
+        """The params, the bitmap of owners that signed, and four signature places."""
+        signers = sum(1 << i for i, one in enumerate(self.signatures) if one is not None)
+        places = [one or NO_SIGNATURE for one in self.signatures]
+        places += [NO_SIGNATURE] * (OWNERS_MAX - len(places))
+        return self.params.encode() + bytes([signers]) + b"".join(places)
+
+    @classmethod
+    def decode(cls, data: bytes) -> ParamsChange:
+        """Inverse of `encode`; raises `DecodeError`."""
+        values = cls.LAYOUT.unpack(data)
+        params = RoundParams.decode(data[: RoundParams.LAYOUT.size_bytes])
+        signers, places = values[-OWNERS_MAX - 1], values[-OWNERS_MAX:]
+        signatures = tuple(one if signers >> i & 1 else None for i, one in enumerate(places))
+        change = cls(params, signatures)
+        if change.encode() != data:
+            raise DecodeError("ParamsChange: signature without its bit")
+        return change
+
+    def verify(self, chain_id: bytes, owners: tuple[bytes, ...], threshold: int, verify: Verify) -> None:
+        """Raise `ProtocolError` unless `threshold` different owners signed these params for this chain."""
+        message = signing_bytes(Purpose.PARAMS, chain_id, self.params.encode())
+        signed = [i for i, one in enumerate(self.signatures) if one is not None]
+        if len(signed) < threshold:
+            raise ProtocolError(Reason.TOO_FEW_SIGNATURES, f"{len(signed)} owners of {threshold}")
+        for i in signed:
+            if i >= len(owners) or not verify(owners[i], message, self.signatures[i] or NO_SIGNATURE):
+                raise ProtocolError(Reason.BAD_SIGNATURE, f"owner {i} on a change of params")
+
+
+Record = UpdateHead | Register | ParamsChange
+
+_KINDS: dict[RecordTag, type[UpdateHead] | type[Register] | type[ParamsChange]] = {
+    RecordTag.UPDATE: UpdateHead,
+    RecordTag.REGISTER: Register,
+    RecordTag.PARAMS: ParamsChange,
+}
+_TAGS = {kind: tag for tag, kind in _KINDS.items()}
+
+
+def encode_record(record: Record) -> bytes:
+    """Tag, then struct."""
+    return bytes([_TAGS[type(record)]]) + record.encode()
+
+
+def decode_record(data: bytes) -> Record:
+    """Inverse of `encode_record`; raises `DecodeError`."""
+    return kind_of(data[:1]).decode(data[1:])
+
+
+def kind_of(tag: bytes) -> type[UpdateHead] | type[Register] | type[ParamsChange]:
+    """The struct behind a tag byte; raises `DecodeError` for a tag this version does not know."""
+    if not tag or tag[0] not in _KINDS:
+        raise DecodeError(f"unknown record tag {tag.hex() or 'missing'}")
+    return _KINDS[RecordTag(tag[0])]
