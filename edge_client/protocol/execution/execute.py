@@ -1,8 +1,9 @@
-"""Re-execution: state and model after a block as a pure function of the state before and the body (DESIGN §7.9)."""
+"""Re-execution: state and model after a block as a pure function of the state before and the body [EXE]."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 from edge_client.protocol.accounts import ACCOUNTS_MAX, Account
@@ -69,10 +70,9 @@ def execute(rules: Rules, state: ChainState, slot: Slot, body: Body, bodies: Bod
     """Apply a block; raises `ProtocolError` when any record, or the block as a whole, is not allowed.
 
     The records are judged against the state before the block; updates close the round, and changes of params
-    come into force with the next round.
+    come into force with the next round. A block without records changes nothing (whether one may exist at
+    all is a rule of consensus).
     """
-    if not body.records:
-        raise ProtocolError(Reason.INVALID_BLOCK, "no records")
     state_after_records = _apply_records(rules, state, body)
     updates = body.updates
     if not updates:
@@ -109,7 +109,7 @@ def _check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[Upd
     params = state.params.in_force
     if not params.min_updates <= len(updates) <= params.k_max:
         raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates")
-    if any(a.account == b.account for a, b in zip(updates, updates[1:], strict=False)):
+    if any(a.account == b.account for a, b in pairwise(updates)):
         raise ProtocolError(Reason.DUPLICATE, "two updates of one account")
     selected = [check_update(rules, state, head) for head in updates]
     if slot.time_s >= state.learning.opened_at_s + params.round_s:
