@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edge_client.protocol import merkle
 from edge_client.protocol.encoding import Reader, uint
@@ -47,7 +48,7 @@ class Body:
             raise DecodeError(f"body of {len(data)} bytes", Reason.OVERSIZE)
         reader = Reader(data, "Body")
         encoded = [_take_record(reader) for _ in range(reader.count(2, RECORDS_MAX))]
-        if any(a >= b for a, b in zip(encoded, encoded[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(encoded)):
             raise DecodeError("Body: records out of order")
         body = cls(tuple(decode_record(one) for one in encoded), read_certificates(reader))
         reader.finish()

@@ -7,9 +7,12 @@ The layouts are the source of the tables in docs/PROTOCOL.md (a test compares th
 from __future__ import annotations
 
 import struct
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from edge_client.protocol.errors import DecodeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i", "b8": "8s", "b16": "16s",
           "b32": "32s", "b64": "64s"}  # fmt: skip
@@ -30,7 +33,7 @@ class Layout:
         self._raw = tuple((field, int(kind[1:])) for field, kind in fields if kind[0] == "b")
 
     def pack(self, record: object) -> bytes:
-        """Bytes of `record`; a wrong length or range is our own bug and raises `ValueError`/`struct.error`."""
+        """Bytes of `record`; a wrong length or range is our own bug: `ValueError` or `struct.error`."""
         for field, size_bytes in self._raw:
             if len(getattr(record, field)) != size_bytes:
                 raise ValueError(f"{self.name}.{field} must be {size_bytes} bytes")
@@ -57,7 +60,7 @@ class Fixed:
         return self.LAYOUT.pack(self)
 
     @classmethod
-    def decode(cls: type[F], data: bytes) -> F:
+    def decode(cls, data: bytes) -> Self:
         """Parse exactly one struct; raises `DecodeError`."""
         record = cls(*cls.LAYOUT.unpack(data))
         record.check()

@@ -42,7 +42,7 @@ class Tag(bytes, Enum):
 
 
 def digest(tag: Tag, *parts: bytes) -> bytes:
-    """BLAKE2b-256 of the concatenated parts under `tag`; callers pass fixed-width or length-prefixed parts."""
+    """BLAKE2b-256 of the joined parts under `tag`; callers pass parts of fixed width or behind a length."""
     state = blake2b(digest_size=HASH_BYTES, person=tag.value)
     for part in parts:
         state.update(part)

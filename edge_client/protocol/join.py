@@ -1,22 +1,26 @@
 """The join string: one line that lets a device find a chain and trust nothing else.
 
-`flchain:<mqtt url>[,<mqtt url>]?g=<chain id>[&c=<height>:<header hash>][&ca=<sha256>][&v=<voucher>][&k=<check>]`
+    flchain:<mqtt url>[,<mqtt url>]?g=<chain id>[&c=<height>:<header hash>][&ca=<sha256>][&v=<voucher>]&k=<check>
 
-`k` is four bytes over everything before it: a typo is told from a chain that does not exist.
+A server is `mqtt://host[:port]` or `mqtts://host[:port]`. `k` is four bytes over everything before it, so that
+a typo is told from a chain that does not exist; a string written by hand may lack it [JOIN-2].
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
 
 SCHEME = "flchain:"
-SERVER_SCHEMES = ("mqtt", "mqtts")
 SERVERS_MAX = 8
+SERVER_CHARS_MAX = 280
+PORT_MAX = 65535
+HEIGHT_MAX = (1 << 32) - 1
 VOUCHER_BYTES = 4 + 1 + 32 + 64
 _CHECK_CHARS = 8
+_SERVER = re.compile(r"mqtts?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
 
 class JoinError(ValueError):
@@ -73,8 +77,8 @@ def parse_join(text: str) -> Join:
     text = text.strip()
     if not text.startswith(SCHEME):
         raise JoinError(f"a join string starts with '{SCHEME}', this one with '{text[:12]}'")
-    body, _, check = text.partition("&k=")
-    if check and check != _check(body):
+    body, separator, check = text.partition("&k=")
+    if separator and check != _check(body):
         raise JoinError("the join string has a typo: its check 'k=' does not fit the rest; copy it again")
     servers, _, query = body[len(SCHEME) :].partition("?")
     fields: dict[str, str] = {}
@@ -99,13 +103,11 @@ def _servers(text: str) -> tuple[str, ...]:
     if len(servers) > SERVERS_MAX:
         raise JoinError(f"the join string names {len(servers)} servers, at most {SERVERS_MAX}")
     for server in servers:
-        parts = urlsplit(server)
-        if parts.scheme not in SERVER_SCHEMES or not parts.hostname:
-            raise JoinError(f"'{server}' is not an MQTT address like mqtts://host:8883")
-        try:
-            _ = parts.port
-        except ValueError:
-            raise JoinError(f"'{server}' has a port that is not a number below 65536") from None
+        match = _SERVER.fullmatch(server)
+        if match is None or len(server) > SERVER_CHARS_MAX:
+            raise JoinError(f"'{server[:40]}' is not an MQTT address like mqtts://host:8883")
+        if match[1] and not 1 <= int(match[1]) <= PORT_MAX:
+            raise JoinError(f"'{server[:40]}' has a port outside 1 to {PORT_MAX}")
     return servers
 
 
@@ -121,7 +123,7 @@ def _hex(name: str, value: str, size_bytes: int) -> bytes:
 
 def _checkpoint(value: str) -> Checkpoint:
     height, _, header_hash = value.partition(":")
-    if not height.isdecimal():
+    if not (height.isascii() and height.isdecimal() and len(height) <= 10 and int(height) <= HEIGHT_MAX):
         raise JoinError("'c=' in the join string must be HEIGHT:HASH")
     return Checkpoint(int(height), _hex("c", header_hash, HASH_BYTES))
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from nacl.bindings import crypto_sign_open, crypto_sign_seed_keypair
-from nacl.bindings import crypto_sign as _crypto_sign
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 
 from edge_client.protocol.hashing import Tag, digest
@@ -39,7 +38,7 @@ class Purpose(bytes, Enum):
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]
-"""(public key, message, signature) -> valid; `verify` in production, injected where simulations replace it."""
+"""(public key, message, signature) -> valid; `verify` in production, another scheme in simulations."""
 
 
 def signing_bytes(purpose: Purpose, chain_id: bytes, payload: bytes) -> bytes:
@@ -68,7 +67,7 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature (deterministic)."""
-        return bytes(_crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
+        return bytes(crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
 
     def __repr__(self) -> str:
         return f"Signer({node_id(self.public_key)})"

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from edge_client.protocol.errors import Reason
 
 Event = TypeVar("Event", contravariant=True)
-Effect = TypeVar("Effect", covariant=True)
+Effect = TypeVar("Effect")
 
 
 class Machine(Protocol[Event, Effect]):

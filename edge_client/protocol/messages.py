@@ -153,7 +153,7 @@ class Ask:
         return ask
 
 
-_QUESTIONS: tuple[type[SubmitRecord] | type[GetHeaders] | type[GetChunks] | type[Claim], ...] = (
+_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim], ...] = (
     SubmitRecord,
     GetHeaders,
     GetChunks,

@@ -54,7 +54,7 @@ class Peaks:
         """Inverse of `encode`; raises `DecodeError`."""
         reader = Reader(data, "Peaks")
         size = reader.uint(4)
-        hashes = tuple(reader.take(HASH_BYTES) for _ in range(bin(size).count("1")))
+        hashes = tuple(reader.take(HASH_BYTES) for _ in range(size.bit_count()))
         reader.finish()
         return cls(size, hashes)
 
@@ -64,7 +64,7 @@ EMPTY = Peaks(0, ())
 
 @dataclass(frozen=True, slots=True)
 class MmrProof:
-    """That a leaf stands at `index` under a root: siblings inside its mountain, and all peaks of the range."""
+    """That a leaf stands at `index` under a root: siblings inside its mountain, and all peaks."""
 
     index: int
     siblings: tuple[bytes, ...]
@@ -76,7 +76,7 @@ class MmrProof:
         if mountain is None:
             return None
         which, start, height = mountain
-        if len(self.siblings) != height or len(self.peaks.hashes) != bin(self.peaks.size).count("1"):
+        if len(self.siblings) != height or len(self.peaks.hashes) != self.peaks.size.bit_count():
             return None
         node, at = leaf, self.index - start
         for sibling in self.siblings:

@@ -1,4 +1,4 @@
-"""RoundParams: the rules of training that the chain fixes and every device and validator reads from the state."""
+"""RoundParams: the rules of training that the chain fixes and everybody reads from the state."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class ParamsChange(Fixed):
 
 Record = UpdateHead | Register | ParamsChange
 
-_KINDS: dict[RecordTag, type[UpdateHead] | type[Register] | type[ParamsChange]] = {
+_KINDS: dict[RecordTag, type[UpdateHead | Register | ParamsChange]] = {
     RecordTag.UPDATE: UpdateHead,
     RecordTag.REGISTER: Register,
     RecordTag.PARAMS: ParamsChange,
@@ -145,7 +145,7 @@ def decode_record(data: bytes) -> Record:
     return kind_of(data[:1]).decode(data[1:])
 
 
-def kind_of(tag: bytes) -> type[UpdateHead] | type[Register] | type[ParamsChange]:
+def kind_of(tag: bytes) -> type[UpdateHead | Register | ParamsChange]:
     """The struct behind a tag byte; raises `DecodeError` for a tag this version does not know."""
     if not tag or tag[0] not in _KINDS:
         raise DecodeError(f"unknown record tag {tag.hex() or 'missing'}")

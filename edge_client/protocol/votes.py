@@ -115,9 +115,7 @@ class Vote(Fixed):
 
 def vote(subject: Subject, signer: int, signature: bytes) -> Vote:
     """Put a subject and a signature together."""
-    return Vote(
-        subject.kind, subject.epoch, subject.slot, subject.height, subject.hash, signer, signature
-    )
+    return Vote(subject.kind, subject.epoch, subject.slot, subject.height, subject.hash, signer, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ class Quorum:
     def read(cls, reader: Reader) -> Quorum:
         """Parse from a reader; raises `DecodeError`."""
         signers = reader.uint(2)
-        count = bin(signers).count("1")
+        count = signers.bit_count()
         return cls(signers, tuple(reader.take(SIGNATURE_BYTES) for _ in range(count)))
 
     @classmethod
@@ -145,7 +143,7 @@ class Quorum:
         return cls(sum(1 << i for i in indices), tuple(signatures[i] for i in indices))
 
     def verify(self, subject: Subject, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
-        """Raise `ProtocolError` unless more than two thirds of the set signed `subject`; counts before it checks."""
+        """Raise `ProtocolError` unless a quorum of the set signed `subject`; counts before it checks."""
         if self.signers >> validators.count:
             raise ProtocolError(Reason.WRONG_SENDER, "certificate signer outside the validator set")
         if len(self.signatures) < validators.quorum:

@@ -1,1 +1,1 @@
-"""What a block does: `execute(state, block, ...)` is a pure function that validators run to vote and devices to check."""
+"""What a block does: a pure function that validators run to vote, and devices and auditors to check them."""

@@ -130,17 +130,17 @@ def _close_round(
 ) -> Executed:
     model, used, saturated = _aggregate(rules, before, updates, bodies)
     rewards = shares(before.params.in_force.mint, used)
-    credits = tuple(
+    earned = tuple(
         Credit(head.account, weight, reward)
         for head, weight, reward in zip(updates, used, rewards, strict=True)
     )
     changes = {
         credit.account: before.accounts[credit.account].credited(head.round, credit.weight, credit.reward)
-        for head, credit in zip(updates, credits, strict=True)
+        for head, credit in zip(updates, earned, strict=True)
     }
     accounts = after.accounts.changed(changes, [])
     state = _open_next(replace(after, accounts=accounts), slot, model_root(model), len(updates))
-    return Executed(state, model, credits, saturated)
+    return Executed(state, model, earned, saturated)
 
 
 def _aggregate(
