@@ -1,0 +1,37 @@
+"""Markers by folder, skips by name for what this machine lacks, and Hypothesis without a clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+MARKER_OF_FOLDER = {"simulation": "slow", "integration": "slow", "e2e": "e2e"}
+SBIN = "/usr/sbin"  # Debian installs mosquitto here, and a plain user's PATH lacks it
+
+settings.register_profile("edge", deadline=None, print_blob=True)
+settings.load_profile("edge")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, and skip what needs a program or library that is not here."""
+    missing = {
+        "mosquitto": _lacks_program("mosquitto") and "mosquitto is not installed (apt-get install mosquitto)",
+        "oracle": find_spec("torch") is None and "PyTorch is not installed (pip install torch==2.13.0)",
+    }
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in MARKER_OF_FOLDER:
+            item.add_marker(MARKER_OF_FOLDER[folder])
+        for marker, reason in missing.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _lacks_program(name: str) -> bool:
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), SBIN])) is None
