@@ -1,0 +1,1 @@
+"""MQTT servers that we start ourselves: an embedded one for demo and tests, Mosquitto in production."""
