@@ -27,7 +27,7 @@ class ObjectKind(IntEnum):
     GRAPH = 2
     MODEL = 3
     PARAMS = 4
-    BODY = 5
+    BLOCK = 5
     UPDATE = 6
 
 

@@ -1,0 +1,58 @@
+"""Answers to questions of devices and of other validators, all made from what is final and on disk."""
+
+from __future__ import annotations
+
+from broker.core.archive import Archive
+from broker.core.ledger import Tip
+from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.body import Body
+from edge_client.protocol.chunks import WINDOW_CHUNKS, Piece, split
+from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
+from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
+
+ANSWER_CHUNKS_MAX = 16
+
+
+def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
+    """Headers from `first` on, up to the certified height at or above `last` that one message can hold."""
+    if not 1 <= question.first <= question.last:
+        return None
+    last = min(question.last, question.first + RUN_HEADERS_MAX // 2 - 1)
+    certificate = archive.certificate_from(last)
+    if certificate is None or certificate.subject.height - question.first >= RUN_HEADERS_MAX:
+        return None
+    headers = [archive.header(h) for h in range(question.first, certificate.subject.height + 1)]
+    linked = tuple(header.encode_linked() for header in headers if header is not None)
+    return HeaderRun(question.first, linked, certificate.quorum) if len(linked) == len(headers) else None
+
+
+def claimed(archive: Archive, head: Tip, public_key: bytes | None, question: Claim) -> Claimed:
+    """The account of `public_key` (None: not registered) and where the asked updates stand, as of the head."""
+    index = None if public_key is None else head.state.accounts.index_of(public_key)
+    account: AccountProof | None = None if index is None else head.state.accounts.prove(index)
+    found = [_inclusion(archive, root) for root in question.update_roots]
+    return Claimed(head.height, account, tuple(one for one in found if one is not None))
+
+
+def _inclusion(archive: Archive, update_root: bytes) -> Inclusion | None:
+    place = archive.inclusion(update_root)
+    if place is None:
+        return None
+    height, index = place
+    header = archive.header(height)
+    data = None if header is None else archive.body(header.body_root)
+    return None if data is None else Inclusion(update_root, height, Body.decode(data).prove(index))
+
+
+def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:
+    """(index, payload) of the wanted chunks of an object, at most `ANSWER_CHUNKS_MAX`; none if it is not here."""
+    data = archive.object(question.kind, question.root)
+    if data is None:
+        return []
+    chunks = split(data)
+    wanted = question.wanted.indices()
+    if not question.wanted.count:
+        wanted = list(range(min(WINDOW_CHUNKS, len(chunks))))
+    elif question.wanted.count != len(chunks):
+        return []
+    return [(i, Piece(len(chunks), chunks[i]).encode()) for i in wanted[:ANSWER_CHUNKS_MAX]]

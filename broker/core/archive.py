@@ -1,0 +1,45 @@
+"""What a validator can look up of its own past: read-only, content-addressed or by height.
+
+Everything here was put there by an effect of the same machine, so a lookup is as deterministic as memory;
+large things simply do not have to stay in it. The SQLite twin is `broker.adapters.block_store`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.header import Header
+from edge_client.protocol.votes import Certificate
+
+
+class Archive(Protocol):
+    """Lookups; every one answers None for what is not there."""
+
+    def update(self, root: bytes) -> bytes | None:
+        """Body of a client update."""
+        ...
+
+    def model(self, root: bytes) -> bytes | None:
+        """Bytes of a model."""
+        ...
+
+    def object(self, kind: ObjectKind, root: bytes) -> bytes | None:
+        """Any object that can be fetched: genesis, graph, model, params, block body, update body."""
+        ...
+
+    def header(self, height: int) -> Header | None:
+        """Finalised header."""
+        ...
+
+    def body(self, root: bytes) -> bytes | None:
+        """Encoded body of a stored block, finalised or candidate."""
+        ...
+
+    def certificate_from(self, height: int) -> Certificate | None:
+        """Finality certificate of the lowest certified height that is not below `height`."""
+        ...
+
+    def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
+        """(height, record index) of a finalised update."""
+        ...

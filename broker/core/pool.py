@@ -1,0 +1,136 @@
+"""What waits for a block: complete updates and pending records, and whether a block is due (DESIGN §7.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.execution.checks import Rules, check_params, check_register, check_update
+from edge_client.protocol.records import ParamsChange, Record, Register, encode_record
+from edge_client.protocol.state import ChainState
+from edge_client.protocol.update import UpdateHead
+
+UPDATES_MAX = 8192
+RECORDS_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A pending record and when it came."""
+
+    record: Register | ParamsChange
+    since_ms: int
+
+
+class Pool:
+    """Bounded sets keyed by content, in order of arrival; everything is judged again against the state it goes on."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._updates: dict[bytes, UpdateHead] = {}
+        self._records: dict[bytes, Waiting] = {}
+
+    def __contains__(self, update_root: bytes) -> bool:
+        return update_root in self._updates
+
+    def add_update(self, head: UpdateHead) -> None:
+        """Take a head whose body is on disk; raises `ProtocolError` when the pool is full."""
+        if len(self._updates) >= UPDATES_MAX:
+            raise ProtocolError(Reason.RATE, "update pool is full")
+        self._updates[head.update_root] = head
+
+    def add_record(self, record: Register | ParamsChange, state: ChainState, now_ms: int) -> bool:
+        """Take a record that could go into the next block; False if it waits already; raises `ProtocolError`."""
+        key = encode_record(record)
+        if key in self._records:
+            return False
+        if len(self._records) >= RECORDS_MAX:
+            raise ProtocolError(Reason.RATE, "record pool is full")
+        self._check(record, state)
+        self._records[key] = Waiting(record, now_ms)
+        return True
+
+    def _check(self, record: Register | ParamsChange, state: ChainState) -> None:
+        if isinstance(record, Register):
+            check_register(self._rules, state, record)
+        else:
+            check_params(self._rules, state, record)
+
+    def settle(self, state: ChainState) -> list[tuple[UpdateHead, Reason]]:
+        """Drop what can no longer go into any block on `state`; returns the updates dropped and why."""
+        dropped = []
+        for root, head in list(self._updates.items()):
+            try:
+                check_update(self._rules, state, head)
+            except ProtocolError as error:
+                dropped.append((head, error.reason))
+                del self._updates[root]
+        for key, waiting in list(self._records.items()):
+            try:
+                self._check(waiting.record, state)
+            except ProtocolError:
+                del self._records[key]
+        return dropped
+
+    def choose(self, state: ChainState, time_s: int) -> list[Record]:
+        """The records of the best block on `state` at chain time `time_s`; empty when none is possible."""
+        return [*self.choose_updates(state, time_s), *self._choose_records(state)]
+
+    def choose_updates(self, state: ChainState, time_s: int) -> list[UpdateHead]:
+        """Updates that close the round, earliest first and selected ones before others; empty if it stays open."""
+        params = state.params.in_force
+        past_deadline = time_s >= state.learning.opened_at_s + params.round_s
+        selected: list[UpdateHead] = []
+        others: list[UpdateHead] = []
+        accounts = set[int]()
+        for head in self._updates.values():
+            try:
+                is_selected = check_update(self._rules, state, head)
+            except ProtocolError:
+                continue
+            if head.account not in accounts:
+                accounts.add(head.account)
+                (selected if is_selected else others).append(head)
+        chosen = selected + others if past_deadline else selected
+        enough = len(chosen) >= (params.min_updates if past_deadline else params.k)
+        return chosen[: params.k_max] if enough else []
+
+    def _choose_records(self, state: ChainState) -> list[Record]:
+        chosen: list[Record] = []
+        keys, vouchers, changes, registrations = set[bytes](), set[int](), 0, 0
+        for waiting in self._records.values():
+            record = waiting.record
+            try:
+                self._check(record, state)
+            except ProtocolError:
+                continue
+            if isinstance(record, ParamsChange):
+                if not changes:
+                    chosen.append(record)
+                changes += 1
+            elif record.public_key not in keys and record.voucher not in vouchers:
+                if registrations == state.params.in_force.registrations_max:
+                    continue
+                registrations += 1
+                keys.add(record.public_key)
+                vouchers |= {record.voucher} - {0}
+                chosen.append(record)
+        return chosen
+
+    def is_due(self, state: ChainState, time_s: int, now_ms: int) -> bool:
+        """Whether a block should be made now, as far as this validator sees."""
+        if self.choose_updates(state, time_s):
+            return True
+        wait_ms = state.params.in_force.records_wait_s * 1000
+        oldest = min((waiting.since_ms for waiting in self._records.values()), default=None)
+        return oldest is not None and now_ms - oldest >= wait_ms
+
+    def next_due_ms(self, state: ChainState, t0_s: int) -> int | None:
+        """When time alone may make a block due: the round's deadline, or a record that has waited long enough."""
+        params = state.params.in_force
+        times = [
+            waiting.since_ms + params.records_wait_s * 1000 for waiting in self._records.values()
+        ]
+        if self._updates:
+            times.append((t0_s + state.learning.opened_at_s + params.round_s) * 1000)
+        return min(times, default=None)
