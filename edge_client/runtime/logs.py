@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/+@-]+\Z")
 
 
 def line(event: str, **fields: object) -> str:
-    """`event key=value …`; values with spaces or control characters are quoted: a peer cannot forge a line."""
+    """`event key=value …`; odd characters are quoted, so a peer cannot forge a line."""
     return " ".join([event, *(f"{key}={_value(field)}" for key, field in fields.items())])
 
 

@@ -38,7 +38,7 @@ class LoopLimits:
     nap_ms_max: int = 30_000
     """The wall clock may jump ahead while we wait for a deadline; we look at least this often."""
     wake_gap_ms_min: int = 5
-    """A machine that leaves its deadline in the past gets `Woke` this often, not as fast as the core can spin."""
+    """A machine that leaves its deadline in the past gets `Woke` this often, not as fast as it can."""
 
 
 class EventLoop(Generic[Event, Effect]):
