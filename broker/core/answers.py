@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from broker.core.archive import Archive
 from broker.core.ledger import Tip
-from edge_client.protocol.accounts import AccountProof
-from edge_client.protocol.body import Body
+from edge_client.protocol.body import decode_block
 from edge_client.protocol.chunks import WINDOW_CHUNKS, Piece, split
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
@@ -26,22 +25,27 @@ def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
     return HeaderRun(question.first, linked, certificate.quorum) if len(linked) == len(headers) else None
 
 
-def claimed(archive: Archive, head: Tip, public_key: bytes | None, question: Claim) -> Claimed:
-    """The account of `public_key` (None: not registered) and where the asked updates stand, as of the head."""
-    index = None if public_key is None else head.state.accounts.index_of(public_key)
-    account: AccountProof | None = None if index is None else head.state.accounts.prove(index)
-    found = [_inclusion(archive, root) for root in question.update_roots]
-    return Claimed(head.height, account, tuple(one for one in found if one is not None))
+class Claims:
+    """Answers what a device may claim: its account as of the head, and where its updates stand."""
 
+    def __init__(self, archive: Archive, chain_id: bytes) -> None:
+        self._archive = archive
+        self._chain_id = chain_id
 
-def _inclusion(archive: Archive, update_root: bytes) -> Inclusion | None:
-    place = archive.inclusion(update_root)
-    if place is None:
-        return None
-    height, index = place
-    header = archive.header(height)
-    data = None if header is None else archive.body(header.body_root)
-    return None if data is None else Inclusion(update_root, height, Body.decode(data).prove(index))
+    def answer(self, head: Tip, account: int | None, question: Claim) -> Claimed:
+        """`account` is None for a device without one."""
+        proof = None if account is None else head.state.accounts.prove(account)
+        found = [self._inclusion(root) for root in question.update_roots]
+        return Claimed(head.height, proof, tuple(one for one in found if one is not None))
+
+    def _inclusion(self, update_root: bytes) -> Inclusion | None:
+        place = self._archive.inclusion(update_root)
+        if place is None:
+            return None
+        height, index = place
+        header = self._archive.header(height)
+        data = None if header is None else self._archive.block(header.hash(self._chain_id))
+        return None if data is None else Inclusion(update_root, height, decode_block(data)[1].prove(index))
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:

@@ -32,8 +32,8 @@ class Archive(Protocol):
         """Finalised header."""
         ...
 
-    def body(self, root: bytes) -> bytes | None:
-        """Encoded body of a stored block, finalised or candidate."""
+    def block(self, header_hash: bytes) -> bytes | None:
+        """Header and body (`blocks.encode_block`) of a stored block, finalised or candidate."""
         ...
 
     def certificate_from(self, height: int) -> Certificate | None:

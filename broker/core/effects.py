@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_client.protocol.accounts import Account
-from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.body import Body
 from edge_client.protocol.header import Header
+from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.votes import Certificate
-
-
-@dataclass(frozen=True, slots=True)
-class StoreObject:
-    """Persist bytes under their root (a model, or params)."""
-
-    kind: ObjectKind
-    root: bytes
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +28,7 @@ class StoreBlock:
     header_hash: bytes
     parent_hash: bytes
     header: Header
-    body: bytes
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +39,46 @@ class StoreFinal:
     ancestors that it finalises with it.
     """
 
-    height: int
+    header: Header
     header_hash: bytes
     certificate: Certificate | None
     state: ChainState
     accounts: tuple[tuple[int, Account], ...]
     model: bytes | None
     inclusions: tuple[tuple[bytes, int], ...]
+    peaks: Peaks
+
+ValidatorPersist = StoreUpdate | StoreBlock | StoreFinal
+"""Everything a validator writes beside its consensus log."""
 
 
-ValidatorPersist = StoreObject | StoreUpdate | StoreBlock | StoreFinal
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A candidate block as found on disk."""
+
+    parent_hash: bytes
+    header: Header
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinal:
+    """The finalised head as found on disk, and the state after it."""
+
+    header: Header
+    certificate: Certificate
+    state: ChainState
+    peaks: Peaks
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Everything a validator finds on disk at its start; `head` is None before the first block."""
+
+    head: StoredFinal | None
+    candidates: tuple[StoredBlock, ...]
+    offers: tuple[UpdateOffer, ...]
+    log: tuple[bytes, ...]
+
+
+NOTHING_STORED = Stored(None, (), (), ())

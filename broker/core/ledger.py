@@ -173,13 +173,14 @@ class Ledger:
             key: one for key, one in self._candidates.items() if one.tip.height > self.head.height
         }
         return StoreFinal(
-            self.head.height,
+            candidate.header,
             block_hash,
             certificate,
             self.head.state,
             changed,
             candidate.executed.model,
             included_updates(candidate.body),
+            self.head.peaks,
         )
 
 

@@ -10,6 +10,7 @@ from edge_client.protocol import merkle
 from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.errors import DecodeError, Reason
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+from edge_client.protocol.header import Header
 from edge_client.protocol.records import Record, decode_record, encode_record, kind_of
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, encode_certificates, read_certificates
@@ -107,3 +108,17 @@ def body_root(records_root: bytes, justification_hash: bytes) -> bytes:
 def _take_record(reader: Reader) -> bytes:
     tag = reader.take(1)
     return tag + reader.take(kind_of(tag).LAYOUT.size_bytes)
+
+
+def encode_block(header: Header, body: Body) -> bytes:
+    """A whole block as it is stored and fetched: header, then body."""
+    return header.encode() + body.encode()
+
+
+def decode_block(data: bytes) -> tuple[Header, Body]:
+    """Inverse of `encode_block`; raises `DecodeError`, also when the body is not the header's."""
+    size_bytes = Header.LAYOUT.size_bytes
+    header, body = Header.decode(data[:size_bytes]), Body.decode(data[size_bytes:])
+    if body.root() != header.body_root:
+        raise DecodeError("block: the body is not the header's", Reason.WRONG_HASH)
+    return header, body

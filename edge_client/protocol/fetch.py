@@ -18,6 +18,7 @@ RETRY_MS = 2000
 RETRY_MAX_MS = 30_000
 ACTIVE_MAX = 8
 ATTEMPTS = 256
+COPY_ATTEMPTS = 4
 UNSOLICITED_MAX = 64
 
 Accept = Callable[[bytes], bool]
@@ -82,7 +83,7 @@ class Fetcher:
                 continue
             if want.ask_at_ms:
                 want.attempt = (want.attempt + 1) % ATTEMPTS
-                if want.one_source:
+                if want.one_source or want.attempt % COPY_ATTEMPTS == 0:
                     want.copy = want.source = None
             asks.append(self._ask(want, now_ms))
         return asks
@@ -101,7 +102,7 @@ class Fetcher:
     def piece(
         self, source: str, root: bytes, index: int, payload: bytes, now_ms: int
     ) -> tuple[Fetched | None, list[Ask]]:
-        """Take one chunk message; the finished object, or the asks for its next window. Raises `ProtocolError`."""
+        """Take one chunk message; the object if it is whole, and asks to publish. Raises `ProtocolError`."""
         piece = Piece.decode(payload)
         want = self._wants.get(root)
         if want is None:

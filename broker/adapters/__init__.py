@@ -1,0 +1,1 @@
+"""What a validator touches: its disk and its MQTT servers."""

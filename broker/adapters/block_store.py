@@ -1,0 +1,230 @@
+"""A validator's disk: headers, state and log in SQLite; blocks, updates and models as files named by their root.
+
+Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is durable when it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from broker.core.effects import Stored, StoredBlock, StoredFinal, StoreBlock, StoreFinal, StoreUpdate
+from edge_client.protocol.accounts import Account, Accounts
+from edge_client.protocol.body import BODY_BYTES_MAX, decode_block, encode_block
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.encoding import Reader
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.header import Header
+from edge_client.protocol.messages import UpdateOffer
+from edge_client.protocol.mmr import Peaks
+from edge_client.protocol.model import PARAMETERS_MAX
+from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.state import Base, ChainState, Learning
+from edge_client.protocol.votes import Certificate
+from edge_client.runtime.database import open_database, transaction
+from edge_client.runtime.objects import ObjectStore
+
+OBJECT_BYTES_MAX = max(4 * PARAMETERS_MAX, BODY_BYTES_MAX) + 1024
+_HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS = "head", "params", "learning", "bases", "peaks"
+
+
+def create_tables(database: Database) -> None:
+    """First schema."""
+    database["meta"].create({"key": str, "value": bytes}, pk="key")
+    database["headers"].create(
+        {"height": int, "hash": bytes, "header": bytes, "certificate": bytes}, pk="height"
+    )
+    database["candidates"].create({"hash": bytes, "parent": bytes, "height": int}, pk="hash")
+    database["accounts"].create({"id": int, "account": bytes}, pk="id")
+    database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
+    database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
+    database["consensus_log"].create({"seq": int, "entry": bytes}, pk="seq")
+
+
+class BlockStore:
+    """The archive of one validator and the executor of its Persist effects."""
+
+    def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
+        """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
+        self._db = open_database(folder / "validator.db", [create_tables])
+        self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
+        self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
+        self._models = ObjectStore(folder / "models", OBJECT_BYTES_MAX)
+        self._fixed = dict(fixed_objects)
+        self._genesis = genesis
+        self._params: dict[bytes, bytes] = {}
+        self._remember_params(ParamsPair(genesis.params, genesis.params))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def executors(self) -> dict[type[Any], Callable[[Any], None]]:
+        """Effect type -> function, for the event loop."""
+        return {
+            StoreUpdate: self.store_update,
+            StoreBlock: self.store_block,
+            StoreFinal: self.store_final,
+        }
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def store_model(self, root: bytes, data: bytes) -> None:
+        """Keep a model (the initial one; later ones come with `store_final`)."""
+        self._models.put(root, data)
+
+    def store_update(self, effect: StoreUpdate) -> None:
+        """Body first, then the offer that points to it."""
+        root = effect.offer.head.update_root
+        self._updates.put(root, effect.body)
+        with transaction(self._db):
+            self._db["offers"].insert({"update_root": root, "offer": effect.offer.encode()}, replace=True)
+
+    def store_block(self, effect: StoreBlock) -> None:
+        """A checked candidate."""
+        self._blocks.put(effect.header_hash, encode_block(effect.header, effect.body))
+        row = {"hash": effect.header_hash, "parent": effect.parent_hash, "height": effect.header.height}
+        with transaction(self._db):
+            self._db["candidates"].insert(row, replace=True)
+
+    def store_final(self, effect: StoreFinal) -> None:
+        """The block is final: header, certificate, state and indices in one transaction."""
+        state = effect.state
+        if effect.model is not None:
+            self._models.put(state.model_root, effect.model)
+        height = effect.header.height
+        with transaction(self._db) as db:
+            db["headers"].insert(
+                {
+                    "height": height,
+                    "hash": effect.header_hash,
+                    "header": effect.header.encode(),
+                    "certificate": effect.certificate.encode() if effect.certificate else None,
+                }
+            )
+            db["accounts"].insert_all(
+                ({"id": i, "account": account.encode()} for i, account in effect.accounts), replace=True
+            )
+            db["inclusions"].insert_all(
+                {"update_root": root, "height": height, "place": place} for root, place in effect.inclusions
+            )
+            for key, value in (
+                (_HEAD, effect.header.encode()),
+                (_PARAMS, state.params.encode()),
+                (_LEARNING, state.learning.encode()),
+                (_BASES, b"".join(base.encode() for base in state.bases)),
+                (_PEAKS, effect.peaks.encode()),
+            ):
+                db["meta"].insert({"key": key, "value": value}, replace=True)
+            db["candidates"].delete_where("height <= ?", [height])
+            oldest_round = state.bases[0].round
+            self._drop_offers(oldest_round)
+        self._remember_params(state.params)
+
+    def _drop_offers(self, oldest_round: int) -> None:
+        """Offers that are on the chain or too old need no second look after a restart."""
+        self._db.execute("delete from offers where update_root in (select update_root from inclusions)")
+        for row in self._db["offers"].rows:
+            if UpdateOffer.decode(row["offer"]).head.round < oldest_round:
+                self._db["offers"].delete(row["update_root"])
+                self._updates.delete(row["update_root"])
+
+    def append_log(self, entry: bytes) -> None:
+        """One consensus log entry, synced."""
+        with transaction(self._db):
+            self._db["consensus_log"].insert({"entry": entry})
+
+    def replace_log(self, entries: list[bytes]) -> None:
+        """What is left of the consensus log after slots became final."""
+        with transaction(self._db):
+            self._db["consensus_log"].delete_where()
+            self._db["consensus_log"].insert_all({"entry": entry} for entry in entries)
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def load(self) -> Stored:
+        """Everything a validator starts from."""
+        candidates = []
+        for row in self._db["candidates"].rows_where(order_by="height"):
+            data = self._blocks.get(row["hash"])
+            if data is not None:
+                candidates.append(StoredBlock(row["parent"], *decode_block(data)))
+        offers = tuple(UpdateOffer.decode(row["offer"]) for row in self._db["offers"].rows)
+        log = tuple(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
+        return Stored(self._load_final(), tuple(candidates), offers, log)
+
+    def _load_final(self) -> StoredFinal | None:
+        meta = {row["key"]: row["value"] for row in self._db["meta"].rows}
+        if _HEAD not in meta:
+            return None
+        header = Header.decode(meta[_HEAD])
+        certificate = self.certificate_from(header.height)
+        if certificate is None:
+            raise RuntimeError(f"no certificate for the finalised head {header.height}")
+        accounts = [Account.decode(row["account"]) for row in self._db["accounts"].rows_where(order_by="id")]
+        params = ParamsPair.decode(meta[_PARAMS])
+        self._remember_params(params)
+        state = ChainState(
+            Accounts.of(accounts), params, Learning.decode(meta[_LEARNING]), _decode_bases(meta[_BASES])
+        )
+        return StoredFinal(header, certificate, state, Peaks.decode(meta[_PEAKS]))
+
+    def _remember_params(self, params: ParamsPair) -> None:
+        """Only the pair of the head is served: devices ask for what the head names."""
+        self._params = {params.hash(): params.encode()}
+
+    def update(self, root: bytes) -> bytes | None:
+        """`Archive.update`."""
+        return self._updates.get(root)
+
+    def model(self, root: bytes) -> bytes | None:
+        """`Archive.model`."""
+        return self._models.get(root)
+
+    def block(self, header_hash: bytes) -> bytes | None:
+        """`Archive.block`."""
+        return self._blocks.get(header_hash)
+
+    def object(self, kind: ObjectKind, root: bytes) -> bytes | None:
+        """`Archive.object`."""
+        match kind:
+            case ObjectKind.GENESIS | ObjectKind.GRAPH:
+                return self._fixed.get(root)
+            case ObjectKind.PARAMS:
+                return self._params.get(root)
+            case ObjectKind.MODEL:
+                return self.model(root)
+            case ObjectKind.BLOCK:
+                return self.block(root)
+            case ObjectKind.UPDATE:
+                return self.update(root)
+
+    def header(self, height: int) -> Header | None:
+        """`Archive.header`."""
+        row = self._db.execute("select header from headers where height = ?", [height]).fetchone()
+        return None if row is None else Header.decode(row[0])
+
+    def certificate_from(self, height: int) -> Certificate | None:
+        """`Archive.certificate_from`."""
+        query = (
+            "select certificate from headers where height >= ? and certificate is not null "
+            "order by height limit 1"
+        )
+        row = self._db.execute(query, [height]).fetchone()
+        return None if row is None else Certificate.decode(row[0])
+
+    def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
+        """`Archive.inclusion`."""
+        query = "select height, place from inclusions where update_root = ?"
+        row = self._db.execute(query, [update_root]).fetchone()
+        return None if row is None else (row[0], row[1])
+
+
+def _decode_bases(data: bytes) -> tuple[Base, ...]:
+    reader = Reader(data, "bases")
+    bases = tuple(reader.fixed(Base) for _ in range(len(data) // Base.LAYOUT.size_bytes))
+    reader.finish()
+    return bases

@@ -1,0 +1,1 @@
+"""What a validator decides. Pure: no clock, socket, disk or randomness."""
