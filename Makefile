@@ -1,0 +1,72 @@
+# `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+# GNU make itself exits with 2 whenever a step fails; the step's own code (3: this machine lacks something) is in
+# the last line it prints.
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest --quiet
+RUN_EXTRAS := litert,broker,fleet
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint types test-fast test-rest test-e2e mosquitto pythons clean FORCE
+
+help: ## what can be made
+	@echo "make TARGET [ARGS=...] [PYTHON=python3.12 VENV=.venv-3.12]"; echo
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  %-10s  %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.run ## a whole fleet on this machine: 4 validators, 8 devices, real data (ARGS="--json demo.json")
+	@$(VENV)/bin/edge-fleet demo $(ARGS)
+
+test: lint test-fast test-rest test-e2e pythons ## everything a change must pass: lint, types, contracts, all tests
+
+lint: types ## style, types, import contracts
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+
+types: $(VENV)/.dev
+	$(PY) -m mypy --python-version 3.10
+	$(PY) -m mypy --python-version $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+test-fast: $(VENV)/.dev ## unit and property tests
+	$(PYTEST) -n 2 -m "not slow and not e2e" $(ARGS)
+
+test-rest: $(VENV)/.dev mosquitto
+	$(PYTEST) -n 2 -m "slow and not e2e" $(ARGS)
+
+test-e2e: $(VENV)/.dev mosquitto
+	$(PYTEST) -m e2e $(ARGS)
+
+bench-%: $(VENV)/.dev FORCE ## one benchmark, e.g. bench-train: prints its figures, writes build/bench-train.json
+	$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)
+
+check-%: $(VENV)/.dev FORCE ## one long check, e.g. check-consensus: prints its figures, writes build/check-consensus.json
+	$(PY) -m benchmarks.check_$(subst -,_,$*) $(ARGS)
+
+clean: ## removes what builds and tests leave behind (not the virtual environments)
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+# --- parts ---------------------------------------------------------------------------------------------------
+$(VENV)/.run: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $(VENV) $(RUN_EXTRAS) && touch $@
+
+$(VENV)/.dev: pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $(VENV) $(RUN_EXTRAS),dev && touch $@ $(VENV)/.run
+
+mosquitto:
+	@if PATH="$$PATH:/usr/sbin" command -v mosquitto >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing mosquitto for the tests"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mosquitto >/dev/null && exit 0; \
+	fi; \
+	echo "mosquitto is missing and could not be installed: its tests are skipped, by name, below"
+
+pythons:
+	@ran=$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	echo "Tests ran on Python $$ran; types and syntax were checked for 3.10 and $$ran."; \
+	for v in $(PYTHONS); do [ $$v = $$ran ] || echo "Not run: Python $$v (make test PYTHON=python$$v VENV=.venv-$$v)"; done
