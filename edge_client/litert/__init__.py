@@ -1,0 +1,1 @@
+"""Reads, differentiates, builds and runs .tflite graphs of built-in ops."""

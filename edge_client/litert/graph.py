@@ -1,0 +1,190 @@
+"""Runs a training graph on whichever TFLite runtime is installed; the only module that touches one."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_client.litert.ir import ModelError
+from edge_client.litert.metadata import MANIFEST_KEY, read_metadata
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.manifest import Loss, Manifest
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Labels: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.float32]
+
+# Best first: the first is the maintained one (64-bit), the second the last that runs on 32-bit boards.
+RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+SIGNATURES = (
+    *("train", "evaluate", "infer", "get_weights", "set_weights"),
+    *("get_state", "set_state", "reset_optimizer"),
+)
+
+
+class RuntimeMissingError(Exception):
+    """No TFLite runtime can be imported on this machine."""
+
+
+class TrainingGraph:
+    """One opened training graph: weights and optimiser state live inside it. Not safe for use by two threads."""
+
+    def __init__(self, interpreter: Any, manifest: Manifest) -> None:
+        """Use `open`; the interpreter must hold the file the manifest came from."""
+        self.manifest = manifest
+        self._interpreter = interpreter
+        missing = set(SIGNATURES).difference(interpreter.get_signature_list())
+        if missing:
+            raise ModelError(f"the file lacks the signatures {sorted(missing)}")
+        self._state_shapes = _state_shapes(interpreter)
+        batch = manifest.batch
+        classes = manifest.loss == Loss.SOFTMAX_CROSS_ENTROPY
+        self._x_shape = (batch, *manifest.input_dims)
+        self.label_shape: tuple[int, ...] = (batch,) if classes else (batch, manifest.outputs)
+        self.label_dtype = np.dtype(np.int32 if classes else np.float32)
+        self._weight_shape = (batch,)
+        self._rate = np.zeros((), np.float32)
+        interpreter.allocate_tensors()
+        self._x, self._y, self._weight, self._rate_index = _train_inputs(interpreter, self._x_shape)
+        self._loss = interpreter.get_output_details()[0]["index"]
+
+    @classmethod
+    def open(cls, source: str | PathLike[str] | bytes, threads: int = 1) -> TrainingGraph:
+        """Open a file (mapped, not copied) or its bytes.
+
+        Raises `ModelError` when it is not a training graph this program can run, `OSError` when the path cannot
+        be read and `RuntimeMissingError` when no runtime is installed.
+        """
+        manifest = _read_manifest(source)
+        interpreter_class = _load_runtime()
+        where = {"model_content": source} if isinstance(source, bytes) else {"model_path": str(Path(source))}
+        try:
+            return cls(interpreter_class(num_threads=threads, **where), manifest)
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise ModelError(f"the TFLite runtime refuses the file: {error}") from error
+
+    def train_step(self, x: Floats, y: Labels, sample_weight: Floats, learning_rate: float) -> float:
+        """One optimiser step on a full batch; returns the weighted mean loss before it.
+
+        x float32 [batch, ...], y as `Manifest.loss` says, sample_weight float32 [batch] (0 = padding).
+        Raises `ValueError` for another shape or type.
+        """
+        self._check(x, y, sample_weight)
+        interpreter, rate = self._interpreter, self._rate
+        rate[()] = learning_rate
+        interpreter.set_tensor(self._x, x)
+        interpreter.set_tensor(self._y, y)
+        interpreter.set_tensor(self._weight, sample_weight)
+        interpreter.set_tensor(self._rate_index, rate)
+        interpreter.invoke()
+        return float(interpreter.get_tensor(self._loss))
+
+    def evaluate(self, x: Floats, y: Labels, sample_weight: Floats) -> tuple[float, float, float]:
+        """Loss sum, correct sum and weight sum of one batch, all weighted by `sample_weight`; changes nothing."""
+        self._check(x, y, sample_weight)
+        sums = self._call("evaluate", x=x, y=y, sample_weight=sample_weight)
+        return float(sums["loss_sum"]), float(sums["correct_sum"]), float(sums["weight_sum"])
+
+    def infer(self, x: Floats) -> Floats:
+        """Output of the model (with its last activation) for one full batch."""
+        if x.shape != self._x_shape or x.dtype != np.float32:
+            raise ValueError(f"x is {x.dtype} {x.shape}, not float32 {self._x_shape}")
+        return np.asarray(self._call("infer", x=x)["output"], np.float32)
+
+    def get_weights(self) -> list[Floats]:
+        """Copies of the trainable tensors, float32, in manifest order."""
+        return _ordered(self._call("get_weights"))
+
+    def set_weights(self, weights: Sequence[Floats]) -> None:
+        """Replace the trainable tensors; raises `ValueError` when shapes or types are not the manifest's."""
+        self._call("set_weights", **_named("w", weights, [tensor.dims for tensor in self.manifest.tensors]))
+
+    def get_state(self) -> list[Floats]:
+        """Copies of the optimiser's variables (none for SGD)."""
+        return _ordered(self._call("get_state"))
+
+    def set_state(self, state: Sequence[Floats]) -> None:
+        """Replace the optimiser's variables by what `get_state` gave."""
+        self._call("set_state", **_named("s", state, self._state_shapes))
+
+    def reset_optimizer(self) -> None:
+        """Put the optimiser's variables back to their first values."""
+        self._call("reset_optimizer")
+
+    def _call(self, signature: str, **inputs: Any) -> dict[str, Any]:
+        """Run a signature. Its runner is not kept: a living one counts as a reference that forbids `invoke`."""
+        outputs: dict[str, Any] = self._interpreter.get_signature_runner(signature)(**inputs)
+        return outputs
+
+    def _check(self, x: Floats, y: Labels, sample_weight: Floats) -> None:
+        if x.shape != self._x_shape or x.dtype != np.float32:
+            raise ValueError(f"x is {x.dtype} {x.shape}, not float32 {self._x_shape}")
+        if y.shape != self.label_shape or y.dtype != self.label_dtype:
+            raise ValueError(f"y is {y.dtype} {y.shape}, not {self.label_dtype} {self.label_shape}")
+        if sample_weight.shape != self._weight_shape or sample_weight.dtype != np.float32:
+            raise ValueError(
+                f"sample_weight is {sample_weight.dtype} {sample_weight.shape}, not float32 [batch]"
+            )
+
+
+def _load_runtime() -> Any:
+    """The Interpreter class of the first runtime that can be imported."""
+    for name in RUNTIMES:
+        try:
+            return import_module(name).Interpreter
+        except ImportError:
+            continue
+    raise RuntimeMissingError(
+        "no TFLite runtime is installed: pip install ai-edge-litert (64-bit) or tflite-runtime with numpy<2 (32-bit)"
+    )
+
+
+def _read_manifest(source: str | PathLike[str] | bytes) -> Manifest:
+    try:
+        if isinstance(source, bytes):
+            return Manifest.decode(read_metadata(source, MANIFEST_KEY))
+        with Path(source).open("rb") as file:
+            try:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError as error:
+                raise ModelError("the file is empty") from error
+            with mapped, memoryview(mapped) as view:
+                return Manifest.decode(read_metadata(view, MANIFEST_KEY))
+    except DecodeError as error:
+        raise ModelError(f"the file's manifest is unreadable: {error}") from error
+
+
+def _state_shapes(interpreter: Any) -> list[tuple[int, ...]]:
+    """Shapes of the optimiser's variables, in order."""
+    details = interpreter.get_signature_runner("set_state").get_input_details()
+    return [tuple(details[name]["shape"].tolist()) for name in sorted(details)]
+
+
+def _train_inputs(interpreter: Any, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Indices of x, y, sample_weight and learning_rate; `train` is subgraph 0, so its inputs are the file's."""
+    details = interpreter.get_input_details()
+    if len(details) != 4 or tuple(details[0]["shape"].tolist()) != x_shape:
+        raise ModelError("the train signature does not fit the manifest")
+    x, y, weight, rate = (int(detail["index"]) for detail in details)
+    return x, y, weight, rate
+
+
+def _ordered(outputs: Mapping[str, Floats]) -> list[Floats]:
+    """Arrays by the order of their names (w000, w001, ...)."""
+    return [outputs[name] for name in sorted(outputs)]
+
+
+def _named(letter: str, arrays: Sequence[Floats], shapes: Sequence[tuple[int, ...]]) -> dict[str, Floats]:
+    """Arrays under the names of their inputs; raises `ValueError` when they do not fit."""
+    if [array.shape for array in arrays] != list(shapes) or any(
+        array.dtype != np.float32 for array in arrays
+    ):
+        found = [f"{array.dtype} {array.shape}" for array in arrays]
+        raise ValueError(f"arrays are {found}, not float32 of shapes {list(shapes)}")
+    return {f"{letter}{i:03}": array for i, array in enumerate(arrays)}

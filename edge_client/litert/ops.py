@@ -1,0 +1,175 @@
+"""Emitters: one function per built-in op that training graphs use; each computes the shape of its output.
+
+They also do the few simplifications that keep graphs small (a reshape to the same shape is no op).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_client.litert.builder import GraphBuilder, Value
+from edge_client.litert.ir import Activation, DType, Options
+
+
+def broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of an element-wise op on two shapes; raises `ValueError` when they do not match."""
+    return tuple(int(dim) for dim in np.broadcast_shapes(x, y))
+
+
+def _binary(kind: str, table: str) -> _Binary:
+    return _Binary(kind, table)
+
+
+class _Binary:
+    """Emitter of a broadcasting element-wise op."""
+
+    def __init__(self, kind: str, table: str) -> None:
+        self._kind = kind
+        self._table = table
+
+    def __call__(
+        self, b: GraphBuilder, x: Value, y: Value, activation: Activation = Activation.NONE
+    ) -> Value:
+        """The op on x and y."""
+        options = Options(self._table, {"fusedActivationFunction": int(activation)} if activation else {})
+        return b.op(self._kind, (x, y), broadcast(x.shape, y.shape), options)
+
+
+class _Unary:
+    """Emitter of an element-wise op with one input."""
+
+    def __init__(self, kind: str, table: str = "NONE") -> None:
+        self._kind = kind
+        self._options = Options(table)
+
+    def __call__(self, b: GraphBuilder, x: Value) -> Value:
+        """The op on x."""
+        return b.op(self._kind, (x,), x.shape, self._options)
+
+
+class _Comparison:
+    """Emitter of a broadcasting comparison; its output is boolean."""
+
+    def __init__(self, kind: str, table: str) -> None:
+        self._kind = kind
+        self._options = Options(table)
+
+    def __call__(self, b: GraphBuilder, x: Value, y: Value) -> Value:
+        """The op on x and y."""
+        return b.op(self._kind, (x, y), broadcast(x.shape, y.shape), self._options, DType.BOOL)
+
+
+add = _Binary("ADD", "AddOptions")
+sub = _Binary("SUB", "SubOptions")
+mul = _Binary("MUL", "MulOptions")
+div = _Binary("DIV", "DivOptions")
+minimum = _Binary("MINIMUM", "MaximumMinimumOptions")
+maximum = _Binary("MAXIMUM", "MaximumMinimumOptions")
+squared_difference = _Binary("SQUARED_DIFFERENCE", "SquaredDifferenceOptions")
+greater = _Comparison("GREATER", "GreaterOptions")
+greater_equal = _Comparison("GREATER_EQUAL", "GreaterEqualOptions")
+less = _Comparison("LESS", "LessOptions")
+equal = _Comparison("EQUAL", "EqualOptions")
+logical_and = _Comparison("LOGICAL_AND", "LogicalAndOptions")
+neg = _Unary("NEG", "NegOptions")
+exp = _Unary("EXP", "ExpOptions")
+log = _Unary("LOG")
+sqrt = _Unary("SQRT")
+rsqrt = _Unary("RSQRT")
+square = _Unary("SQUARE", "SquareOptions")
+absolute = _Unary("ABS", "AbsOptions")
+relu = _Unary("RELU")
+tanh = _Unary("TANH")
+logistic = _Unary("LOGISTIC")
+
+
+def softmax(b: GraphBuilder, x: Value) -> Value:
+    """Softmax over the last axis."""
+    return b.op("SOFTMAX", (x,), x.shape, Options("SoftmaxOptions", {"beta": 1.0}))
+
+
+def log_softmax(b: GraphBuilder, x: Value) -> Value:
+    """Logarithm of the softmax over the last axis."""
+    return b.op("LOG_SOFTMAX", (x,), x.shape, Options("LogSoftmaxOptions"))
+
+
+def cast(b: GraphBuilder, x: Value, dtype: DType) -> Value:
+    """x in another element type."""
+    options = Options("CastOptions", {"inDataType": int(x.dtype), "outDataType": int(dtype)})
+    return b.op("CAST", (x,), x.shape, options, dtype)
+
+
+def select(b: GraphBuilder, condition: Value, x: Value, y: Value) -> Value:
+    """x where the condition holds, else y; all broadcast."""
+    shape = broadcast(condition.shape, broadcast(x.shape, y.shape))
+    return b.op("SELECT_V2", (condition, x, y), shape, Options("SelectV2Options"))
+
+
+def reshape(b: GraphBuilder, x: Value, shape: tuple[int, ...]) -> Value:
+    """x in another shape of the same size."""
+    if x.shape == shape:
+        return x
+    return b.op("RESHAPE", (x, b.ints(shape)), shape, Options("ReshapeOptions"), x.dtype)
+
+
+def transpose(b: GraphBuilder, x: Value, order: Sequence[int]) -> Value:
+    """x with its axes in the given order; a reshape when no element moves."""
+    shape = tuple(x.shape[axis] for axis in order)
+    moved = [axis for axis in order if x.shape[axis] != 1]
+    if moved == sorted(moved):
+        return reshape(b, x, shape)
+    return b.op("TRANSPOSE", (x, b.ints(order)), shape, Options("TransposeOptions"), x.dtype)
+
+
+def _reduced(shape: tuple[int, ...], axes: Sequence[int], keep: bool) -> tuple[int, ...]:
+    return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape) if keep or axis not in axes)
+
+
+def reduce_sum(b: GraphBuilder, x: Value, axes: Sequence[int], keep: bool = False) -> Value:
+    """Sum over axes; a reshape when they all have one element."""
+    shape = _reduced(x.shape, axes, keep)
+    if all(x.shape[axis] == 1 for axis in axes):
+        return reshape(b, x, shape)
+    return b.op("SUM", (x, b.ints(axes)), shape, Options("ReducerOptions", {"keepDims": keep}))
+
+
+def sum_to_shape(b: GraphBuilder, x: Value, shape: tuple[int, ...]) -> Value:
+    """Undo a broadcast: sum x over the axes along which `shape` was repeated."""
+    lead = x.rank - len(shape)
+    axes = [axis for axis in range(x.rank) if axis < lead or (shape[axis - lead] == 1 and x.shape[axis] != 1)]
+    return reshape(b, reduce_sum(b, x, axes, keep=True) if axes else x, shape)
+
+
+def matmul(b: GraphBuilder, x: Value, y: Value, adj_x: bool = False, adj_y: bool = False) -> Value:
+    """Matrix product over the last two axes, either side transposed; leading axes broadcast."""
+    rows = x.shape[-1] if adj_x else x.shape[-2]
+    columns = y.shape[-2] if adj_y else y.shape[-1]
+    shape = (*broadcast(x.shape[:-2], y.shape[:-2]), rows, columns)
+    return b.op("BATCH_MATMUL", (x, y), shape, Options("BatchMatMulOptions", {"adjX": adj_x, "adjY": adj_y}))
+
+
+def fully_connected(
+    b: GraphBuilder,
+    x: Value,
+    weights: Value,
+    bias: Value | None = None,
+    activation: Activation = Activation.NONE,
+) -> Value:
+    """x [n, in] times the transpose of weights [out, in], plus bias [out]."""
+    options = Options("FullyConnectedOptions", {"fusedActivationFunction": int(activation)})
+    return b.op("FULLY_CONNECTED", (x, weights, bias), (x.shape[0], weights.shape[0]), options)
+
+
+def one_hot(b: GraphBuilder, ids: Value, depth: int) -> Value:
+    """float32 [..., depth]: 1 at the id, 0 elsewhere."""
+    ends = (b.constant(np.array(depth, np.int32)), b.scalar(1.0), b.scalar(0.0))
+    return b.op("ONE_HOT", (ids, *ends), (*ids.shape, depth), Options("OneHotOptions", {"axis": -1}))
+
+
+def arg_max(b: GraphBuilder, x: Value) -> Value:
+    """int32 index of the largest value along the last axis."""
+    axis = b.constant(np.array(x.rank - 1, np.int32))
+    options = Options("ArgMaxOptions", {"outputType": int(DType.INT32)})
+    return b.op("ARG_MAX", (x, axis), x.shape[:-1], options, DType.INT32)

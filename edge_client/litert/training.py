@@ -1,0 +1,132 @@
+"""The one batch and epoch loop, used by the device agent and by the validators' scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_client.litert.graph import Floats, Labels, TrainingGraph
+
+LOSS_MICRO_MAX = (1 << 32) - 1
+EVALUATION_SAMPLES_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Raw samples, uint8 or float32 [n, ...], and labels: ids [n], or float32 [n, K] for the other losses.
+
+    Samples stay in their own type; each batch is converted when it is needed.
+    """
+
+    x: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+    y: npt.NDArray[np.generic]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What one round asks of a device. `seed` orders the samples: same seed, same order."""
+
+    epochs: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """What was done. Losses are means over the data in millionths, before and after, saturating at 2^32 - 1."""
+
+    steps_done: int
+    steps_asked: int
+    samples: int
+    loss_before_micro: int
+    loss_after_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Mean loss and accuracy (0 for regression) over `count` samples."""
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+class _Batches:
+    """Converts samples into the graph's inputs, always in the same three arrays."""
+
+    def __init__(self, graph: TrainingGraph, data: Dataset) -> None:
+        manifest = graph.manifest
+        if data.x.shape[1:] != manifest.input_dims or data.x.dtype not in (np.uint8, np.float32):
+            raise ValueError(
+                f"samples are {data.x.dtype} {data.x.shape[1:]}, not uint8 or float32 {manifest.input_dims}"
+            )
+        if len(data.y) != len(data.x) or not len(data.x):
+            raise ValueError(f"{len(data.x)} samples and {len(data.y)} labels")
+        self._data = data
+        self._batch = manifest.batch
+        self._num = np.float32(manifest.input_scale_num)
+        self._den = np.float32(manifest.input_scale_den)
+        self._raw = np.zeros((manifest.batch, *manifest.input_dims), data.x.dtype)
+        self._x = np.zeros(self._raw.shape, np.float32)
+        self._y: Labels = np.zeros(graph.label_shape, graph.label_dtype)
+        self._weight = np.zeros(manifest.batch, np.float32)
+
+    def take(self, order: npt.NDArray[np.intp]) -> Iterator[tuple[Floats, Labels, Floats]]:
+        """The samples in this order, batch by batch; the arrays are overwritten by the next batch.
+
+        Rows behind a short last batch keep old samples and have weight 0.
+        """
+        for start in range(0, len(order), self._batch):
+            chosen = order[start : start + self._batch]
+            count = len(chosen)
+            np.take(self._data.x, chosen, axis=0, out=self._raw[:count], mode="clip")
+            np.multiply(self._raw, self._num, out=self._x, casting="unsafe", dtype=np.float32)
+            np.divide(self._x, self._den, out=self._x)
+            self._y[:count] = self._data.y[chosen]
+            self._weight[:count] = 1.0
+            self._weight[count:] = 0.0
+            yield self._x, self._y, self._weight
+
+
+def train(
+    graph: TrainingGraph, data: Dataset, plan: TrainingPlan, stop: Callable[[], bool]
+) -> TrainingOutcome:
+    """Train on the graph's own weights; `stop` is asked before every step and ends the work early.
+
+    The last batch of an epoch may be short and counts exactly. Raises `ValueError` when data and graph do not fit.
+    """
+    batches = _Batches(graph, data)
+    random = np.random.Generator(np.random.Philox(plan.seed))
+    before = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
+    asked = plan.epochs * -(-len(data) // graph.manifest.batch)
+    done = 0
+    for _ in range(plan.epochs):
+        for x, y, weight in batches.take(random.permutation(len(data))):
+            if stop():
+                break
+            graph.train_step(x, y, weight, plan.learning_rate)
+            done += 1
+    after = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
+    return TrainingOutcome(done, asked, len(data), _micro(before.loss), _micro(after.loss))
+
+
+def evaluate(graph: TrainingGraph, data: Dataset, samples_max: int | None = None) -> Evaluation:
+    """Mean loss and accuracy over the data (or its first `samples_max` samples)."""
+    count = len(data) if samples_max is None else min(len(data), samples_max)
+    loss = correct = 0.0
+    for x, y, weight in _Batches(graph, data).take(np.arange(count)):
+        loss_sum, correct_sum, _ = graph.evaluate(x, y, weight)
+        loss += loss_sum
+        correct += correct_sum
+    return Evaluation(loss / count, correct / count, count)
+
+
+def _micro(loss: float) -> int:
+    """Millionths as u32; what is not finite counts as the maximum."""
+    return min(round(loss * 1e6), LOSS_MICRO_MAX) if np.isfinite(loss) else LOSS_MICRO_MAX
