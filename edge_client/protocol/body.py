@@ -11,13 +11,15 @@ from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.errors import DecodeError, Reason
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
 from edge_client.protocol.header import Header
+from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX, UPDATES_PER_BLOCK_MAX
 from edge_client.protocol.records import Record, decode_record, encode_record, kind_of
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, encode_certificates, read_certificates
 
-RECORDS_MAX = 2048
+RECORDS_MAX = UPDATES_PER_BLOCK_MAX + REGISTRATIONS_PER_BLOCK_MAX + 1
+"""Updates, registrations and one change of params."""
 BODY_BYTES_MAX = 2 << 20
-PATH_MAX = 32
+PATH_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from edge_client.protocol.hashing import Tag, digest
 
 CHUNK_BYTES = 16 * 1024
 CHUNKS_MAX = 4096
+OBJECT_BYTES_MAX = CHUNKS_MAX * CHUNK_BYTES
 WINDOW_CHUNKS = 4
 
 
@@ -46,9 +47,14 @@ def chunk_hash(data: bytes) -> bytes:
     return digest(Tag.CHUNK, data)
 
 
+def pieces_root(tag: Tag, data: bytes) -> bytes:
+    """Root of an object under its domain tag: size, then the Merkle root over its pieces [OBJ-2]."""
+    return digest(tag, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in split(data)]))
+
+
 def blob_root(data: bytes) -> bytes:
-    """Root of a file known by content: size, then the Merkle root over its pieces (the training graph)."""
-    return digest(Tag.BLOB, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in split(data)]))
+    """Root of a file known by its content: the training graph."""
+    return pieces_root(Tag.BLOB, data)
 
 
 @dataclass(frozen=True, slots=True)

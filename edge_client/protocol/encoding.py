@@ -14,14 +14,13 @@ from edge_client.protocol.errors import DecodeError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i32": "i", "b8": "8s", "b16": "16s",
-          "b32": "32s", "b64": "64s"}  # fmt: skip
+_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "b32": "32s", "b64": "64s"}
 
 
 class Layout:
     """Field names and kinds of one fixed struct, and its compiled packer.
 
-    Kinds: u8 u16 u32 u64 (unsigned), i8 i32 (signed), b8 b16 b32 b64 (raw bytes of that length).
+    Kinds: u8 u16 u32 u64 (unsigned, big-endian), b32 b64 (raw bytes of that length) [ENC-1].
     """
 
     def __init__(self, name: str, *fields: tuple[str, str]) -> None:
@@ -67,7 +66,7 @@ class Fixed:
         return record
 
     def check(self) -> None:
-        """Refuse values that are in range of the encoding but not of the meaning; raises `DecodeError`."""
+        """Refuse values that fit the layout but not the meaning; raises `DecodeError` [ENC-4]."""
 
 
 class Reader:
@@ -96,7 +95,7 @@ class Reader:
         return kind.decode(self.take(kind.LAYOUT.size_bytes))
 
     def count(self, size_bytes: int, count_max: int) -> int:
-        """The next list length, refused above `count_max` before anything is allocated."""
+        """The next list length, refused above `count_max` before anything is allocated [ENC-3]."""
         count = self.uint(size_bytes)
         if count > count_max:
             raise DecodeError(f"{self._name}: {count} entries, at most {count_max}")
@@ -111,7 +110,7 @@ class Reader:
         return self.take(len(self._data) - self._at)
 
     def finish(self) -> None:
-        """Refuse trailing bytes: they would be a second encoding of the same value."""
+        """Refuse trailing bytes: they would be a second encoding of the same value [ENC-2]."""
         if self._at != len(self._data):
             raise DecodeError(f"{self._name}: {len(self._data) - self._at} trailing bytes")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from edge_client.protocol.chunks import OBJECT_BYTES_MAX
 from edge_client.protocol.encoding import Reader, blob, uint
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
@@ -15,7 +16,6 @@ from edge_client.protocol.records import OWNERS_MAX
 from edge_client.protocol.validators import VALIDATORS_MAX, ValidatorSet
 
 GENESIS_VERSION = 1
-GENESIS_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 1 << 18
 ADMITTED_MAX = 1 << 14
 
@@ -93,8 +93,13 @@ class Genesis:
             raise DecodeError("Genesis: a list of admitted keys goes with admission by list")
         if any(is_small_order(key) for key in (*self.validators.keys, *self.owners)):
             raise DecodeError("Genesis: key of small order")
+        if not 1 <= self.graph_bytes <= OBJECT_BYTES_MAX:
+            raise DecodeError(f"Genesis: training graph of {self.graph_bytes} bytes")
         if self.params.sequence:
             raise DecodeError("Genesis: params start at sequence 0")
+        self.params.check()
+        if self.params.batch != self.manifest.batch:
+            raise DecodeError(f"Genesis: batch {self.params.batch}, the graph has {self.manifest.batch}")
 
     def chain_id(self) -> bytes:
         """The 32-byte name of the chain."""

@@ -37,7 +37,7 @@ class Tag(bytes, Enum):
     LEADER = b"flc/leader"
     ASK = b"flc/ask"
     CERTIFICATE = b"flc/cert"
-    RECORD = b"flc/record"
+    JOIN = b"flc/join"
     SCORE = b"flc/score"
 
 

@@ -9,6 +9,7 @@ from edge_client.protocol import merkle
 from edge_client.protocol.encoding import Fixed, Layout
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.validators import VALIDATORS_MAX
 
 HEADER_VERSION = 1
 LINKED_BYTES = 84
@@ -49,7 +50,7 @@ class Header(Fixed):
         """Only version 1 without flags exists; heights and slots start at 1."""
         if self.version != HEADER_VERSION or self.flags or not self.height or not self.slot:
             raise DecodeError(f"Header: version {self.version}, flags {self.flags}, height {self.height}")
-        if self.proposer >= self.validators:
+        if not self.proposer < self.validators <= VALIDATORS_MAX:
             raise DecodeError(f"Header: proposer {self.proposer} of {self.validators}")
 
     def hash(self, chain_id: bytes) -> bytes:

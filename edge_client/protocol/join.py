@@ -1,9 +1,9 @@
 """The join string: one line that lets a device find a chain and trust nothing else.
 
-    flchain:<mqtt url>[,<mqtt url>]?g=<chain id>[&c=<height>:<header hash>][&ca=<sha256>][&v=<voucher>]&k=<check>
+    flchain:<mqtt url>[,<mqtt url>]?g=<chain id>[&c=<height>:<header hash>][&ca=<sha256>][&v=<voucher>][&k=…]
 
-A server is `mqtt://host[:port]` or `mqtts://host[:port]`. `k` is four bytes over everything before it, so that
-a typo is told from a chain that does not exist; a string written by hand may lack it [JOIN-2].
+A server is `mqtt://host[:port]` or `mqtts://host[:port]`. `k` is four bytes over everything before it: with
+it a typo is told from a chain that does not exist [JOIN-2].
 """
 
 from __future__ import annotations
@@ -134,4 +134,4 @@ def _voucher(value: str) -> Voucher:
 
 
 def _check(body: str) -> str:
-    return digest(Tag.RECORD, body.encode()).hex()[:_CHECK_CHARS]
+    return digest(Tag.JOIN, body.encode()).hex()[:_CHECK_CHARS]

@@ -62,6 +62,14 @@ class HeaderRun:
         linked = tuple(reader.take(LINKED_BYTES) for _ in range(count))
         return cls(first, linked, Quorum.read(reader))
 
+    @classmethod
+    def decode(cls, data: bytes) -> HeaderRun:
+        """Inverse of `encode`; raises `DecodeError`."""
+        reader = Reader(data, "HeaderRun")
+        run = cls.read(reader)
+        reader.finish()
+        return run
+
 
 def link(chain_id: bytes, peaks: Peaks, linked: Sequence[bytes]) -> tuple[list[Header], Peaks]:
     """Rebuild a run of headers on top of `peaks` (which hold all earlier ones) and the peaks after it.

@@ -2,7 +2,7 @@
 
 Leaf and inner nodes have different tags and the root commits to the number of leaves, so neither a node nor
 a duplicated tail can pass for something else (CVE-2012-2459, CVE-2017-12842). A level of odd length lifts
-its last node unchanged.
+its last node unchanged [MRK-1] [MRK-2].
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from edge_client.protocol.encoding import uint
 from edge_client.protocol.hashing import ZERO_HASH, Tag, digest
 
-LEAVES_MAX = 1 << 32
+LEAVES_MAX = (1 << 32) - 1
 
 
 def leaf_hash(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Every message that is not a chunk: what devices ask, what validators say, and how validators talk.
 
-First byte = kind. A message is decoded with the function of its topic (`decode_ask`, `decode_say`,
-`decode_validator_say`, `decode_validator_ask`), each of which raises `DecodeError`.
+A message is decoded by what its topic carries: `UpdateOffer.decode`, `Ask.decode` (devices and validators),
+`decode_say`, `decode_validator_say`; each raises `DecodeError`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
-from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind
+from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind, chunk_count
 from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.hashing import HASH_BYTES
@@ -47,6 +47,8 @@ class UpdateOffer:
         head = reader.fixed(UpdateHead)
         hashes = tuple(reader.take(HASH_BYTES) for _ in range(reader.count(2, CHUNKS_MAX)))
         reader.finish()
+        if len(hashes) != chunk_count(head.size):
+            raise DecodeError(f"UpdateOffer: {len(hashes)} chunk hashes for {head.size} bytes")
         return cls(head, hashes)
 
 
@@ -80,7 +82,10 @@ class GetHeaders:
     @classmethod
     def read(cls, reader: Reader) -> GetHeaders:
         """Parse from a reader; raises `DecodeError`."""
-        return cls(reader.uint(4), reader.uint(4))
+        first, last = reader.uint(4), reader.uint(4)
+        if not 1 <= first <= last:
+            raise DecodeError(f"GetHeaders: {first} to {last}")
+        return cls(first, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +277,6 @@ class Claimed:
 
 Say = Receipt | MissingChunks | HeaderRun | Claimed
 
-# --- validator -> validators ------------------------------------------------------------------------------
-
-ConsensusMessage = Proposal | Vote | Certificate
-
 _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Receipt, Receipt.read),
     (MissingChunks, MissingChunks.read),
@@ -301,24 +302,28 @@ def decode_say(data: bytes) -> Say:
     return message
 
 
+# --- validator -> validators ------------------------------------------------------------------------------
+
+ConsensusMessage = Proposal | Vote | Certificate
+
+_VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ConsensusMessage | HeaderRun]], ...] = (
+    (Proposal, Proposal.decode),
+    (Vote, Vote.decode),
+    (Certificate, Certificate.decode),
+    (HeaderRun, HeaderRun.decode),
+)
+
+
 def encode_validator_say(message: ConsensusMessage | HeaderRun) -> bytes:
     """Kind (u8: proposal, vote, certificate, headers), then the message."""
-    kinds = (Proposal, Vote, Certificate, HeaderRun)
+    kinds = [kind for kind, _ in _VALIDATOR_SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 
 
 def decode_validator_say(data: bytes) -> ConsensusMessage | HeaderRun:
     """Inverse of `encode_validator_say`; raises `DecodeError`."""
-    kind, payload = data[:1], data[1:]
-    if kind == b"\x01":
-        return Proposal.decode(payload)
-    if kind == b"\x02":
-        return Vote.decode(payload)
-    if kind == b"\x03":
-        return Certificate.decode(payload)
-    if kind != b"\x04":
-        raise DecodeError(f"validator message of kind {kind.hex() or 'missing'}")
-    reader = Reader(payload, "HeaderRun")
-    run = HeaderRun.read(reader)
-    reader.finish()
-    return run
+    reader = Reader(data, "validator message")
+    kind = reader.uint(1)
+    if not 1 <= kind <= len(_VALIDATOR_SAYS):
+        raise DecodeError(f"validator message of kind {kind}")
+    return _VALIDATOR_SAYS[kind - 1][1](reader.rest())

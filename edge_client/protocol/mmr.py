@@ -1,7 +1,7 @@
 """Merkle mountain range over all earlier header hashes: what `history_root` of a header commits to.
 
 Leaf 0 is the chain id; leaf h is the hash of the header of height h. A device keeps the peaks only
-(at most 32 hashes), appends each header and checks the next header's `history_root` against them.
+(at most 32 hashes), appends each header and checks the next header's `history_root` against them [MMR-1].
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
-from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
-
-PEAKS_MAX = 32
 
 
 def parent_hash(left: bytes, right: bytes) -> bytes:
@@ -115,10 +112,3 @@ def prove(leaves: Sequence[bytes], index: int) -> MmrProof:
         row = [parent_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
         at >>= 1
     return MmrProof(index, tuple(siblings), peaks_of(leaves))
-
-
-def decode_hashes(reader: Reader, count: int) -> tuple[bytes, ...]:
-    """`count` hashes off a reader; raises `DecodeError` when there are fewer."""
-    if count > PEAKS_MAX:
-        raise DecodeError(f"{count} hashes, at most {PEAKS_MAX}")
-    return tuple(reader.take(HASH_BYTES) for _ in range(count))

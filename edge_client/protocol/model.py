@@ -9,16 +9,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edge_client.protocol import merkle
-from edge_client.protocol.chunks import chunk_hash, split
-from edge_client.protocol.encoding import uint
+from edge_client.protocol.chunks import OBJECT_BYTES_MAX, pieces_root
 from edge_client.protocol.errors import DecodeError, Reason
-from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.hashing import Tag
 
 Vector = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
-PARAMETERS_MAX = 1 << 24
+PARAMETERS_MAX = OBJECT_BYTES_MAX // 4
 
 
 def encode_model(vector: Vector) -> bytes:
@@ -34,8 +32,8 @@ def decode_model(data: bytes, parameter_count: int) -> Vector:
 
 
 def model_root(data: bytes) -> bytes:
-    """Root of a model's bytes."""
-    return digest(Tag.MODEL, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in split(data)]))
+    """Root of a model's bytes [OBJ-2]."""
+    return pieces_root(Tag.MODEL, data)
 
 
 def to_float(vector: Vector, frac_bits: int) -> Floats:
@@ -44,6 +42,8 @@ def to_float(vector: Vector, frac_bits: int) -> Floats:
 
 
 def to_fixed(values: Floats, frac_bits: int) -> Vector:
-    """Nearest fixed-point values, saturating (used once, for the model of genesis)."""
+    """Nearest fixed-point values, saturating, for the model of genesis; `ValueError` for NaN or infinity."""
+    if not np.isfinite(values).all():
+        raise ValueError("a model with NaN or infinite values cannot start a chain")
     scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))
     return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)

@@ -15,6 +15,9 @@ LEARNING_RATE_ONE = 1 << 20
 CLIP_ONE = 1 << 20
 STALENESS_MAX = 8
 UPDATES_PER_BLOCK_MAX = 1024
+REGISTRATIONS_PER_BLOCK_MAX = 1023
+MINT_MAX = (1 << 32) - 1
+"""2^32 rounds of this fit the u64 balance of an account, so that no balance can overflow [MINT-3]."""
 
 
 class Selection(IntEnum):
@@ -118,7 +121,11 @@ class RoundParams(Fixed):
             (self.selection == Selection.EXACT and self.selected < self.k, "selected is at least k"),
             (not (self.round_s and self.sample_cap), "round_s and sample_cap are at least 1"),
             (not (self.learning_rate_q20 and self.clip_norm_q20), "learning rate and clip norm are above 0"),
-            (not self.registrations_max, "registrations_max is at least 1"),
+            (
+                not 1 <= self.registrations_max <= REGISTRATIONS_PER_BLOCK_MAX,
+                f"registrations_max is 1 to {REGISTRATIONS_PER_BLOCK_MAX}",
+            ),
+            (self.mint > MINT_MAX, f"mint is at most {MINT_MAX}"),
             (self.body_window <= self.staleness_max, "body_window is above staleness_max"),
         ):
             if broken:

@@ -94,7 +94,7 @@ class UpdateHead(Fixed):
             raise ProtocolError(Reason.BAD_SIGNATURE, f"update of account {self.account}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class UpdateBody:
     """Codes and exponents of a client update; `codes` int8 [parameters], one exponent per tensor."""
 
@@ -113,7 +113,7 @@ class UpdateBody:
             raise DecodeError(detail, Reason.WRONG_SHAPE)
         exponents = tuple(int(e) for e in np.frombuffer(data, dtype=np.int8, count=len(sizes)))
         if any(not EXPONENT_MIN <= e <= EXPONENT_MAX for e in exponents):
-            raise DecodeError("update exponent outside [-30, 0]", Reason.OUT_OF_RANGE)
+            raise DecodeError("update exponent outside -30 to 0", Reason.OUT_OF_RANGE)
         codes = np.frombuffer(data, dtype=np.int8, offset=len(sizes))
         if codes.size and int(codes.min()) < -CODE_MAX:
             raise DecodeError("update code -128", Reason.OUT_OF_RANGE)

@@ -16,7 +16,7 @@ from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.hashing import ZERO_HASH, Tag, digest
 from edge_client.protocol.header import Header
 from edge_client.protocol.keys import SIGNATURE_BYTES, Purpose, Verify, signing_bytes
-from edge_client.protocol.validators import VALIDATORS_MAX, ValidatorSet, signer_indices
+from edge_client.protocol.validators import ValidatorSet, signer_indices
 
 VOTES_MAX = 4096
 CERTIFICATES_MAX = 2048
@@ -126,7 +126,7 @@ class Quorum:
     signatures: tuple[bytes, ...]
 
     def encode(self) -> bytes:
-        """Bitmap of signers (u16), then one signature per set bit."""
+        """Bitmap of signers (u16: a set has at most 16 validators), then one signature per set bit."""
         return uint(self.signers, 2) + b"".join(self.signatures)
 
     @classmethod
@@ -183,6 +183,11 @@ class Certificate:
         """Raise `ProtocolError` unless this is a certificate of `validators`."""
         self.quorum.verify(self.subject, chain_id, validators, verify)
 
+    def votes(self) -> tuple[Vote, ...]:
+        """The votes it is made of: what makes a pair with another vote of the same signer is evidence."""
+        signed = zip(signer_indices(self.quorum.signers), self.quorum.signatures, strict=True)
+        return tuple(vote(self.subject, index, signature) for index, signature in signed)
+
     def id(self) -> bytes:
         """Hash of the bytes; a certificate once verified is recognised by it."""
         return digest(Tag.CERTIFICATE, self.encode())
@@ -210,6 +215,14 @@ class Proposal:
     def signing_bytes(self, chain_id: bytes) -> bytes:
         """What the leader signs."""
         return signing_bytes(Purpose.PROPOSE, chain_id, self.header.encode())
+
+    def verify(self, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
+        """Raise `ProtocolError` unless the validator named as proposer signed this."""
+        proposer = self.header.proposer
+        if proposer >= validators.count:
+            raise ProtocolError(Reason.WRONG_SENDER, f"proposal of validator {proposer}")
+        if not verify(validators.keys[proposer], self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, f"proposal of validator {proposer}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +256,3 @@ def encode_certificates(certificates: Iterable[Certificate]) -> bytes:
 def read_certificates(reader: Reader) -> tuple[Certificate, ...]:
     """Inverse of `encode_certificates`; raises `DecodeError`."""
     return tuple(Certificate.read(reader) for _ in range(reader.count(2, CERTIFICATES_MAX)))
-
-
-SIGNERS_BITS = VALIDATORS_MAX
-"""The bitmap of a quorum is 16 bits wide because a set has at most 16 validators."""

@@ -66,7 +66,7 @@ def check_register(rules: Rules, state: ChainState, record: Register) -> None:
         raise ProtocolError(Reason.NOT_ADMITTED, "key is not on the list of genesis")
     if genesis.admission == Admission.TOKEN:
         _check_voucher(rules, state, record)
-    elif record.voucher or record.owner or any(record.voucher_key):
+    elif record != Register(record.public_key, signature=record.signature):
         raise ProtocolError(Reason.OUT_OF_RANGE, "voucher where none is asked for")
 
 
@@ -99,4 +99,6 @@ def check_params(rules: Rules, state: ChainState, change: ParamsChange) -> None:
     expected = state.params.next.sequence + 1
     if change.params.sequence != expected:
         raise ProtocolError(Reason.REPLAY, f"params {change.params.sequence}, next is {expected}")
+    if change.params.batch != rules.genesis.manifest.batch:
+        raise ProtocolError(Reason.OUT_OF_RANGE, f"batch {change.params.batch} is not the graph's")
     change.verify(rules.chain_id, rules.genesis.owners, rules.genesis.owner_threshold, rules.verify)

@@ -23,7 +23,7 @@ from edge_client.protocol.model import decode_model, encode_model, model_root
 from edge_client.protocol.params import ParamsPair
 from edge_client.protocol.records import ParamsChange, Register
 from edge_client.protocol.state import Base, ChainState, bases_root
-from edge_client.protocol.update import UpdateBody, UpdateHead
+from edge_client.protocol.update import UpdateBody, UpdateHead, update_root_of
 
 
 class Bodies(Protocol):
@@ -57,6 +57,15 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class _Aggregate:
+    """The new model and the weight that each update had in it, in the order of the updates."""
+
+    model: bytes
+    weights: list[int]
+    saturated_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Executed:
     """Outcome of a block. `model` is None when the block did not close the round."""
 
@@ -78,7 +87,8 @@ def execute(rules: Rules, state: ChainState, slot: Slot, body: Body, bodies: Bod
     if not updates:
         return Executed(state_after_records, None, (), 0)
     _check_close(rules, state, slot, updates)
-    return _close_round(rules, state, state_after_records, slot, updates, bodies)
+    aggregate = _aggregate(rules, state, updates, bodies)
+    return _close_round(state, state_after_records, slot, updates, aggregate)
 
 
 def _apply_records(rules: Rules, state: ChainState, body: Body) -> ChainState:
@@ -121,31 +131,26 @@ def _check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[Upd
 
 
 def _close_round(
-    rules: Rules,
-    before: ChainState,
-    after: ChainState,
-    slot: Slot,
-    updates: tuple[UpdateHead, ...],
-    bodies: Bodies,
+    before: ChainState, after: ChainState, slot: Slot, updates: tuple[UpdateHead, ...], aggregate: _Aggregate
 ) -> Executed:
-    model, used, saturated = _aggregate(rules, before, updates, bodies)
-    rewards = shares(before.params.in_force.mint, used)
+    rewards = shares(before.params.in_force.mint, aggregate.weights)
     earned = tuple(
         Credit(head.account, weight, reward)
-        for head, weight, reward in zip(updates, used, rewards, strict=True)
+        for head, weight, reward in zip(updates, aggregate.weights, rewards, strict=True)
     )
     changes = {
         credit.account: before.accounts[credit.account].credited(head.round, credit.weight, credit.reward)
         for head, credit in zip(updates, earned, strict=True)
     }
     accounts = after.accounts.changed(changes, [])
-    state = _open_next(replace(after, accounts=accounts), slot, model_root(model), len(updates))
-    return Executed(state, model, earned, saturated)
+    root = model_root(aggregate.model)
+    state = _open_next(replace(after, accounts=accounts), slot, root, len(updates))
+    return Executed(state, aggregate.model, earned, aggregate.saturated_count)
 
 
 def _aggregate(
     rules: Rules, state: ChainState, updates: tuple[UpdateHead, ...], bodies: Bodies
-) -> tuple[bytes, list[int], int]:
+) -> _Aggregate:
     params, manifest = state.params.in_force, rules.genesis.manifest
     raw = []
     for head in updates:
@@ -155,11 +160,20 @@ def _aggregate(
     total = arithmetic.Sum(manifest.sizes)
     used = []
     for head, weight in zip(updates, arithmetic.normalised_weights(raw), strict=True):
-        body = UpdateBody.decode(_need(bodies.update(head.update_root), head.update_root), manifest.sizes)
-        used.append(total.add(body, weight, params.clip_norm_q20))
+        body = _body_of(state, head, bodies)
+        used.append(total.add(UpdateBody.decode(body, manifest.sizes), weight, params.clip_norm_q20))
     base = decode_model(_need(bodies.model(state.model_root), state.model_root), manifest.parameter_count)
     vector, saturated = total.apply_to(base, manifest.frac_bits)
-    return encode_model(vector), used, saturated
+    return _Aggregate(encode_model(vector), used, saturated)
+
+
+def _body_of(state: ChainState, head: UpdateHead, bodies: Bodies) -> bytes:
+    """The body of an update, hashed with the key of the account that hands it in: a head that names the body
+    of somebody else is refused here even when that body is at hand [UPD-6]."""
+    body = _need(bodies.update(head.update_root), head.update_root)
+    if update_root_of(state.accounts[head.account].public_key, body) != head.update_root:
+        raise ProtocolError(Reason.WRONG_HASH, f"update root of account {head.account} is not its own")
+    return body
 
 
 def _open_next(state: ChainState, slot: Slot, model: bytes, update_count: int) -> ChainState:
