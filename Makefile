@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types test-fast test-rest test-e2e mosquitto pythons clean FORCE
+.PHONY: help demo test lint test-fast test-rest test-e2e mosquitto pythons clean FORCE
 
 help: ## what can be made
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12 VENV=.venv-3.12]"; echo
@@ -23,14 +23,12 @@ demo: $(VENV)/.run ## a whole fleet on this machine: 4 validators, 8 devices, re
 
 test: lint test-fast test-rest test-e2e pythons ## everything a change must pass: lint, types, contracts, all tests
 
-lint: types ## style, types, import contracts
+lint: $(VENV)/.dev ## style, types (as Python 3.10 and as the running one), import contracts
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/lint-imports --no-logo
-
-types: $(VENV)/.dev
 	$(PY) -m mypy --python-version 3.10
 	$(PY) -m mypy --python-version $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	$(VENV)/bin/lint-imports --no-logo
 
 test-fast: $(VENV)/.dev ## unit and property tests
 	$(PYTEST) -n 2 -m "not slow and not e2e" $(ARGS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import check_demo
 from benchmarks.figures import MEASURED, Bound, evaluate, load_bounds, problems, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,3 +75,11 @@ def test_a_written_report_is_complete_and_says_when_it_was_quick(tmp_path: Path)
     assert problems("bench-chain", content, BOUNDS) == []
     assert all(row["quick"] for row in content["figures"])
     assert [row["value"] for row in content["figures"] if row["holds"]] == [99]
+
+
+def test_the_demo_is_held_against_its_bounds() -> None:
+    facts = {"accuracy": [0.5, 0.93], "wall_s": 60.0, "validators": 4, "devices": 8, "heads_agree": True}
+    good = evaluate("check-demo", check_demo.measured(0, {**facts, "device_peak_rss_mb": 60.0}), BOUNDS)
+    assert [figure.name for figure in good if not figure.holds] == []
+    crashed = evaluate("check-demo", check_demo.measured(1, {}), BOUNDS)
+    assert [figure.name for figure in crashed if figure.holds] == []
