@@ -25,7 +25,7 @@ VALUES_MAX = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A tensor of the graph being built: its index, shape and type. `constant` when its content is in the file."""
+    """A tensor of the graph being built. `constant` when its content is in the file."""
 
     index: int
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: walks the forward steps backwards and appends the gradient ops to the same graph."""
+"""Reverse-mode differentiation: walks the forward steps backwards and appends gradient ops to the graph."""
 
 from __future__ import annotations
 

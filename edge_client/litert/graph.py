@@ -33,7 +33,7 @@ class RuntimeMissingError(Exception):
 
 
 class TrainingGraph:
-    """One opened training graph: weights and optimiser state live inside it. Not safe for use by two threads."""
+    """One opened training graph: weights and optimiser state live inside it. For one thread at a time."""
 
     def __init__(self, interpreter: Any, manifest: Manifest) -> None:
         """Use `open`; the interpreter must hold the file the manifest came from."""
@@ -58,8 +58,8 @@ class TrainingGraph:
     def open(cls, source: str | PathLike[str] | bytes, threads: int = 1) -> TrainingGraph:
         """Open a file (mapped, not copied) or its bytes.
 
-        Raises `ModelError` when it is not a training graph this program can run, `OSError` when the path cannot
-        be read and `RuntimeMissingError` when no runtime is installed.
+        Raises `ModelError` when it is not a training graph that can run here, `OSError` when the path
+        cannot be read and `RuntimeMissingError` when no runtime is installed.
         """
         manifest = _read_manifest(source)
         interpreter_class = _load_runtime()
@@ -86,7 +86,7 @@ class TrainingGraph:
         return float(interpreter.get_tensor(self._loss))
 
     def evaluate(self, x: Floats, y: Labels, sample_weight: Floats) -> tuple[float, float, float]:
-        """Loss sum, correct sum and weight sum of one batch, all weighted by `sample_weight`; changes nothing."""
+        """Loss, correct and weight sums of one batch, weighted by `sample_weight`; changes nothing."""
         self._check(x, y, sample_weight)
         sums = self._call("evaluate", x=x, y=y, sample_weight=sample_weight)
         return float(sums["loss_sum"]), float(sums["correct_sum"]), float(sums["weight_sum"])
@@ -118,7 +118,7 @@ class TrainingGraph:
         self._call("reset_optimizer")
 
     def _call(self, signature: str, **inputs: Any) -> dict[str, Any]:
-        """Run a signature. Its runner is not kept: a living one counts as a reference that forbids `invoke`."""
+        """Run a signature. Its runner is not kept: a living one would forbid `invoke`."""
         outputs: dict[str, Any] = self._interpreter.get_signature_runner(signature)(**inputs)
         return outputs
 
@@ -133,15 +133,22 @@ class TrainingGraph:
             )
 
 
+def _import(name: str) -> Any:
+    """The module, or None when it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
 def _load_runtime() -> Any:
     """The Interpreter class of the first runtime that can be imported."""
-    for name in RUNTIMES:
-        try:
-            return import_module(name).Interpreter
-        except ImportError:
-            continue
+    found = next((module for module in map(_import, RUNTIMES) if module is not None), None)
+    if found is not None:
+        return found.Interpreter
     raise RuntimeMissingError(
-        "no TFLite runtime is installed: pip install ai-edge-litert (64-bit) or tflite-runtime with numpy<2 (32-bit)"
+        "no TFLite runtime is installed: "
+        "pip install ai-edge-litert, on a 32-bit system tflite-runtime and numpy<2"
     )
 
 
@@ -149,15 +156,18 @@ def _read_manifest(source: str | PathLike[str] | bytes) -> Manifest:
     try:
         if isinstance(source, bytes):
             return Manifest.decode(read_metadata(source, MANIFEST_KEY))
-        with Path(source).open("rb") as file:
-            try:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError as error:
-                raise ModelError("the file is empty") from error
-            with mapped, memoryview(mapped) as view:
-                return Manifest.decode(read_metadata(view, MANIFEST_KEY))
+        with _mapped(Path(source)) as content:
+            return Manifest.decode(read_metadata(content, MANIFEST_KEY))
     except DecodeError as error:
         raise ModelError(f"the file's manifest is unreadable: {error}") from error
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    """The file as read-only memory."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            raise ModelError("the file is empty")
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _state_shapes(interpreter: Any) -> list[tuple[int, ...]]:
@@ -167,7 +177,7 @@ def _state_shapes(interpreter: Any) -> list[tuple[int, ...]]:
 
 
 def _train_inputs(interpreter: Any, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Indices of x, y, sample_weight and learning_rate; `train` is subgraph 0, so its inputs are the file's."""
+    """Indices of x, y, sample_weight and learning_rate; the file's own, as `train` is subgraph 0."""
     details = interpreter.get_input_details()
     if len(details) != 4 or tuple(details[0]["shape"].tolist()) != x_shape:
         raise ModelError("the train signature does not fit the manifest")

@@ -23,7 +23,7 @@ class ModelError(Exception):
 
 
 class DType(IntEnum):
-    """Element types by their number in the TFLite schema; only those with a `numpy_dtype` can be computed with."""
+    """Element types by their number in the TFLite schema."""
 
     FLOAT32 = 0
     FLOAT16 = 1
@@ -88,8 +88,9 @@ class Padding(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of one subgraph. `data` is the little-endian content of a constant, None for a computed value.
+    """One tensor of one subgraph.
 
+    `data` is the little-endian content of a constant, None for a computed value;
     `quantization` is the schema's own object, passed through untouched.
     """
 

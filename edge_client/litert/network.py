@@ -23,8 +23,8 @@ OUTPUT_ACTIVATIONS = {"SOFTMAX": "softmax-cross-entropy", "LOGISTIC": "sigmoid-c
 class Network:
     """What the signatures are built from.
 
-    `graph` has one input and one output; `logits` is the tensor the loss is taken on; `weights` are the constants
-    that become variables, in the order of their first use.
+    `graph` has one input and one output; `logits` is the tensor the loss is taken on; `weights` are the
+    constants that become variables, in the order of their first use.
     """
 
     graph: Graph

@@ -1,6 +1,6 @@
 """Bytes of a .tflite file to a `Graph`, trusting nothing: every count, index, shape and buffer is checked.
 
-Needs the schema of the LiteRT wheel. Only the tool that makes training graphs reads models; boards just run them.
+Needs the schema of the LiteRT wheel. Only the tool that makes training graphs reads models.
 """
 
 from __future__ import annotations

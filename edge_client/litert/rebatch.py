@@ -1,26 +1,24 @@
 """Sets the batch of an inference graph, and folds what is constant once the batch is known.
 
-Converters write either a fixed batch of 1 or SHAPE arithmetic before each RESHAPE; training needs one fixed batch.
+Converters write a fixed batch of 1, or SHAPE arithmetic before each RESHAPE; training needs one fixed batch.
 The batch is taken to be the first axis, followed through TRANSPOSE; the tool checks the result by running it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
 from edge_client.litert.builder import VALUES_MAX
+from edge_client.litert.fold import fold
 from edge_client.litert.ir import NUMPY_DTYPES, Array, DType, Graph, ModelError, Op, Options, Tensor
 
-FOLDED_VALUES_MAX = 1 << 24
 _MASK_OF_FIRST_AXIS = 1
 
 
 def rebatch(graph: Graph, batch: int) -> Graph:
-    """The same network for `batch` samples at a time; raises `ModelError` when the batch cannot be followed."""
+    """The same network for `batch` samples at a time; raises `ModelError` when that cannot be followed."""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ModelError(
             f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, not one each"
@@ -69,16 +67,15 @@ class _Rebatch:
 
     def _fold(self, op: Op) -> bool:
         """Replace the output by a constant if the op's inputs are known now."""
-        evaluate = _EVALUATE.get(op.kind)
-        if evaluate is None or len(op.outputs) != 1 or not op.inputs or min(op.inputs) < 0:
-            return False
-        inputs = [self._tensors[index] for index in op.inputs]
-        if op.kind != "SHAPE" and any(tensor.data is None for tensor in inputs):
+        if len(op.outputs) != 1 or not op.inputs or min(op.inputs) < 0:
             return False
         output = self._tensors[op.outputs[0]]
-        if output.size > FOLDED_VALUES_MAX or output.dtype not in NUMPY_DTYPES:
+        if output.dtype not in NUMPY_DTYPES:
             return False
-        array = np.ascontiguousarray(evaluate(op, inputs), NUMPY_DTYPES[output.dtype])
+        array = fold(op, [self._tensors[index] for index in op.inputs])
+        if array is None:
+            return False
+        array = np.ascontiguousarray(array, NUMPY_DTYPES[output.dtype])
         self._tensors[op.outputs[0]] = replace(output, shape=tuple(array.shape), data=array.tobytes())
         return True
 
@@ -111,59 +108,3 @@ class _Rebatch:
         dtype = DType.INT64 if array.dtype == np.int64 else DType.INT32
         self._tensors.append(Tensor(name, tuple(array.shape), dtype, array.tobytes()))
         return len(self._tensors) - 1
-
-
-def strided_slices(op: Op, begin: Array, end: Array, strides: Array) -> tuple[slice | int, ...]:
-    """The numpy index of a STRIDED_SLICE; raises `ModelError` for the masks no converter writes."""
-    if op.option("ellipsisMask") or op.option("newAxisMask") or op.option("offset"):
-        raise ModelError("STRIDED_SLICE with an ellipsis, new axis or offset mask is not supported")
-    index: list[slice | int] = []
-    for axis, (start, stop, stride) in enumerate(
-        zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)
-    ):
-        bit = 1 << axis
-        if op.option("shrinkAxisMask") & bit:
-            index.append(start)
-            continue
-        first = None if op.option("beginMask") & bit else start
-        index.append(slice(first, None if op.option("endMask") & bit else stop, stride))
-    return tuple(index)
-
-
-def _strided_slice(op: Op, inputs: list[Tensor]) -> Array:
-    x, begin, end, strides = (tensor.array() for tensor in inputs)
-    return np.asarray(x[strided_slices(op, begin, end, strides)])
-
-
-def _pack(op: Op, inputs: list[Tensor]) -> Array:
-    return np.stack([tensor.array() for tensor in inputs], op.option("axis"))
-
-
-def _concatenate(op: Op, inputs: list[Tensor]) -> Array:
-    return np.concatenate([tensor.array() for tensor in inputs], op.option("axis"))
-
-
-def _dequantize(op: Op, inputs: list[Tensor]) -> Array:
-    """Half-precision weights become float32; the integer kinds stay in the frozen part and are left alone."""
-    return np.asarray(inputs[0].array(), np.float32)
-
-
-def _reshape(op: Op, inputs: list[Tensor]) -> Array:
-    return inputs[0].array().reshape(inputs[1].array().tolist())
-
-
-_EVALUATE: Mapping[str, Callable[[Op, list[Tensor]], Array]] = MappingProxyType(
-    {
-        "SHAPE": lambda op, inputs: np.array(inputs[0].shape),
-        "STRIDED_SLICE": _strided_slice,
-        "PACK": _pack,
-        "CONCATENATION": _concatenate,
-        "RESHAPE": _reshape,
-        "DEQUANTIZE": _dequantize,
-        "CAST": lambda op, inputs: inputs[0].array(),
-        "TRANSPOSE": lambda op, inputs: inputs[0].array().transpose(inputs[1].array().tolist()),
-        "GATHER": lambda op, inputs: inputs[0].array().take(inputs[1].array(), op.option("axis")),
-        "MUL": lambda op, inputs: inputs[0].array() * inputs[1].array(),
-        "REDUCE_PROD": lambda op, inputs: inputs[0].array().prod(tuple(inputs[1].array().ravel().tolist())),
-    }
-)

@@ -1,4 +1,4 @@
-"""The signatures of a training graph (DESIGN §4), built from a network: train, evaluate, infer and the state calls."""
+"""The signatures of a training graph (docs/TRAINING.md): train, evaluate, infer and state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SignatureBuilder:
         self.state = state_variables(optimizer, self.weights)
 
     def signatures(self) -> tuple[Signature, ...]:
-        """In the order of DESIGN §4: `train` is subgraph 0."""
+        """In a fixed order: `train` is subgraph 0."""
         weight_names = tuple(variable.name for variable in self.weights)
         state_names = tuple(f"s{i:03}" for i in range(len(self.state)))
         return (

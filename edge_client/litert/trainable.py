@@ -1,4 +1,4 @@
-"""A float inference model in, a training graph out: the whole of `edge-client trainable` but for its command line."""
+"""A float inference model in, a training graph out: all of `edge-client trainable` but its command line."""
 
 from __future__ import annotations
 

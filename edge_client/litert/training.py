@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +41,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What was done. Losses are means over the data in millionths, before and after, saturating at 2^32 - 1."""
+    """What was done. Losses are means over the data in millionths, saturating at 2^32 - 1."""
 
     steps_done: int
     steps_asked: int
@@ -74,7 +76,7 @@ class _Batches:
         self._den = np.float32(manifest.input_scale_den)
         self._raw = np.zeros((manifest.batch, *manifest.input_dims), data.x.dtype)
         self._x = np.zeros(self._raw.shape, np.float32)
-        self._y: Labels = np.zeros(graph.label_shape, graph.label_dtype)
+        self._y = cast("Labels", np.zeros(graph.label_shape, graph.label_dtype))
         self._weight = np.zeros(manifest.batch, np.float32)
 
     def take(self, order: npt.NDArray[np.intp]) -> Iterator[tuple[Floats, Labels, Floats]]:
@@ -99,19 +101,19 @@ def train(
 ) -> TrainingOutcome:
     """Train on the graph's own weights; `stop` is asked before every step and ends the work early.
 
-    The last batch of an epoch may be short and counts exactly. Raises `ValueError` when data and graph do not fit.
+    The last batch of an epoch may be short and counts exactly. Raises `ValueError` when the data do not fit.
     """
     batches = _Batches(graph, data)
     random = np.random.Generator(np.random.Philox(plan.seed))
     before = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
     asked = plan.epochs * -(-len(data) // graph.manifest.batch)
     done = 0
-    for _ in range(plan.epochs):
-        for x, y, weight in batches.take(random.permutation(len(data))):
-            if stop():
-                break
-            graph.train_step(x, y, weight, plan.learning_rate)
-            done += 1
+    orders = (random.permutation(len(data)) for _ in range(plan.epochs))
+    for x, y, weight in chain.from_iterable(map(batches.take, orders)):
+        if stop():
+            break
+        graph.train_step(x, y, weight, plan.learning_rate)
+        done += 1
     after = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
     return TrainingOutcome(done, asked, len(data), _micro(before.loss), _micro(after.loss))
 

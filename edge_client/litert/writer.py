@@ -1,4 +1,4 @@
-"""Graphs to .tflite bytes, through the schema that the LiteRT wheel carries (not needed to run the result)."""
+"""Graphs to .tflite bytes, through the schema that the LiteRT wheel carries (a board does not need it)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One differentiation rule per op: a small pure function from the gradient of the output to those of the inputs."""
+"""One differentiation rule per op: from the gradient of its output to the gradients of its inputs."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from edge_client.litert.ir import Array, Op
 class Step:
     """One op of the forward pass, already in the graph under construction.
 
-    `inputs` follow the op's own order (None where one is left out), `constants` their content when it is fixed,
-    `needed[i]` says whether the gradient of input i is wanted; a rule returns None for the others.
+    `inputs` follow the op's own order (None where one is left out), `constants` their content when it is
+    fixed, `needed[i]` says whether the gradient of input i is wanted; a rule returns None for the others.
     """
 
     builder: GraphBuilder
