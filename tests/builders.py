@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_client.protocol.body import Body
+from edge_client.protocol.body import Body, encode_block
 from edge_client.protocol.chunks import ObjectKind, blob_root, chunk_hash, split
 from edge_client.protocol.execution.checks import Rules, steps_asked, voucher_claim, voucher_grant
 from edge_client.protocol.execution.execute import Executed, Slot, execute
@@ -356,5 +356,8 @@ class ChainMaker:
         }
         found |= {(ObjectKind.PARAMS, one.params.hash()): one.params.encode() for one in self.states}
         found |= {(ObjectKind.MODEL, root): data for root, data in self.models.items()}
-        found |= {(ObjectKind.BODY, body.root()): body.encode() for body in self.bodies}
+        blocks = zip(self.headers, self.bodies, strict=True)
+        found |= {
+            (ObjectKind.BLOCK, one.hash(self.chain_id)): encode_block(one, body) for one, body in blocks
+        }
         return found | {(ObjectKind.UPDATE, root): data for root, data in self.update_bodies.items()}

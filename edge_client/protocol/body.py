@@ -118,9 +118,9 @@ def encode_block(header: Header, body: Body) -> bytes:
 
 
 def decode_block(data: bytes) -> tuple[Header, Body]:
-    """Inverse of `encode_block`; raises `DecodeError`, also when the body is not the header's."""
+    """Inverse of `encode_block`; raises `DecodeError`, also for a body that is not the header's [BLK-2]."""
     size_bytes = Header.LAYOUT.size_bytes
     header, body = Header.decode(data[:size_bytes]), Body.decode(data[size_bytes:])
     if body.root() != header.body_root:
-        raise DecodeError("block: the body is not the header's", Reason.WRONG_HASH)
+        raise DecodeError("Block: the body is not the one the header commits to", Reason.WRONG_HASH)
     return header, body

@@ -1,0 +1,261 @@
+"""One valid value of every struct and message of the protocol, and how each is decoded.
+
+`python -m tests.protocol_examples` writes them, and what the protocol's hash functions make of fixed inputs,
+to tests/vectors/. That was done once: the files are the golden vectors that tests only read, and a change
+in them is a new version of the protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edge_client.protocol import merkle
+from edge_client.protocol.body import decode_block, encode_block
+from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece, blob_root, chunk_hash
+from edge_client.protocol.encoding import Reader
+from edge_client.protocol.genesis import Admission
+from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.keys import Purpose, node_id, signing_bytes
+from edge_client.protocol.messages import (
+    ACCEPTED,
+    REFUSED,
+    Ask,
+    Claim,
+    GetChunks,
+    GetHeaders,
+    MissingChunks,
+    Question,
+    Receipt,
+    Say,
+    SubmitRecord,
+    decode_say,
+    decode_validator_say,
+    encode_say,
+    encode_validator_say,
+)
+from edge_client.protocol.mmr import peaks_of
+from edge_client.protocol.model import model_root
+from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.records import Record, decode_record, encode_record
+from edge_client.protocol.update import update_root_of
+from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.votes import Proposal, Snapshot, finalize, notarize, nullify, vote
+from tests.builders import (
+    ChainMaker,
+    make_genesis,
+    make_params,
+    make_signers,
+    make_update,
+    make_voucher,
+    params_change,
+    register,
+)
+
+VECTORS = Path(__file__).parent / "vectors"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A value, its bytes, and the decoder that gives the value back."""
+
+    value: Any
+    data: bytes
+    decode: Callable[[bytes], Any]
+
+
+def whole(read: Callable[[Reader], Any]) -> Callable[[bytes], Any]:
+    """A decoder of a whole byte string from the reader of a part."""
+
+    def decode(data: bytes) -> Any:
+        reader = Reader(data, "example")
+        value = read(reader)
+        reader.finish()
+        return value
+
+    return decode
+
+
+@cache
+def chain() -> ChainMaker:
+    """Three devices, two closed rounds, one change of params, one empty block."""
+    made = ChainMaker(devices=3)
+    made.close_round()
+    made.add([params_change(made.chain_id, make_params(k=3, sequence=1))])
+    made.close_round((0, 2))
+    made.add()
+    return made
+
+
+def _plain(value: Any) -> Example:
+    return Example(value, value.encode(), type(value).decode)
+
+
+def _read(value: Any) -> Example:
+    return Example(value, value.encode(), whole(type(value).read))
+
+
+@cache
+def examples() -> dict[str, Example]:
+    """Every struct, list and message, by name."""
+    return {**_chain_examples(), **_vote_examples(), **_record_examples(), **_message_examples()}
+
+
+def _chain_examples() -> dict[str, Example]:
+    made, state = chain(), chain().state
+    listed = make_genesis(validators=1, admission=Admission.LIST)
+    block = (made.headers[1], made.bodies[1])
+    return {
+        "Header": _plain(made.headers[3]),
+        "AppLeaves": _plain(made.light_block().app),
+        "StateLeaves": _plain(state.state_leaves()),
+        "Learning": _plain(state.learning),
+        "Base": _plain(state.bases[-1]),
+        "Account": _plain(state.accounts[0]),
+        "AccountProof": _read(state.accounts.prove(2)),
+        "RoundParams": _plain(state.params.in_force),
+        "ParamsPair": _plain(ParamsPair(make_params(), make_params(k=3, sequence=1))),
+        "Manifest": _plain(made.genesis.manifest),
+        "Genesis": _plain(made.genesis),
+        "Genesis by list": _plain(listed),
+        "ValidatorSet": _plain(made.validators),
+        "Peaks": _plain(made.peaks()),
+        "Body": _plain(made.bodies[1]),
+        "Body without records": _plain(made.bodies[4]),
+        "Block": Example(block, encode_block(*block), decode_block),
+        "RecordProof": _read(made.bodies[1].prove(1)),
+        "LightBlock": _plain(made.light_block()),
+        "HeaderRun": _read(made.header_run(2, 5)),
+    }
+
+
+def _vote_examples() -> dict[str, Example]:
+    made = chain()
+    header, signer = made.headers[3], made.signers[1]
+    subject = finalize(header, header.hash(made.chain_id))
+    skipped = nullify(0, 9)
+    proposal = Proposal(header, b"")
+    own = tuple(vote(one, 1, signer.sign(one.signing_bytes(made.chain_id))) for one in (subject, skipped))
+    return {
+        "Subject": _plain(notarize(header, header.hash(made.chain_id))),
+        "Subject of a nullify vote": _plain(skipped),
+        "Vote": _plain(own[0]),
+        "Quorum": _read(made.certificate(4).quorum),
+        "Certificate": _plain(made.certificate(4)),
+        "Proposal": _plain(Proposal(header, signer.sign(proposal.signing_bytes(made.chain_id)))),
+        "Snapshot": _plain(Snapshot(own, (made.certificate(3), made.certificate(4)))),
+    }
+
+
+def _record_examples() -> dict[str, Example]:
+    made = chain()
+    device = make_signers(9, "device")[8]
+    voucher = make_voucher(made.chain_id)
+    records: dict[str, Record] = {
+        "UpdateHead": made.bodies[1].updates[0],
+        "Register": register(device, made.chain_id),
+        "Register with a voucher": register(device, made.chain_id, voucher),
+        "ParamsChange": params_change(made.chain_id, make_params(sequence=1), owners=(0, 2)),
+    }
+    structs = {name: _plain(record) for name, record in records.items()}
+    tagged = {
+        f"record {name}": Example(record, encode_record(record), decode_record)
+        for name, record in records.items()
+    }
+    return {**structs, **tagged}
+
+
+def _message_examples() -> dict[str, Example]:
+    made = chain()
+    made_update = make_update(made, 1)
+    root, signer = made_update.head.update_root, made.signers[0]
+    roots = tuple(head.update_root for head in made.bodies[1].updates)
+    questions: dict[str, Question] = {
+        "record": SubmitRecord(register(make_signers(9, "device")[8], made.chain_id)),
+        "headers": GetHeaders(2, 5),
+        "chunks": GetChunks(ObjectKind.MODEL, made.state.model_root, Bitmap.of(9, [0, 8])),
+        "claim": Claim(roots),
+    }
+    asks = {f"Ask for {name}": _plain(Ask(77, 1, question)) for name, question in questions.items()}
+    says: dict[str, Say] = {
+        "receipt": Receipt(ACCEPTED, 0, 5, root).sign(signer, made.chain_id),
+        "refusal": Receipt(REFUSED, 5, 5, root).sign(signer, made.chain_id),
+        "MissingChunks": MissingChunks(root, Bitmap.of(4, [1, 2])),
+        "HeaderRun": made.header_run(1, 3),
+        "Claimed": made.claimed(0, roots),
+        "Claimed without account": made.claimed(None, ()),
+    }
+    said = {f"say {name}": Example(one, encode_say(one), decode_say) for name, one in says.items()}
+    votes = _vote_examples()
+    talk = [votes[name].value for name in ("Proposal", "Vote", "Certificate")]
+    between = {
+        f"validators say {type(one).__name__}": Example(one, encode_validator_say(one), decode_validator_say)
+        for one in (*talk, made.header_run(1, 1))
+    }
+    return {
+        "UpdateOffer": _plain(made_update.offer),
+        "Receipt": _plain(Receipt(REFUSED, 8, 5, root).sign(signer, made.chain_id)),
+        "Piece": _plain(Piece(3, b"last chunk")),
+        "Bitmap": _read(Bitmap.of(11, [0, 3, 10])),
+        **asks,
+        **said,
+        **between,
+    }
+
+
+def hashes() -> dict[str, str]:
+    """What each hash function makes of inputs that stand in structs.json."""
+    made, key = chain(), make_signers(1)[0].public_key
+    leaves = [merkle.leaf_hash(bytes([i])) for i in range(5)]
+    header = made.headers[3]
+    found = {f"digest {tag.name}": digest(tag, b"abc") for tag in Tag}
+    found |= {f"merkle root of {n} leaves": merkle.root(leaves[:n]) for n in range(6)}
+    found |= {f"mmr root of {n} leaves": peaks_of(leaves[:n]).root() for n in range(6)}
+    found |= {f"signing bytes {one.name}": signing_bytes(one, made.chain_id, b"abc") for one in Purpose}
+    found |= {
+        "chunk hash": chunk_hash(b"abc"),
+        "blob root": blob_root(bytes(40_000)),
+        "model root": model_root(bytes(40_000)),
+        "update root": update_root_of(key, bytes(40_000)),
+        "chain id": made.chain_id,
+        "header hash": header.hash(made.chain_id),
+        "body root": made.bodies[1].root(),
+        "app root": made.light_block().app.root(),
+        "state root": made.state.state_leaves().root(),
+        "learning root": made.state.learning.root(),
+        "params hash": made.state.params.hash(),
+        "accounts root": made.state.accounts.root(),
+        "validators root": made.validators.root(),
+        "certificate id": made.certificate(4).id(),
+        "node id": node_id(key).encode(),
+    }
+    return {name: value.hex() for name, value in found.items()}
+
+
+def orders() -> dict[str, list[int]]:
+    """Who leads and who answers, in a set of seven."""
+    seven = ValidatorSet(tuple(one.public_key for one in make_signers(7)))
+    return {
+        "leaders of slots 0 to 13": [seven.leader(bytes(32), slot) for slot in range(14)],
+        "responders of nonce 0": seven.responders(0),
+        "responders of nonce 2^64-1": seven.responders(2**64 - 1),
+    }
+
+
+def current() -> dict[str, dict[str, Any]]:
+    """Content of each file of golden vectors, as the code says it today."""
+    return {
+        "structs.json": {name: example.data.hex() for name, example in examples().items()},
+        "hashes.json": hashes(),
+        "orders.json": orders(),
+    }
+
+
+if __name__ == "__main__":
+    VECTORS.mkdir(exist_ok=True)
+    for name, content in current().items():
+        (VECTORS / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
