@@ -11,7 +11,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from broker.core.effects import Stored, StoredBlock, StoredFinal, StoreBlock, StoreFinal, StoreUpdate
+from broker.core.effects import (
+    AppendLog,
+    Stored,
+    StoreBlock,
+    StoredFinal,
+    StoreFinal,
+    StoreUpdate,
+    StoreUpdateBody,
+)
 from edge_client.protocol.accounts import Account, Accounts
 from edge_client.protocol.body import BODY_BYTES_MAX, decode_block, encode_block
 from edge_client.protocol.chunks import ObjectKind
@@ -37,11 +45,10 @@ def create_tables(database: Database) -> None:
     database["headers"].create(
         {"height": int, "hash": bytes, "header": bytes, "certificate": bytes}, pk="height"
     )
-    database["candidates"].create({"hash": bytes, "parent": bytes, "height": int}, pk="hash")
     database["accounts"].create({"id": int, "account": bytes}, pk="id")
     database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
     database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
-    database["consensus_log"].create({"seq": int, "entry": bytes}, pk="seq")
+    database["consensus_log"].create({"seq": int, "slot": int, "entry": bytes}, pk="seq")
 
 
 class BlockStore:
@@ -66,6 +73,8 @@ class BlockStore:
         """Effect type -> function, for the event loop."""
         return {
             StoreUpdate: self.store_update,
+            StoreUpdateBody: self.store_update_body,
+            AppendLog: self.append_log,
             StoreBlock: self.store_block,
             StoreFinal: self.store_final,
         }
@@ -83,12 +92,13 @@ class BlockStore:
         with transaction(self._db):
             self._db["offers"].insert({"update_root": root, "offer": effect.offer.encode()}, replace=True)
 
+    def store_update_body(self, effect: StoreUpdateBody) -> None:
+        """A body whose head is in a block."""
+        self._updates.put(effect.root, effect.body)
+
     def store_block(self, effect: StoreBlock) -> None:
-        """A checked candidate."""
+        """A checked candidate, named by its hash; consensus asks for it by that name after a restart."""
         self._blocks.put(effect.header_hash, encode_block(effect.header, effect.body))
-        row = {"hash": effect.header_hash, "parent": effect.parent_hash, "height": effect.header.height}
-        with transaction(self._db):
-            self._db["candidates"].insert(row, replace=True)
 
     def store_final(self, effect: StoreFinal) -> None:
         """The block is final: header, certificate, state and indices in one transaction."""
@@ -119,9 +129,9 @@ class BlockStore:
                 (_PEAKS, effect.peaks.encode()),
             ):
                 db["meta"].insert({"key": key, "value": value}, replace=True)
-            db["candidates"].delete_where("height <= ?", [height])
-            oldest_round = state.bases[0].round
-            self._drop_offers(oldest_round)
+            if effect.certificate is not None:
+                db["consensus_log"].delete_where("slot < ?", [effect.certificate.subject.slot])
+            self._drop_offers(state.bases[0].round)
         self._remember_params(state.params)
 
     def _drop_offers(self, oldest_round: int) -> None:
@@ -132,45 +142,31 @@ class BlockStore:
                 self._db["offers"].delete(row["update_root"])
                 self._updates.delete(row["update_root"])
 
-    def append_log(self, entry: bytes) -> None:
+    def append_log(self, effect: AppendLog) -> None:
         """One consensus log entry, synced."""
         with transaction(self._db):
-            self._db["consensus_log"].insert({"entry": entry})
-
-    def replace_log(self, entries: list[bytes]) -> None:
-        """What is left of the consensus log after slots became final."""
-        with transaction(self._db):
-            self._db["consensus_log"].delete_where()
-            self._db["consensus_log"].insert_all({"entry": entry} for entry in entries)
+            self._db["consensus_log"].insert({"slot": effect.slot, "entry": effect.entry})
 
     # --- reading ------------------------------------------------------------------------------------------
 
     def load(self) -> Stored:
         """Everything a validator starts from."""
-        candidates = []
-        for row in self._db["candidates"].rows_where(order_by="height"):
-            data = self._blocks.get(row["hash"])
-            if data is not None:
-                candidates.append(StoredBlock(row["parent"], *decode_block(data)))
         offers = tuple(UpdateOffer.decode(row["offer"]) for row in self._db["offers"].rows)
-        log = tuple(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
-        return Stored(self._load_final(), tuple(candidates), offers, log)
+        log = b"".join(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
+        return Stored(self._load_final(), offers, log)
 
     def _load_final(self) -> StoredFinal | None:
         meta = {row["key"]: row["value"] for row in self._db["meta"].rows}
         if _HEAD not in meta:
             return None
         header = Header.decode(meta[_HEAD])
-        certificate = self.certificate_from(header.height)
-        if certificate is None:
-            raise RuntimeError(f"no certificate for the finalised head {header.height}")
         accounts = [Account.decode(row["account"]) for row in self._db["accounts"].rows_where(order_by="id")]
         params = ParamsPair.decode(meta[_PARAMS])
         self._remember_params(params)
         state = ChainState(
             Accounts.of(accounts), params, Learning.decode(meta[_LEARNING]), _decode_bases(meta[_BASES])
         )
-        return StoredFinal(header, certificate, state, Peaks.decode(meta[_PEAKS]))
+        return StoredFinal(header, self.certificate_from(header.height), state, Peaks.decode(meta[_PEAKS]))
 
     def _remember_params(self, params: ParamsPair) -> None:
         """Only the pair of the head is served: devices ask for what the head names."""

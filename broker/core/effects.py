@@ -22,6 +22,22 @@ class StoreUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreUpdateBody:
+    """Persist an update body that came from another validator; the block that names it holds its head."""
+
+    root: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendLog:
+    """Persist one consensus log entry before anything that depends on it is sent."""
+
+    slot: int
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class StoreBlock:
     """Persist a checked candidate block (header and body) before any vote for it."""
 
@@ -48,25 +64,17 @@ class StoreFinal:
     inclusions: tuple[tuple[bytes, int], ...]
     peaks: Peaks
 
-ValidatorPersist = StoreUpdate | StoreBlock | StoreFinal
-"""Everything a validator writes beside its consensus log."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """A candidate block as found on disk."""
-
-    parent_hash: bytes
-    header: Header
-    body: Body
+ValidatorPersist = StoreUpdate | StoreUpdateBody | AppendLog | StoreBlock | StoreFinal
+"""Everything a validator writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFinal:
-    """The finalised head as found on disk, and the state after it."""
+    """The finalised head as found on disk, and the state after it; no certificate when the process died between
+    the blocks that one certificate finalised."""
 
     header: Header
-    certificate: Certificate
+    certificate: Certificate | None
     state: ChainState
     peaks: Peaks
 
@@ -76,9 +84,8 @@ class Stored:
     """Everything a validator finds on disk at its start; `head` is None before the first block."""
 
     head: StoredFinal | None
-    candidates: tuple[StoredBlock, ...]
     offers: tuple[UpdateOffer, ...]
-    log: tuple[bytes, ...]
+    log: bytes
 
 
-NOTHING_STORED = Stored(None, (), (), ())
+NOTHING_STORED = Stored(None, (), b"")

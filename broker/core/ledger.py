@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from broker.core.archive import Archive
-from broker.core.effects import StoreFinal
+from broker.core.effects import StoreBlock, StoreFinal
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules
@@ -75,6 +75,17 @@ class Ledger:
         self._archive = archive
         self._validators = rules.genesis.validators
         self._candidates: dict[bytes, Candidate] = {}
+        self._fresh_updates: dict[bytes, bytes] = {}
+        self._fresh_models: dict[bytes, bytes] = {}
+
+    def keep_update(self, root: bytes, body: bytes) -> None:
+        """An update body that is on its way to disk: lookups find it until `forget_fresh`."""
+        self._fresh_updates[root] = body
+
+    def forget_fresh(self) -> None:
+        """All effects given out so far have been executed, so the archive has everything."""
+        self._fresh_updates.clear()
+        self._fresh_models.clear()
 
     def tip(self, block_hash: bytes) -> Tip | None:
         """The block with this hash, if it is the finalised head or a checked candidate."""
@@ -89,14 +100,14 @@ class Ledger:
 
     def update(self, root: bytes) -> bytes | None:
         """`Bodies.update`."""
-        return self._archive.update(root)
+        return self._fresh_updates.get(root) or self._archive.update(root)
 
     def model(self, root: bytes) -> bytes | None:
         """`Bodies.model`: of a candidate, or from disk."""
         for candidate in self._candidates.values():
             if candidate.executed.model is not None and candidate.tip.state.model_root == root:
                 return candidate.executed.model
-        return self._archive.model(root)
+        return self._fresh_models.get(root) or self._archive.model(root)
 
     def build(
         self, parent: Tip, records: Iterable[Record], justification: Sequence[Certificate], place: Place
@@ -120,6 +131,10 @@ class Ledger:
             app_root=executed.state.app_leaves(self._validators, self._validators).root(),
         )
         return self._add(parent, header, body, executed)
+
+    def stored(self, candidate: Candidate) -> StoreBlock:
+        """The effect that makes a candidate durable."""
+        return StoreBlock(candidate.tip.hash, candidate.parent_hash, candidate.header, candidate.body)
 
     def check(self, parent: Tip, header: Header, body: Body) -> Candidate:
         """Re-execute a proposed block on its parent; raises `ProtocolError` with the first rule it breaks."""
@@ -169,6 +184,8 @@ class Ledger:
             if i >= len(before) or account is not before[i]
         )
         self.head = candidate.tip
+        if candidate.executed.model is not None:
+            self._fresh_models[self.head.state.model_root] = candidate.executed.model
         self._candidates = {
             key: one for key, one in self._candidates.items() if one.tip.height > self.head.height
         }

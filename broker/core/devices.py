@@ -1,0 +1,173 @@
+"""The desk where devices are served: offers, chunks, questions, and the receipts they get (DESIGN §7.8, §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from broker.core.answers import Claims, header_run, pieces
+from broker.core.archive import Archive
+from broker.core.effects import StoreUpdate
+from broker.core.identity import Identity
+from broker.core.ingest import Complete, Ingest
+from broker.core.ledger import Ledger
+from broker.core.pool import Pool
+from broker.core.rate import DEVICE_ASKS, Buckets
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.keys import node_id
+from edge_client.protocol.light import HeaderRun
+from edge_client.protocol.machine import Note, Publish
+from edge_client.protocol.messages import (
+    ACCEPTED,
+    REASONS,
+    REFUSED,
+    Ask,
+    Claim,
+    Claimed,
+    GetChunks,
+    GetHeaders,
+    MissingChunks,
+    Receipt,
+    SubmitRecord,
+    UpdateOffer,
+    encode_say,
+)
+from edge_client.protocol.records import Register
+from edge_client.protocol.update import UpdateHead
+
+FINAL_REASONS = frozenset(
+    {Reason.STALE, Reason.REPLAY, Reason.WRONG_SHAPE, Reason.OUT_OF_RANGE, Reason.JAILED, Reason.WRONG_HASH}
+)
+"""Refusals that no later block can undo; only these are signed. The others may be this validator's own lag."""
+
+DeskEffect = Publish | Note | StoreUpdate
+
+
+@dataclass(slots=True)
+class Desk:
+    """Serves devices from the ledger's finalised head; changes nothing but pool and open uploads."""
+
+    identity: Identity
+    archive: Archive
+    ledger: Ledger
+    pool: Pool
+    ingest: Ingest
+    claims: Claims
+    rates: Buckets
+
+    @classmethod
+    def of(cls, identity: Identity, archive: Archive, ledger: Ledger, pool: Pool) -> Desk:
+        """A desk with nothing open."""
+        claims = Claims(archive, identity.rules.chain_id)
+        return cls(identity, archive, ledger, pool, Ingest(identity.rules), claims, Buckets(DEVICE_ASKS))
+
+    def offer(self, device: str, root_text: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
+        """`up/<dev>/head/<root>`; raises `ProtocolError` after the refusal is on its way."""
+        self.rates.take(device, now_ms)
+        offer = UpdateOffer.decode(payload)
+        root = offer.head.update_root
+        if root.hex() != root_text:
+            raise ProtocolError(Reason.WRONG_HASH, "topic names another update")
+        if root in self.pool or self.archive.inclusion(root) is not None:
+            return [self._receipt(device, root, None)]
+        try:
+            missing = self.ingest.offer(device, offer, self.ledger.head.state, now_ms)
+        except ProtocolError as error:
+            raise RefusedUpdateError(error, self._refusal(device, offer.head, error.reason)) from None
+        return [self._say(device, missing)] if missing.missing.bits else []
+
+    def chunk(self, device: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[DeskEffect]:
+        """`up/<dev>/chunk/<root>/<i>`; raises `ProtocolError`."""
+        upload = self.ingest.uploads.get(root)
+        try:
+            complete = self.ingest.chunk(device, root, index, payload, now_ms)
+        except ProtocolError as error:
+            refusal = self._refusal(device, upload.offer.head, error.reason) if upload else []
+            raise RefusedUpdateError(error, refusal if root not in self.ingest.uploads else []) from None
+        return self._keep(device, complete) if complete else []
+
+    def _keep(self, device: str, complete: Complete) -> list[DeskEffect]:
+        """Persist before the receipt: what a validator has signed for survives its crash."""
+        head = complete.offer.head
+        self.pool.add_update(head)
+        self.ledger.keep_update(head.update_root, complete.body)
+        note = Note("update_stored", {"device": device, "round": head.round, "bytes": head.size})
+        return [
+            StoreUpdate(complete.offer, complete.body),
+            note,
+            self._receipt(device, head.update_root, None),
+        ]
+
+    def ask(self, device: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
+        """`up/<dev>/ask`; raises `ProtocolError`. Records are taken by everyone, answers given by one."""
+        self.rates.take(device, now_ms)
+        ask = Ask.decode(payload)
+        question = ask.question
+        if isinstance(question, SubmitRecord):
+            return self._submit(device, question, now_ms)
+        order = self.identity.rules.genesis.validators.responders(ask.nonce)
+        if order[ask.attempt % len(order)] != self.identity.index:
+            return []
+        match question:
+            case GetHeaders():
+                run = header_run(self.archive, question)
+                return [] if run is None else [self._say(device, run)]
+            case GetChunks():
+                root, topics = question.root.hex(), self.identity.topics
+                return [
+                    Publish(topics.down_chunk(device, self.identity.name, root, index), data)
+                    for index, data in pieces(self.archive, question)
+                ]
+            case Claim():
+                account = self._account_of(device)
+                return [self._say(device, self.claims.answer(self.ledger.head, account, question))]
+
+    def _submit(self, device: str, question: SubmitRecord, now_ms: int) -> list[DeskEffect]:
+        record = question.record
+        if isinstance(record, UpdateHead):
+            raise ProtocolError(Reason.MALFORMED, "an update is offered, not submitted as a record")
+        if isinstance(record, Register) and node_id(record.public_key) != device:
+            raise ProtocolError(Reason.WRONG_SENDER, "registration of another device's key")
+        if self.pool.add_record(record, self.ledger.head.state, now_ms):
+            return [Note("record_pending", {"device": device, "kind": type(record).__name__})]
+        return []
+
+    def _account_of(self, device: str) -> int | None:
+        """Devices are known by the hash of their key; the index is kept by the ledger's state."""
+        return self.identity.accounts.find(device, self.ledger.head.state.accounts)
+
+    def reminders(self, now_ms: int) -> list[DeskEffect]:
+        """Bitmaps of what is missing, for uploads that went quiet."""
+        return [self._say(device, missing) for device, missing in self.ingest.overdue(now_ms)]
+
+    def settle(self, included: Set[bytes]) -> list[DeskEffect]:
+        """After a new head that holds these updates: drop what cannot count any more, and say so."""
+        state = self.ledger.head.state
+        self.ingest.settle(state)
+        effects: list[DeskEffect] = []
+        for head, reason in self.pool.settle(state):
+            if head.update_root not in included:
+                device = node_id(state.accounts[head.account].public_key)
+                effects += self._refusal(device, head, reason)
+        return effects
+
+    def _refusal(self, device: str, head: UpdateHead, reason: Reason) -> list[DeskEffect]:
+        return [self._receipt(device, head.update_root, reason)] if reason in FINAL_REASONS else []
+
+    def _receipt(self, device: str, root: bytes, refused: Reason | None) -> Publish:
+        verdict = ACCEPTED if refused is None else REFUSED
+        reason = 0 if refused is None else REASONS.index(refused)
+        receipt = Receipt(verdict, reason, self.ledger.head.height, root)
+        return self._say(device, receipt.sign(self.identity.signer, self.identity.rules.chain_id))
+
+    def _say(self, device: str, message: Receipt | MissingChunks | HeaderRun | Claimed) -> Publish:
+        topic = self.identity.topics.down_say(device, self.identity.name)
+        return Publish(topic, encode_say(message))
+
+
+class RefusedUpdateError(ProtocolError):
+    """A refused update, with the signed refusal to send back."""
+
+    def __init__(self, error: ProtocolError, answer: list[DeskEffect]) -> None:
+        super().__init__(error.reason, error.detail)
+        self.answer = answer

@@ -1,0 +1,41 @@
+"""How often one sender may make a validator work: a token bucket per sender, in a bounded table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_client.protocol.errors import ProtocolError, Reason
+
+SENDERS_MAX = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """`burst` at once, `per_s` in the long run."""
+
+    burst: int
+    per_s: int
+
+
+DEVICE_ASKS = Allowance(burst=64, per_s=16)
+PEER_ASKS = Allowance(burst=1024, per_s=256)
+
+
+class Buckets:
+    """Token buckets of many senders; the one idle longest is forgotten first."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._levels: dict[str, tuple[int, int]] = {}
+
+    def take(self, sender: str, now_ms: int) -> None:
+        """Use one token; raises `ProtocolError` when there is none. Levels count thousandths of a token."""
+        full = self._allowance.burst * 1000
+        level, at_ms = self._levels.pop(sender, (full, now_ms))
+        level = min(full, level + max(0, now_ms - at_ms) * self._allowance.per_s)
+        if len(self._levels) >= SENDERS_MAX:
+            del self._levels[next(iter(self._levels))]
+        if level < 1000:
+            self._levels[sender] = (level, now_ms)
+            raise ProtocolError(Reason.RATE, f"more than {self._allowance.per_s} questions a second")
+        self._levels[sender] = (level - 1000, now_ms)

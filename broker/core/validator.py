@@ -1,0 +1,415 @@
+"""One validator as a machine: consensus, ledger, pool, device desk and peers, wired together.
+
+    MQTT message ─► desk (devices) ─┐
+                 ─► peers (blocks) ─┼─► due? ─► consensus ─► build / check / finalise ─► effects
+                 ─► consensus ──────┘
+
+Persist effects stand before the messages that depend on them in the returned list; that order is the safety
+rule (`edge_client.protocol.machine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from broker.core.answers import header_run, pieces
+from broker.core.archive import Archive
+from broker.core.consensus import events as on
+from broker.core.consensus.log_entries import decode_log, encode_entry
+from broker.core.consensus.simplex import Simplex
+from broker.core.devices import Desk, RefusedUpdateError
+from broker.core.effects import AppendLog, Stored, StoreFinal, ValidatorPersist
+from broker.core.identity import Identity
+from broker.core.ledger import Clock, Ledger, Place, Tip, genesis_tip
+from broker.core.peers import Outcome, Peers
+from broker.core.pool import Pool
+from broker.core.rate import PEER_ASKS, Buckets
+from edge_client.protocol.body import encode_block
+from edge_client.protocol.chunks import CHUNKS_MAX, Piece, split
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.execution.genesis_state import genesis_state
+from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+from edge_client.protocol.header import Header
+from edge_client.protocol.light import HeaderRun, LightBlock
+from edge_client.protocol.machine import (
+    Acknowledged,
+    LinkLost,
+    LinkUp,
+    Note,
+    Publish,
+    Received,
+    Refused,
+    SharedEffect,
+    Subscribe,
+    Woke,
+)
+from edge_client.protocol.messages import (
+    Ask,
+    GetChunks,
+    GetHeaders,
+    decode_validator_say,
+    encode_validator_say,
+)
+from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
+
+ValidatorEvent = LinkUp | LinkLost | Received | Acknowledged | Woke
+ValidatorEffect = SharedEffect | ValidatorPersist | on.Evidence | on.Diverged
+EPOCH = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSetup:
+    """What a validator is started with; `nonce_seed` is fresh randomness of this start."""
+
+    identity: Identity
+    clock: Clock
+    timing: on.Timing
+    nonce_seed: bytes
+
+
+class Nonces:
+    """Unpredictable numbers from a seed."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._count = 0
+
+    def __call__(self) -> int:
+        """The next one."""
+        self._count += 1
+        return int.from_bytes(digest(Tag.ASK, self._seed, self._count.to_bytes(8, "big"))[:8], "big")
+
+
+class Validator:
+    """The machine; `archive` finds what its own Persist effects have written."""
+
+    def __init__(self, setup: ValidatorSetup, archive: Archive, stored: Stored) -> None:
+        self._identity = setup.identity
+        self._rules = setup.identity.rules
+        self._clock = setup.clock
+        self._archive = archive
+        self._ledger = Ledger(self._rules, archive, self._stored_tip(stored))
+        self._pool = Pool(self._rules)
+        self._desk = Desk.of(self._identity, archive, self._ledger, self._pool)
+        self._peers = Peers(archive, self._ledger, setup.clock, Nonces(setup.nonce_seed))
+        self._peer_rates = Buckets(PEER_ASKS)
+        self._certificate = stored.head.certificate if stored.head else None
+        self._light: LightBlock | None = None
+        self._consensus = self._start_consensus(setup, stored)
+        self._building: on.BuildBlock | None = None
+        self._is_due = self._is_started = False
+        self._effects: list[ValidatorEffect] = []
+        self._restore_pool(stored)
+        if stored.head is not None and self._certificate is not None:
+            self._light = self._light_block(stored.head.header, self._certificate)
+
+    def _stored_tip(self, stored: Stored) -> Tip:
+        chain_id, head = self._rules.chain_id, stored.head
+        if head is None:
+            return genesis_tip(chain_id, genesis_state(self._rules.genesis))
+        header = head.header
+        return Tip(
+            header.hash(chain_id), header.height, header.slot, header.time_s, head.peaks, head.state
+        )
+
+    def _start_consensus(self, setup: ValidatorSetup, stored: Stored) -> Simplex:
+        entries, _ = decode_log(stored.log)
+        tip, validators = self._ledger.head, self._rules.genesis.validators
+        certificate = self._certificate
+        if certificate is not None and certificate.subject.hash != tip.hash:
+            certificate = None
+        head = on.FinalBlock(tip.height, tip.hash, tip.slot, certificate)
+        return Simplex(
+            on.Setup(self._rules.chain_id, EPOCH, self._rules.chain_id, validators,
+                     self._identity.index, setup.timing),
+            self._identity.signer.sign,
+            self._rules.verify,
+            head,
+            entries,
+        )
+
+    def _restore_pool(self, stored: Stored) -> None:
+        for offer in stored.offers:
+            self._pool.add_update(offer.head)
+        self._pool.settle(self._ledger.head.state)
+
+    @property
+    def head(self) -> Tip:
+        """The finalised head."""
+        return self._ledger.head
+
+    # --- machine contract ---------------------------------------------------------------------------------
+
+    def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
+        """Take one event; see the module's picture."""
+        self._ledger.forget_fresh()
+        match event:
+            case Received(topic, payload):
+                self._receive(topic, payload, now_ms)
+            case LinkUp():
+                self._link_up(event, now_ms)
+            case LinkLost():
+                self._feed(event, now_ms)
+            case Woke():
+                self._feed(event, now_ms)
+                self._effects += self._desk.reminders(now_ms)
+            case Acknowledged():
+                pass
+        self._work(now_ms)
+        effects, self._effects = self._effects, []
+        return effects
+
+    def deadline(self) -> int | None:
+        """The earliest deadline of any part."""
+        times = [
+            self._consensus.deadline(),
+            self._desk.ingest.deadline(),
+            self._peers.deadline(),
+            None if self._is_due else self._pool.next_due_ms(self._ledger.head.state, self._clock.t0_s),
+        ]
+        return min((at for at in times if at is not None), default=None)
+
+    def _link_up(self, event: LinkUp, now_ms: int) -> None:
+        if not self._is_started:
+            self._is_started = True
+            self._effects.append(Subscribe(self._identity.topics.validator_filters()))
+        self._publish_head()
+        self._feed(event, now_ms)
+
+    def _work(self, now_ms: int) -> None:
+        """Everything that may have become possible: check blocks, see whether a block is due, build it, ask."""
+        while True:
+            outcome = self._step_peers(now_ms)
+            self._effects += outcome.stores
+            finals = [one for one in outcome.stores if isinstance(one, StoreFinal)]
+            self._after_finals(finals)
+            for answer in outcome.answers:
+                self._feed(answer, now_ms)
+            if not outcome.answers and not finals:
+                break
+        self._look_whether_due(now_ms)
+        self._try_build(now_ms)
+        topic = self._identity.topics.validator_ask(self._identity.name)
+        self._effects += [Publish(topic, ask.encode()) for ask in self._peers.due(now_ms)]
+
+    def _step_peers(self, now_ms: int) -> Outcome:
+        try:
+            return self._peers.step(now_ms)
+        except ProtocolError as error:
+            self._effects.append(on.Diverged(error.detail))
+            return Outcome()
+
+    # --- messages -----------------------------------------------------------------------------------------
+
+    def _receive(self, topic: str, payload: bytes, now_ms: int) -> None:
+        levels = self._identity.topics.split(topic)
+        sender = levels[1] if levels and len(levels) > 1 else topic
+        try:
+            if levels is None:
+                raise ProtocolError(Reason.WRONG_CHAIN, topic)
+            if levels[0] == "up":
+                self._effects += self._from_device(levels[1:], payload, now_ms)
+            else:
+                self._from_validator(levels[1:], payload, now_ms)
+        except RefusedUpdateError as error:
+            self._effects += [Refused(error.reason, sender, error.detail), *error.answer]
+        except ProtocolError as error:
+            self._effects.append(Refused(error.reason, sender, error.detail))
+
+    def _from_device(self, levels: list[str], payload: bytes, now_ms: int) -> Iterable[ValidatorEffect]:
+        match levels:
+            case [device, "head", root]:
+                return self._desk.offer(device, root, payload, now_ms)
+            case [device, "chunk", root, index]:
+                return self._desk.chunk(device, _hash(root), _index(index), payload, now_ms)
+            case [device, "ask"]:
+                return self._desk.ask(device, payload, now_ms)
+            case _:
+                raise DecodeError(f"topic up/{'/'.join(levels)}")
+
+    def _from_validator(self, levels: list[str], payload: bytes, now_ms: int) -> None:
+        sender = self._sender(levels)
+        if sender == self._identity.index and levels[-1] != "snap":
+            return
+        match levels[1:]:
+            case ["say"]:
+                self._hear(sender, payload, now_ms)
+            case ["snap"]:
+                self._feed(on.SnapshotReceived(sender, Snapshot.decode(payload)), now_ms)
+            case ["ask"]:
+                self._answer_peer(levels[0], sender, payload, now_ms)
+            case ["chunk", root, index]:
+                asks = self._peers.piece(levels[0], _hash(root), _index(index), payload, now_ms)
+                topic = self._identity.topics.validator_ask(self._identity.name)
+                self._effects += [Publish(topic, ask.encode()) for ask in asks]
+            case _:
+                raise DecodeError(f"topic val/{'/'.join(levels)}")
+
+    def _sender(self, levels: list[str]) -> int:
+        names = self._identity.validator_names
+        if len(levels) < 2 or levels[0] not in names:
+            raise ProtocolError(Reason.WRONG_SENDER, "not a validator of this chain")
+        return names.index(levels[0])
+
+    def _hear(self, sender: int, payload: bytes, now_ms: int) -> None:
+        message = decode_validator_say(payload)
+        match message:
+            case Proposal():
+                self._feed(on.ProposalReceived(sender, message), now_ms)
+            case Vote():
+                self._feed(on.VoteReceived(sender, message), now_ms)
+            case Certificate():
+                self._feed(on.CertificateReceived(sender, message), now_ms)
+            case HeaderRun():
+                self._peers.header_run(message)
+
+    def _answer_peer(self, name: str, sender: int, payload: bytes, now_ms: int) -> None:
+        self._peer_rates.take(name, now_ms)
+        ask = Ask.decode(payload)
+        order = [i for i in self._rules.genesis.validators.responders(ask.nonce) if i != sender]
+        if not order or order[ask.attempt % len(order)] != self._identity.index:
+            return
+        own = self._identity.name
+        match ask.question:
+            case GetHeaders() as question:
+                run = header_run(self._archive, question)
+                if run is not None:
+                    self._say(run)
+            case GetChunks() as question:
+                for index, data in pieces(self._archive, question):
+                    topic = self._identity.topics.validator_chunk(own, question.root.hex(), index)
+                    self._effects.append(Publish(topic, data))
+            case _:
+                raise DecodeError("a validator asks for headers and objects only")
+
+    def _say(self, message: Proposal | Vote | Certificate | HeaderRun) -> None:
+        topic = self._identity.topics.validator_say(self._identity.name)
+        self._effects.append(Publish(topic, encode_validator_say(message)))
+
+    # --- consensus ----------------------------------------------------------------------------------------
+
+    def _feed(self, event: on.Event, now_ms: int) -> None:
+        """Give an event to consensus and do what it asks."""
+        for effect in self._consensus.handle(event, now_ms):
+            self._obey(effect)
+
+    def _obey(self, effect: on.Effect) -> None:
+        match effect:
+            case on.Persist(entry):
+                slot = _slot_of(entry)
+                self._effects.append(AppendLog(slot, encode_entry(entry)))
+            case on.Broadcast(message):
+                if isinstance(message, Proposal):
+                    self._push_block(message)
+                self._say(message)
+            case on.PublishSnapshot(snapshot):
+                topic = self._identity.topics.snapshot(self._identity.name)
+                self._effects.append(Publish(topic, snapshot.encode(), retain=True))
+            case on.BuildBlock():
+                self._building = effect
+            case on.CheckBlock():
+                self._peers.check_block(effect)
+            case on.FetchBlock():
+                self._peers.fetch_block(effect)
+            case on.Decided(certificate, hashes):
+                self._decide(certificate, hashes)
+            case on.Evidence() | on.Diverged() | Refused():
+                self._effects.append(effect)
+
+    def _push_block(self, proposal: Proposal) -> None:
+        """The leader sends the block before the proposal, so that nobody has to ask for it."""
+        block_hash = proposal.header.hash(self._rules.chain_id)
+        candidate = self._ledger.candidate(block_hash)
+        if candidate is None:
+            return
+        chunks = split(encode_block(candidate.header, candidate.body))
+        for index, data in enumerate(chunks):
+            topic = self._identity.topics.validator_chunk(self._identity.name, block_hash.hex(), index)
+            self._effects.append(Publish(topic, Piece(len(chunks), data).encode()))
+
+    def _look_whether_due(self, now_ms: int) -> None:
+        head = self._ledger.head
+        is_due = self._pool.is_due(head.state, self._clock.chain_time_s(now_ms), now_ms)
+        if is_due and not self._is_due:
+            self._is_due = True
+            self._feed(on.RoundDue(due=True), now_ms)
+
+    def _try_build(self, now_ms: int) -> None:
+        """Answer `BuildBlock` as soon as there is something to put into the block."""
+        build = self._building
+        parent = self._ledger.tip(build.parent_hash) if build else None
+        if build is None or parent is None:
+            return
+        time_s = self._clock.chain_time_s(now_ms)
+        records = self._pool.choose(parent.state, max(time_s, parent.time_s))
+        if not records and parent.hash == self._ledger.head.hash:
+            return
+        place = Place(EPOCH, build.slot, self._identity.index, time_s)
+        candidate = self._ledger.build(parent, records, build.justification, place)
+        self._building = None
+        self._effects.append(self._ledger.stored(candidate))
+        self._feed(on.BlockBuilt(candidate.header), now_ms)
+
+    def _decide(self, certificate: Certificate, hashes: tuple[bytes, ...]) -> None:
+        """Finalise what catching up has not finalised already."""
+        new_count = max(0, certificate.subject.height - self._ledger.head.height)
+        finals = [
+            self._ledger.finalise(block_hash, certificate if block_hash == hashes[-1] else None)
+            for block_hash in hashes[len(hashes) - new_count :]
+        ]
+        self._effects += finals
+        self._after_finals(finals)
+
+    def _after_finals(self, finals: list[StoreFinal]) -> None:
+        if not finals:
+            return
+        self._is_due, self._building = False, None
+        included = {root for final in finals for root, _ in final.inclusions}
+        self._effects += self._desk.settle(included)
+        self._peers.settle()
+        for final in finals:
+            learning = final.state.learning
+            fields = {"height": final.header.height, "round": learning.round, "updates": len(final.inclusions)}
+            self._effects.append(Note("block_final", {**fields, "accounts": len(final.state.accounts)}))
+        last = finals[-1]
+        if last.certificate is not None:
+            self._certificate = last.certificate
+            self._light = self._light_block(last.header, last.certificate)
+            self._publish_head()
+
+    def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
+        state, validators = self._ledger.head.state, self._rules.genesis.validators
+        app = state.app_leaves(validators, validators)
+        return LightBlock(header, certificate.quorum, app, state.state_leaves(), state.learning)
+
+    def _publish_head(self) -> None:
+        if self._light is not None:
+            topic = self._identity.topics.chain_head(self._identity.name)
+            self._effects.append(Publish(topic, self._light.encode(), retain=True))
+
+
+def _slot_of(entry: Vote | Proposal | Certificate) -> int:
+    match entry:
+        case Vote():
+            return entry.slot
+        case Proposal():
+            return entry.header.slot
+        case Certificate():
+            return entry.subject.slot
+
+
+def _hash(text: str) -> bytes:
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if len(data) != HASH_BYTES:
+        raise DecodeError(f"topic level '{text[:16]}' is not a hash")
+    return data
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal() or len(text) > 4 or int(text) >= CHUNKS_MAX:
+        raise DecodeError(f"topic level '{text[:16]}' is not a chunk number")
+    return int(text)
