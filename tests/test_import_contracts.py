@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LINT = [
     str(Path(sys.executable).with_name("lint-imports")),
+    "--no-logo",
     "--no-cache",
     "--config",
     str(ROOT / "pyproject.toml"),
