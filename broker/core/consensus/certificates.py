@@ -1,0 +1,80 @@
+"""The certificates above the last final slot: where consensus stands and what a leader may build on."""
+
+from __future__ import annotations
+
+from broker.core.consensus.events import FinalBlock
+from edge_client.protocol.votes import Certificate, Subject, VoteKind
+
+
+class CertificatePool:
+    """One certificate per (slot, kind) above the highest FC, and that FC. Adding an FC drops all below it."""
+
+    def __init__(self, head: FinalBlock) -> None:
+        self.final = head.certificate
+        self.final_slot = head.slot
+        self._slots: dict[int, dict[int, Certificate]] = {}
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def next_slot(self) -> int:
+        """R5: the slot after the highest one that has any certificate."""
+        return max(self._slots, default=self.final_slot) + 1
+
+    def get(self, kind: VoteKind, slot: int) -> Certificate | None:
+        """The held certificate of this kind."""
+        return self._slots.get(slot, {}).get(kind)
+
+    def settles(self, subject: Subject) -> bool:
+        """Whether `subject` can bring nothing new: not above the final slot, or certified already."""
+        return subject.slot <= self.final_slot or subject.kind in self._slots.get(subject.slot, {})
+
+    def add(self, certificate: Certificate) -> bool:
+        """Keep a verified certificate; False when it brings nothing new."""
+        subject = certificate.subject
+        if self.settles(subject):
+            return False
+        if subject.kind == VoteKind.FINALIZE:
+            self.final, self.final_slot = certificate, subject.slot
+            self._slots = {slot: held for slot, held in self._slots.items() if slot > subject.slot}
+        else:
+            self._slots.setdefault(subject.slot, {})[subject.kind] = certificate
+        return True
+
+    def notarised(self) -> list[Certificate]:
+        """NCs above the final slot, by slot."""
+        held = (self.get(VoteKind.NOTARIZE, slot) for slot in sorted(self._slots))
+        return [certificate for certificate in held if certificate]
+
+    def blocks(self) -> list[Subject]:
+        """Every block that a held certificate names, the final one first."""
+        final = [self.final] if self.final else []
+        return [certificate.subject for certificate in final + self.notarised()]
+
+    def justify(self, slot: int) -> tuple[Certificate, ...] | None:
+        """J1, J2 for `slot` on the highest parent the pool allows (R1); None while a link is missing."""
+        skipped: list[Certificate] = []
+        for at in range(slot - 1, self.final_slot, -1):
+            parent = self.get(VoteKind.NOTARIZE, at)
+            if parent:
+                return (parent, *reversed(skipped))
+            nullified = self.get(VoteKind.NULLIFY, at)
+            if nullified is None:
+                return None
+            skipped.append(nullified)
+        return ((self.final,) if self.final else ()) + tuple(reversed(skipped))
+
+    def lacking(self, certificates: tuple[Certificate, ...]) -> bool:
+        """Whether somebody who holds exactly `certificates` misses one that is held here."""
+        theirs = {(one.subject.slot, one.subject.kind) for one in certificates}
+        final_slot = max((slot for slot, kind in theirs if kind == VoteKind.FINALIZE), default=0)
+        if final_slot < self.final_slot:
+            return True
+        ours = ((slot, kind) for slot, held in self._slots.items() if slot > final_slot for kind in held)
+        return any(one not in theirs for one in ours)
+
+    def all(self) -> tuple[Certificate, ...]:
+        """The FC first, then by slot: in this order a receiver never holds more than it needs."""
+        above = [held for slot in sorted(self._slots) for _, held in sorted(self._slots[slot].items())]
+        return ((self.final,) if self.final else ()) + tuple(above)

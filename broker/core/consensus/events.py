@@ -1,0 +1,244 @@
+"""What the consensus machine is told and what it asks for.
+
+Beside these events it takes `LinkUp`, `LinkLost` and `Woke`, and beside these effects it gives `Refused`, all
+of `edge_client.protocol.machine`. `sender` is the index of the validator on whose topic a message came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from edge_client.protocol.header import Header
+from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
+from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every waiting time, in milliseconds."""
+
+    slot_timeout_ms: int = 2_000
+    slot_timeout_max_ms: int = 60_000
+    snapshot_interval_ms: int = 500
+    resend_ms: int = 1_000
+
+    def timeout_ms(self, slots_lost: int) -> int:
+        """How long a slot may take after `slots_lost` slots without a final block: doubles with each."""
+        doublings = min(slots_lost, self.slot_timeout_max_ms.bit_length())
+        return min(self.slot_timeout_ms << doublings, self.slot_timeout_max_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What one instance is for: one epoch of one chain. An observer has no `own_index` and never signs."""
+
+    chain_id: bytes
+    epoch: int
+    leader_seed: bytes
+    validators: ValidatorSet
+    own_index: int | None
+    timing: Timing = Timing()
+
+
+@dataclass(frozen=True, slots=True)
+class FinalBlock:
+    """A decided block and the certificate that proves it; genesis has height 0, slot 0 and no certificate."""
+
+    height: int
+    hash: bytes
+    slot: int
+    certificate: Certificate | None
+
+    @classmethod
+    def genesis(cls, chain_id: bytes) -> FinalBlock:
+        """What the first block builds on; its hash is the chain id (leaf 0 of the history)."""
+        return cls(0, chain_id, 0, None)
+
+
+class Verdict(Enum):
+    """What the host found out about a block. Only VALID and INVALID are the same for everybody."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNTIMELY = "untimely"
+    """Not now: its time is outside the window, or it is empty although its parent is final here."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDue:
+    """Whether the host has something to decide on top of the last `Decided` block.
+
+    Remembered until the next FC, which sets it to False: the host says it anew after each `Decided`.
+    """
+
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalReceived:
+    """A proposal came; who relays it does not matter, its signature does."""
+
+    sender: int
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class VoteReceived:
+    """A validator published one of its own votes."""
+
+    sender: int
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReceived:
+    """A certificate came outside a snapshot, for example with a head."""
+
+    sender: int
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotReceived:
+    """A validator published its anti-entropy snapshot."""
+
+    sender: int
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BlockChecked:
+    """Answer to `CheckBlock` or `FetchBlock`: what came of executing the body on the parent it names.
+
+    VALID means that header and body are stored (synced): this validator may now vote for the block.
+    """
+
+    header: Header
+    justification: tuple[Certificate, ...]
+    verdict: Verdict = Verdict.VALID
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBuilt:
+    """Answer to `BuildBlock`: a header whose body is stored (synced) and carries that very justification."""
+
+    header: Header
+    justification: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finalised:
+    """The host caught up by block sync: it executed the chain up to this block, which `certificate` names."""
+
+    header: Header
+    certificate: Certificate
+
+
+Message = ProposalReceived | VoteReceived | CertificateReceived | SnapshotReceived
+"""What comes from peers and may be wrong in any way."""
+
+Event = Message | RoundDue | BlockChecked | BlockBuilt | Finalised | LinkUp | LinkLost | Woke
+"""Everything the machine can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append to the log (`log_entries.encode_entry`), synced before the next Broadcast or PublishSnapshot."""
+
+    entry: Vote | Proposal | Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Publish to all validators; may be lost."""
+
+    message: Proposal | Vote
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSnapshot:
+    """Replace this validator's retained snapshot."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BuildBlock:
+    """Make a block for `slot` on this parent, body with exactly this justification; answer `BlockBuilt`.
+
+    When the parent is not final yet the block is wanted even if empty: finalising it finalises the parent.
+    """
+
+    slot: int
+    parent_hash: bytes
+    parent_height: int
+    justification: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBlock:
+    """Get the body, check the block for a vote now (with R2's time window), store it; answer `BlockChecked`.
+
+    No answer while the body cannot be had: the slot timer takes care of that.
+    """
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBlock:
+    """A certified block, or an ancestor of one, that was not reported valid: get it from any peer with those
+    ancestors that are missing, check it without the time window, answer `BlockChecked`, ancestors first.
+
+    Asked once per block, also when `CheckBlock` was; the host retries. A host that is far behind may sync by
+    height and say `Finalised` instead. INVALID stops the machine (`Diverged`).
+    """
+
+    hash: bytes
+    height: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """R6: these blocks, in height order, are final; the certificate names the last.
+
+    Log entries of slots below the certificate's may be deleted once this is stored.
+    """
+
+    certificate: Certificate
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Two messages that validator `offender` signed and an honest one never signs both of."""
+
+    offender: int
+    first: Vote | Proposal
+    second: Vote | Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """More than f validators, or this one, are wrong about the chain. The machine has stopped for good."""
+
+    detail: str
+
+
+Effect = (
+    Persist
+    | Broadcast
+    | PublishSnapshot
+    | BuildBlock
+    | CheckBlock
+    | FetchBlock
+    | Decided
+    | Evidence
+    | Diverged
+    | Refused
+)
+"""Everything the machine can ask for."""

@@ -1,0 +1,162 @@
+"""What a validator knows: certificates, votes, proposals and valid blocks, checked and bounded on the way in.
+
+It only grows until an FC makes the lower part obsolete, so repeated and reordered messages change nothing.
+It signs nothing and waits for nothing; `simplex.py` does.
+"""
+
+from __future__ import annotations
+
+from broker.core.consensus.certificates import CertificatePool
+from broker.core.consensus.events import Effect, FinalBlock, Persist, Setup
+from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, check_shape
+from broker.core.consensus.log_entries import Entry
+from broker.core.consensus.tree import Block, BlockTree, ForkError
+from broker.core.consensus.witness import HeldProposal, Witness
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.header import Header
+from edge_client.protocol.keys import Verify
+from edge_client.protocol.votes import Certificate, Proposal, Subject, Vote, VoteKind
+
+SLOTS_AHEAD_MAX = 16
+"""Votes and proposals further ahead are ignored: who is that far behind catches up by certificates."""
+
+EVIDENCE_SLOTS = 64
+"""How far below the last final slot signed messages are kept, to convict latecomers."""
+
+CERTIFIED_SLOTS_MAX = 4 * SKIPPED_SLOTS_MAX
+"""Slots above the last final one with certificates; honest validators never have a quarter of it open."""
+
+
+class Knowledge:
+    """Everything beside time and intentions. What happens goes to `effects`, which the owner empties."""
+
+    def __init__(self, setup: Setup, verify: Verify, head: FinalBlock) -> None:
+        self._setup = setup
+        self._verify = verify
+        count = setup.validators.count
+        self._leaders = [setup.validators.leader(setup.leader_seed, slot) for slot in range(count)]
+        self.pool = CertificatePool(head)
+        self.witness = Witness(setup, verify)
+        self.tree = BlockTree(head)
+        self.effects: list[Effect] = []
+
+    def restore(self, entry: Entry) -> None:
+        """Put back an entry of the own log, which was checked before it was written."""
+        if isinstance(entry, Vote):
+            self.witness.ballots.hold(entry, checked=True)
+        elif isinstance(entry, Proposal):
+            self.hold_proposal(entry)
+        else:
+            self.pool.add(entry)
+
+    @property
+    def slot(self) -> int:
+        """R5: the current slot follows the highest one with a certificate of any kind."""
+        return self.pool.next_slot
+
+    def leader(self, slot: int) -> int:
+        """Index of the validator who may propose in `slot`."""
+        return self._leaders[slot % len(self._leaders)]
+
+    def hash(self, header: Header) -> bytes:
+        """Hash of a header of this chain."""
+        return header.hash(self._setup.chain_id)
+
+    def hold_proposal(self, proposal: Proposal) -> None:
+        """Keep a proposal known to be genuine."""
+        self.witness.proposals[proposal.header.slot] = HeldProposal(proposal, self.hash(proposal.header))
+
+    def take_vote(self, sender: int, vote: Vote) -> None:
+        """A validator's own vote; raises `ProtocolError`."""
+        if vote.signer != sender:
+            raise ProtocolError(Reason.WRONG_SENDER, f"vote of validator {vote.signer}")
+        self._check_epoch(vote.epoch)
+        if self._in_window(vote.slot):
+            self.count(vote)
+
+    def take_proposal(self, proposal: Proposal) -> None:
+        """A proposal, whoever relayed it; raises `ProtocolError`."""
+        header = proposal.header
+        self._check_epoch(header.epoch)
+        if not self._in_window(header.slot):
+            return
+        if header.validators != self._setup.validators.count or header.proposer != self.leader(header.slot):
+            detail = f"validator {header.proposer} of {header.validators} does not lead slot {header.slot}"
+            raise ProtocolError(Reason.WRONG_SENDER, detail)
+        evidence = self.witness.see_proposal(proposal, self.hash(header))
+        if evidence:
+            self.effects.append(evidence)
+
+    def take_certificate(self, certificate: Certificate) -> None:
+        """A certificate, whoever relayed it; raises `ProtocolError`, or `ForkError` when it proves a fork.
+
+        One that brings nothing new is only compared with what its signers signed otherwise.
+        """
+        subject = certificate.subject
+        self._check_epoch(subject.epoch)
+        fresh = not self.pool.settles(subject)
+        if fresh and len(self.pool) >= CERTIFIED_SLOTS_MAX and subject.kind != VoteKind.FINALIZE:
+            raise ProtocolError(Reason.RATE, f"certificates of more than {CERTIFIED_SLOTS_MAX} slots")
+        if fresh or self._contradicts_final(subject):
+            self._verify_certificate(certificate)
+        if subject.slot > self.pool.final_slot - EVIDENCE_SLOTS:
+            for vote in certificate.votes():
+                self._witness_vote(vote, counts=False)
+        if self._contradicts_final(subject):
+            raise ForkError(f"two final blocks in slot {subject.slot}")
+        self._adopt(certificate)
+
+    def take_block(self, header: Header, justification: tuple[Certificate, ...]) -> None:
+        """A block the host found valid; J1-J4 are checked here. Raises `ProtocolError`.
+
+        All certificates are verified, also for slots that are final here: validity is the same for everybody.
+        """
+        parent = check_shape(header, justification, self._setup.chain_id)
+        for certificate in justification:
+            self._verify_certificate(certificate)
+        for certificate in justification:
+            self.take_certificate(certificate)
+        self.tree.add(Block(self.hash(header), header.height, header.slot, parent))
+
+    def count(self, vote: Vote) -> None:
+        """Hold a vote and make the certificate it completes, if any."""
+        counts = not self.pool.settles(vote.subject)
+        self._witness_vote(vote, counts)
+        if counts:
+            quorum = self._setup.validators.quorum
+            certificate = self.witness.ballots.certificate(vote.subject, quorum)
+            if certificate:
+                self._adopt(certificate)
+
+    def _witness_vote(self, vote: Vote, counts: bool) -> None:
+        """A vote of ours that we do not remember binds us all the same: it is persisted like a fresh one."""
+        me = self._setup.own_index
+        if vote.signer == me and self.witness.ballots.get(vote.slot, vote.kind, me) is None:
+            self.witness.check(vote)
+            self.effects.append(Persist(vote))
+        evidence = self.witness.see_vote(vote, counts)
+        if evidence:
+            self.effects.append(evidence)
+
+    def _adopt(self, certificate: Certificate) -> None:
+        if self.pool.add(certificate):
+            self.effects.append(Persist(certificate))
+            if certificate.subject.kind == VoteKind.FINALIZE:
+                self.witness.prune(self.pool.final_slot - EVIDENCE_SLOTS + 1)
+
+    def _check_epoch(self, epoch: int) -> None:
+        if epoch != self._setup.epoch:
+            raise ProtocolError(Reason.STALE, f"epoch {epoch}, here {self._setup.epoch}")
+
+    def _in_window(self, slot: int) -> bool:
+        return self.pool.final_slot - EVIDENCE_SLOTS < slot <= self.slot + SLOTS_AHEAD_MAX
+
+    def _verify_certificate(self, certificate: Certificate) -> None:
+        certificate.verify(self._setup.chain_id, self._setup.validators, self._verify)
+
+    def _contradicts_final(self, subject: Subject) -> bool:
+        """Whether it says that another block than the known one is final in the last final slot."""
+        final = self.pool.final
+        if final is None or subject.kind != VoteKind.FINALIZE or subject.slot != final.subject.slot:
+            return False
+        return subject != final.subject

@@ -1,0 +1,150 @@
+"""A committee of validators with all its keys, to make votes, certificates and blocks for consensus tests.
+
+Two signature schemes: real Ed25519, and a keyed hash that is ten times faster and that nobody can forge who
+was not handed the signing function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from broker.core.consensus.events import FinalBlock, Setup, Timing
+from broker.core.consensus.simplex import Simplex
+from broker.core.verified import VerifyOnce
+from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.header import HEADER_VERSION, Header
+from edge_client.protocol.keys import Signer, Verify, verify
+from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.votes import (
+    Certificate,
+    Proposal,
+    Quorum,
+    Subject,
+    Vote,
+    encode_certificates,
+    finalize,
+    notarize,
+    nullify,
+    vote,
+)
+
+CHAIN_ID = b"\x07" * 32
+LEADER_SEED = b"\x01" * 32
+EPOCH = 0
+Sign = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class KeyedHash:
+    """Signatures that only `sign` of the right index makes; `verify` knows all secrets."""
+
+    secrets: dict[bytes, bytes] = field(default_factory=dict)
+
+    def add(self, index: int) -> tuple[bytes, Sign]:
+        """Public key and signing function of one more validator."""
+        public_key = blake2b(b"public", digest_size=32, salt=bytes([index])).digest()
+        secret = blake2b(b"secret", digest_size=32, salt=bytes([index])).digest()
+        self.secrets[public_key] = secret
+        return public_key, lambda message: blake2b(message, key=secret).digest()
+
+    def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether the owner of `public_key` signed `message`."""
+        return blake2b(message, key=self.secrets[public_key]).digest() == signature
+
+
+class Committee:
+    """All keys of one validator set. `real` chooses Ed25519."""
+
+    def __init__(self, count: int, real: bool = False) -> None:
+        self.signs: list[Sign]
+        self.verify: Verify
+        if real:
+            signers = [Signer(bytes([index + 1]) * 32) for index in range(count)]
+            keys, self.signs = [one.public_key for one in signers], [one.sign for one in signers]
+            self.verify = verify
+        else:
+            scheme = KeyedHash()
+            pairs = [scheme.add(index) for index in range(count)]
+            keys, self.signs = [key for key, _ in pairs], [sign for _, sign in pairs]
+            self.verify = scheme.verify
+        self.validators = ValidatorSet(tuple(keys))
+
+    def leader(self, slot: int) -> int:
+        """Who leads `slot`."""
+        return self.validators.leader(LEADER_SEED, slot)
+
+    def setup(self, own_index: int | None, timing: Timing | None = None) -> Setup:
+        """Configuration of one validator."""
+        return Setup(CHAIN_ID, EPOCH, LEADER_SEED, self.validators, own_index, timing or Timing())
+
+    def machine(
+        self, own_index: int | None, *entries: Vote | Proposal | Certificate, timing: Timing | None = None
+    ) -> Simplex:
+        """A machine at genesis, restored from `entries`."""
+        sign = self.signs[own_index or 0]
+        genesis = FinalBlock.genesis(CHAIN_ID)
+        return Simplex(self.setup(own_index, timing), sign, VerifyOnce(self.verify), genesis, entries)
+
+    def vote(self, subject: Subject, signer: int) -> Vote:
+        """A genuine vote."""
+        return vote(subject, signer, self.signs[signer](subject.signing_bytes(CHAIN_ID)))
+
+    def certificate(self, subject: Subject, signers: Iterable[int] | None = None) -> Certificate:
+        """A certificate by `signers`, the first q by default."""
+        who = range(self.validators.quorum) if signers is None else signers
+        return Certificate(subject, Quorum.of({one: self.vote(subject, one).signature for one in who}))
+
+    def proposal(self, header: Header) -> Proposal:
+        """The header signed by its proposer."""
+        unsigned = Proposal(header, b"")
+        return Proposal(header, self.signs[header.proposer](unsigned.signing_bytes(CHAIN_ID)))
+
+    def header(
+        self, slot: int, parent: Header | None = None, just: Sequence[Certificate] = (), text: bytes = b""
+    ) -> Header:
+        """A header on `parent` (None = genesis) whose roots depend on parent, justification and `text`."""
+        parent_hash = hash_of(parent) if parent else CHAIN_ID
+        return Header(
+            HEADER_VERSION,
+            0,
+            self.leader(slot),
+            self.validators.count,
+            parent.height + 1 if parent else 1,
+            slot,
+            slot,
+            EPOCH,
+            digest(Tag.MMR, parent_hash),
+            digest(Tag.BODY, text, encode_certificates(just)),
+            digest(Tag.APP, parent.app_root if parent else b"", text),
+        )
+
+    def n(self, header: Header, signer: int) -> Vote:
+        """N vote."""
+        return self.vote(notarize(header, hash_of(header)), signer)
+
+    def z(self, slot: int, signer: int) -> Vote:
+        """Z vote."""
+        return self.vote(nullify(EPOCH, slot), signer)
+
+    def f(self, header: Header, signer: int) -> Vote:
+        """F vote."""
+        return self.vote(finalize(header, hash_of(header)), signer)
+
+    def nc(self, header: Header, signers: Iterable[int] | None = None) -> Certificate:
+        """Notarisation certificate."""
+        return self.certificate(notarize(header, hash_of(header)), signers)
+
+    def zc(self, slot: int, signers: Iterable[int] | None = None) -> Certificate:
+        """Nullification certificate."""
+        return self.certificate(nullify(EPOCH, slot), signers)
+
+    def fc(self, header: Header, signers: Iterable[int] | None = None) -> Certificate:
+        """Finality certificate."""
+        return self.certificate(finalize(header, hash_of(header)), signers)
+
+
+def hash_of(header: Header) -> bytes:
+    """Hash of a header of the test chain."""
+    return header.hash(CHAIN_ID)
