@@ -1,0 +1,252 @@
+"""The MQTT transport: one thread that connects, serves the connection, and connects again.
+
+MQTT 5 first. A server that refuses it, or closes the connection before it has ever accepted one, is asked
+with 3.1.1 next time; what worked is remembered per server. After every loss the next server's turn comes,
+after a jittered wait. The thread sleeps in poll; idle, it wakes four times per keep-alive period.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+
+from edge_client.protocol.machine import LinkLost, Publish
+from edge_client.runtime.logs import SeenOnce, line
+from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
+from edge_client.runtime.mqtt_session import MqttSession, Outgoing
+from edge_client.runtime.paho_link import Lost, PahoLink
+from edge_client.runtime.reconnect import Backoff
+from edge_client.runtime.send_queue import SendQueue
+from edge_client.runtime.tls import TlsError, client_context
+from edge_client.runtime.transport import Deliver, Traffic
+
+DENIALS_REMEMBERED_MAX = 64
+FAILURES_REMEMBERED_MAX = 64
+_log = logging.getLogger(__name__)
+
+
+class MqttTransport:
+    """See `Transport` for the rules it keeps. `rng` only spreads reconnects."""
+
+    def __init__(self, options: MqttOptions, rng: random.Random | None = None) -> None:
+        if not options.servers:
+            raise ValueError("an MQTT transport needs at least one server")
+        self.traffic = Traffic()
+        self._options = options
+        limits = options.limits
+        self._backoff = Backoff(
+            limits.reconnect_wait_ms_min,
+            limits.reconnect_wait_ms_max,
+            rng or random.Random(),  # noqa: S311
+        )
+        self._queue = SendQueue(limits.queue)
+        self._versions = _Versions()
+        self._lock = threading.Lock()
+        self._filters: dict[str, None] = {}
+        self._changes: deque[tuple[bool, tuple[str, ...]]] = deque()
+        self._up = False
+        """Tokens are taken."""
+        self._hears = False
+        """The connection has been told `_filters`, so changes must be told too."""
+        self._failures = SeenOnce(FAILURES_REMEMBERED_MAX)
+        self._stop_requested = threading.Event()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._thread: threading.Thread | None = None
+
+    def start(self, deliver: Deliver) -> None:
+        """See `Transport`; once per transport."""
+        outgoing = Outgoing(self._queue, self.traffic, deliver, SeenOnce(DENIALS_REMEMBERED_MAX))
+        self._thread = threading.Thread(target=self._run, args=(outgoing,), name="mqtt", daemon=True)
+        self._thread.start()
+
+    def publish(self, message: Publish) -> None:
+        """See `Transport`."""
+        with (
+            self._lock
+        ):  # a token must not slip in between the loss of the link and the clearing of the queue
+            if message.token is not None and not self._up:
+                self.traffic.dropped_unlinked_count += 1
+            elif not self._queue.put(message):
+                self.traffic.dropped_full_count += 1
+        self._wake()
+
+    def subscribe(self, filters: tuple[str, ...]) -> None:
+        """See `Transport`."""
+        with self._lock:
+            self._filters.update(dict.fromkeys(filters))
+            self._change(True, filters)
+        self._wake()
+
+    def unsubscribe(self, filters: tuple[str, ...]) -> None:
+        """See `Transport`."""
+        with self._lock:
+            for name in filters:
+                self._filters.pop(name, None)
+            self._change(False, filters)
+        self._wake()
+
+    def stop(self) -> None:
+        """See `Transport`; waits `drain_ms_max` for the queue, and a little for the thread."""
+        self._stop_requested.set()
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(self._options.limits.drain_ms_max / 1000 + 1)
+
+    def _change(self, hear: bool, filters: tuple[str, ...]) -> None:
+        if self._hears:  # otherwise the next connection begins with all of `_filters`
+            self._changes.append((hear, filters))
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full of wake-ups already
+            self._wake_out.send(b"\0")
+
+    def _run(self, outgoing: Outgoing) -> None:
+        turn = 0
+        while not self._stop_requested.is_set():
+            address = self._options.servers[turn % len(self._options.servers)]
+            lost = self._attempt(address, outgoing)
+            if lost.wrong_version and self._versions.refused(address):
+                _log.info(line("mqtt_version", server=address, version="3.1.1"))
+                continue
+            turn += 1
+            self._stop_requested.wait(self._backoff.next_wait_ms() / 1000)
+
+    def _attempt(self, address: ServerAddress, outgoing: Outgoing) -> Lost:
+        """One connection from beginning to end."""
+        try:
+            link = PahoLink(self._options, self._versions.next(address), self._tls_context(address))
+            link.open(address)
+        except (OSError, TlsError) as error:
+            if self._failures.first((address, str(error))):
+                _log.warning(line("connect_failed", server=address, why=error))
+            return Lost(str(error))
+        began_ms = _monotonic_ms()
+        session = MqttSession(link, str(address), self._options.limits, outgoing, began_ms)
+        self._serve(session, link, address)
+        lost = session.lost or Lost("stopped")
+        self._end(session, lost, address, outgoing.deliver)
+        if session.up and _monotonic_ms() - began_ms >= self._options.limits.stable_ms:
+            self._backoff.reset()
+        return lost
+
+    def _serve(self, session: MqttSession, link: PahoLink, address: ServerAddress) -> None:
+        """Until the link is lost, or we stop and everything is sent or the time for that is over."""
+        session.take_in()
+        if session.lost is not None:
+            return
+        limits = self._options.limits
+        quarter_ms = max(limits.keepalive_s * 250, 1)
+        poller = select.poll()
+        poller.register(self._wake_in, select.POLLIN)
+        poller.register(link.fileno(), select.POLLIN)
+        now_ms = _monotonic_ms()
+        pinged_ms, drained_by_ms = now_ms, None
+        while True:
+            self._advance(session, address, now_ms)
+            if session.lost is not None:
+                return
+            if self._stop_requested.is_set():
+                drained_by_ms = drained_by_ms or now_ms + limits.drain_ms_max
+                if session.idle() or now_ms >= drained_by_ms:
+                    link.close()
+                    return
+            if link.happened:  # sending made something happen
+                continue
+            wait_ms = quarter_ms if drained_by_ms is None else min(quarter_ms, drained_by_ms - now_ms)
+            poller.modify(link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_write() else 0))
+            self._handle(poller.poll(wait_ms), link)
+            now_ms = _monotonic_ms()
+            if now_ms - pinged_ms >= quarter_ms:
+                pinged_ms = now_ms
+                link.keep_alive()
+                if session.overdue(now_ms):
+                    link.give_up("no answer in time")
+
+    def _handle(self, ready: list[tuple[int, int]], link: PahoLink) -> None:
+        for descriptor, events in ready:
+            if descriptor == self._wake_in.fileno():
+                self._wake_in.recv(4096)
+                continue
+            if events & select.POLLOUT:
+                link.write()
+            if events & ~select.POLLOUT:  # readable, or an error that reading will name
+                link.read()
+
+    def _advance(self, session: MqttSession, address: ServerAddress, now_ms: int) -> None:
+        """Everything that needs no waiting: what came in, subscriptions, coming up, sending."""
+        session.take_in()
+        if session.lost is not None:
+            return
+        if session.accepted:
+            with self._lock:
+                hear_first = () if self._hears else tuple(self._filters)
+                changes = [(True, hear_first), *self._changes]
+                self._changes.clear()
+                self._hears = True
+            for hear, filters in changes:
+                (session.subscribe if hear else session.unsubscribe)(filters, now_ms)
+            if session.can_come_up():
+                self._versions.worked(address)
+                with self._lock:
+                    self._up = True
+                session.come_up()
+        session.send(now_ms)
+
+    def _end(self, session: MqttSession, lost: Lost, address: ServerAddress, deliver: Deliver) -> None:
+        with self._lock:
+            self._up = self._hears = False
+            self._changes.clear()
+            self.traffic.dropped_unlinked_count += self._queue.reset(session.unanswered())
+        if not session.accepted:
+            self._versions.closed_early(address)
+        if self._stop_requested.is_set():
+            return
+        if session.up:
+            _log.warning(line("link_lost", server=address, why=lost.why))
+            deliver(LinkLost(lost.why))
+        elif not lost.wrong_version and self._failures.first((address, lost.why)):
+            _log.warning(line("connect_failed", server=address, why=lost.why))
+
+    def _tls_context(self, address: ServerAddress) -> ssl.SSLContext | None:
+        if not address.tls:
+            return None
+        timeout_s = self._options.limits.connect_timeout_ms / 1000
+        return client_context(self._options.tls, address.host, address.port, timeout_s)
+
+
+class _Versions:
+    """Which MQTT version each server speaks, as far as this process found out."""
+
+    def __init__(self) -> None:
+        self._version: dict[ServerAddress, int] = {}
+        self._worked: set[ServerAddress] = set()
+
+    def next(self, address: ServerAddress) -> int:
+        return self._version.get(address, 5)
+
+    def worked(self, address: ServerAddress) -> None:
+        self._worked.add(address)
+
+    def refused(self, address: ServerAddress) -> bool:
+        """The server said that it does not speak what we spoke; True when there is another version to try."""
+        before = self.next(address)
+        self._version[address] = 4
+        return before != 4
+
+    def closed_early(self, address: ServerAddress) -> None:
+        """Some old servers close the connection instead of saying so: try the other version next time."""
+        if address not in self._worked:
+            self._version[address] = 9 - self.next(address)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
