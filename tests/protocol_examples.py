@@ -122,7 +122,6 @@ def _chain_examples() -> dict[str, Example]:
         "Manifest": _plain(made.genesis.manifest),
         "Genesis": _plain(made.genesis),
         "Genesis by list": _plain(listed),
-        "ValidatorSet": _plain(made.validators),
         "Peaks": _plain(made.peaks()),
         "Body": _plain(made.bodies[1]),
         "Body without records": _plain(made.bodies[4]),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from edge_client.protocol import merkle
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import Tag, digest
-from edge_client.protocol.keys import KEY_BYTES
 
 VALIDATORS_MAX = 16
 
@@ -40,7 +39,7 @@ class ValidatorSet:
 
     @property
     def quorum(self) -> int:
-        """q = floor(2n/3) + 1."""
+        """q = floor(2n/3) + 1 [CON-1]."""
         return quorum(self.count)
 
     @property
@@ -57,7 +56,7 @@ class ValidatorSet:
         return merkle.root([digest(Tag.VALIDATORS, key) for key in self.keys])
 
     def leader(self, seed: bytes, slot: int) -> int:
-        """Index of the leader of `slot`; the order is a permutation drawn from the epoch's seed (R1)."""
+        """Index of the leader of `slot`; the order is a permutation drawn from the epoch's seed [CON-2]."""
         order = sorted(range(self.count), key=lambda i: digest(Tag.LEADER, seed, self.keys[i]))
         return order[slot % self.count]
 
@@ -65,15 +64,8 @@ class ValidatorSet:
         """All keys, one after the other."""
         return b"".join(self.keys)
 
-    @classmethod
-    def decode(cls, data: bytes) -> ValidatorSet:
-        """Inverse of `encode`; raises `DecodeError`."""
-        if len(data) % KEY_BYTES:
-            raise DecodeError(f"ValidatorSet: {len(data)} bytes")
-        return cls(tuple(data[i : i + KEY_BYTES] for i in range(0, len(data), KEY_BYTES)))
-
     def responders(self, nonce: int) -> list[int]:
-        """Indices in the order in which validators answer an ask with this nonce (PROTOCOL §Asks)."""
+        """Indices in the order in which validators answer an ask with this nonce [ASK-2]."""
         seed = nonce.to_bytes(8, "big")
         return sorted(range(self.count), key=lambda i: digest(Tag.ASK, seed, self.keys[i]))
 
