@@ -29,7 +29,7 @@ from edge_client.protocol.model import encode_model, model_root
 from edge_client.protocol.params import PARAMS_VERSION, RoundParams
 from edge_client.protocol.records import OWNERS_MAX, ParamsChange, Record, Register
 from edge_client.protocol.state import ChainState
-from edge_client.protocol.update import UpdateBody, UpdateHead, update_root
+from edge_client.protocol.update import UpdateBody, UpdateHead, update_root_of
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Certificate, Quorum, finalize
 
@@ -187,7 +187,7 @@ def make_update(
         round=base.round,
         base_height=base.height,
         base_model=base.model_root,
-        update_root=update_root(signer.public_key, len(data), [chunk_hash(piece) for piece in split(data)]),
+        update_root=update_root_of(signer.public_key, changes.get("round", base.round), data),
         size=len(data),
         samples=40,
         steps=steps_asked(chain.state.params.in_force, 40),

@@ -219,7 +219,7 @@ def hashes() -> dict[str, str]:
         "chunk hash": chunk_hash(b"abc"),
         "blob root": blob_root(bytes(40_000)),
         "model root": model_root(bytes(40_000)),
-        "update root": update_root_of(key, bytes(40_000)),
+        "update root": update_root_of(key, 7, bytes(40_000)),
         "chain id": made.chain_id,
         "header hash": header.hash(made.chain_id),
         "body root": made.bodies[1].root(),

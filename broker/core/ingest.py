@@ -58,7 +58,7 @@ class Ingest:
         count = chunk_count(head.size)
         if len(offer.chunk_hashes) != count:
             raise ProtocolError(Reason.MALFORMED, f"{len(offer.chunk_hashes)} chunk hashes, not {count}")
-        if update_root(account.public_key, head.size, offer.chunk_hashes) != head.update_root:
+        if update_root(account.public_key, head.round, head.size, offer.chunk_hashes) != head.update_root:
             raise ProtocolError(Reason.WRONG_HASH, "update root does not cover the chunk hashes")
         upload = self.uploads.get(head.update_root)
         if upload is None:

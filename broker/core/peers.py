@@ -115,7 +115,8 @@ class Peers:
             return
 
         def accept(data: bytes) -> bool:
-            return len(data) == head.size and update_root_of(account.public_key, data) == head.update_root
+            root = update_root_of(account.public_key, head.round, data)
+            return len(data) == head.size and root == head.update_root
 
         fetched = self.fetcher.want(ObjectKind.UPDATE, head.update_root, head.size, accept)
         if fetched is not None:

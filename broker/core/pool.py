@@ -125,12 +125,10 @@ class Pool:
         oldest = min((waiting.since_ms for waiting in self._records.values()), default=None)
         return oldest is not None and now_ms - oldest >= wait_ms
 
-    def next_due_ms(self, state: ChainState, t0_s: int) -> int | None:
+    def next_due_ms(self, state: ChainState, t0_s: int, now_ms: int) -> int | None:
         """When time alone may make a block due: the round's deadline, or a record that has waited long enough."""
         params = state.params.in_force
-        times = [
-            waiting.since_ms + params.records_wait_s * 1000 for waiting in self._records.values()
-        ]
+        times = [waiting.since_ms + params.records_wait_s * 1000 for waiting in self._records.values()]
         if self._updates:
             times.append((t0_s + state.learning.opened_at_s + params.round_s) * 1000)
-        return min(times, default=None)
+        return min((at for at in times if at > now_ms), default=None)

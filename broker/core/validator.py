@@ -99,6 +99,7 @@ class Validator:
         self._consensus = self._start_consensus(setup, stored)
         self._building: on.BuildBlock | None = None
         self._is_due = self._is_started = False
+        self._next_due_ms: int | None = None
         self._effects: list[ValidatorEffect] = []
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
@@ -166,7 +167,7 @@ class Validator:
             self._consensus.deadline(),
             self._desk.ingest.deadline(),
             self._peers.deadline(),
-            None if self._is_due else self._pool.next_due_ms(self._ledger.head.state, self._clock.t0_s),
+            self._next_due_ms,
         ]
         return min((at for at in times if at is not None), default=None)
 
@@ -329,11 +330,12 @@ class Validator:
             self._effects.append(Publish(topic, Piece(len(chunks), data).encode()))
 
     def _look_whether_due(self, now_ms: int) -> None:
-        head = self._ledger.head
-        is_due = self._pool.is_due(head.state, self._clock.chain_time_s(now_ms), now_ms)
+        state = self._ledger.head.state
+        is_due = self._pool.is_due(state, self._clock.chain_time_s(now_ms), now_ms)
         if is_due and not self._is_due:
             self._is_due = True
             self._feed(on.RoundDue(due=True), now_ms)
+        self._next_due_ms = self._pool.next_due_ms(self._ledger.head.state, self._clock.t0_s, now_ms)
 
     def _try_build(self, now_ms: int) -> None:
         """Answer `BuildBlock` as soon as there is something to put into the block."""
@@ -349,7 +351,7 @@ class Validator:
         candidate = self._ledger.build(parent, records, build.justification, place)
         self._building = None
         self._effects.append(self._ledger.stored(candidate))
-        self._feed(on.BlockBuilt(candidate.header), now_ms)
+        self._feed(on.BlockBuilt(candidate.header, build.justification), now_ms)
 
     def _decide(self, certificate: Certificate, hashes: tuple[bytes, ...]) -> None:
         """Finalise what catching up has not finalised already."""

@@ -120,11 +120,14 @@ class UpdateBody:
         return cls(exponents, codes)
 
 
-def update_root(public_key: bytes, size_bytes: int, chunk_hashes: Sequence[bytes]) -> bytes:
-    """Root of an update body; covers the account's key, so nobody can hand in a copy as his own."""
-    return digest(Tag.UPDATE, public_key, uint(size_bytes, 4), *chunk_hashes)
+def update_root(
+    public_key: bytes, round_number: int, size_bytes: int, chunk_hashes: Sequence[bytes]
+) -> bytes:
+    """Root of an update body. Covers the account's key, so nobody can hand in a copy as his own, and the round,
+    so that the same body in two rounds is two updates [UPD]."""
+    return digest(Tag.UPDATE, public_key, uint(round_number, 4), uint(size_bytes, 4), *chunk_hashes)
 
 
-def update_root_of(public_key: bytes, body: bytes) -> bytes:
+def update_root_of(public_key: bytes, round_number: int, body: bytes) -> bytes:
     """Root of a body that is all here."""
-    return update_root(public_key, len(body), [chunk_hash(piece) for piece in split(body)])
+    return update_root(public_key, round_number, len(body), [chunk_hash(piece) for piece in split(body)])

@@ -59,12 +59,11 @@ class Ballots:
             return None
         return Certificate(subject, Quorum.of(signatures))
 
-    def cast_by(self, signer: int) -> list[Vote]:
-        """All held votes of one validator, by slot and kind."""
-        votes = [
-            held.vote for slot in self._slots.values() for (_, who), held in slot.items() if who == signer
-        ]
-        return sorted(votes, key=lambda vote: (vote.slot, vote.kind))
+    def cast_by(self, signer: int, above_slot: int) -> list[Vote]:
+        """The held votes of one validator for slots above `above_slot`, by slot and kind."""
+        slots = sorted(slot for slot in self._slots if slot > above_slot)
+        held = (self.get(slot, kind, signer) for slot in slots for kind in VoteKind)
+        return [vote for vote in held if vote]
 
     def prune(self, slot: int) -> None:
         """Forget everything below `slot`."""

@@ -12,6 +12,7 @@ class CertificatePool:
     def __init__(self, head: FinalBlock) -> None:
         self.final = head.certificate
         self.final_slot = head.slot
+        self._on_genesis = head.height == 0
         self._slots: dict[int, dict[int, Certificate]] = {}
 
     def __len__(self) -> int:
@@ -63,6 +64,8 @@ class CertificatePool:
             if nullified is None:
                 return None
             skipped.append(nullified)
+        if self.final is None and not self._on_genesis:
+            return None
         return ((self.final,) if self.final else ()) + tuple(reversed(skipped))
 
     def lacking(self, certificates: tuple[Certificate, ...]) -> bool:

@@ -44,7 +44,8 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class FinalBlock:
-    """A decided block and the certificate that proves it; genesis has height 0, slot 0 and no certificate."""
+    """A decided block and its FC. Genesis has height 0, slot 0 and none; of another block it may be unknown
+    after a crash, and then nobody leads from it."""
 
     height: int
     hash: bytes

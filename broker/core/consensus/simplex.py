@@ -311,12 +311,8 @@ class Simplex:
     def _ask(self) -> bool:
         """Ask the host, once each, to check proposals of open slots and to fetch certified blocks."""
         asked = len(self._checking) + len(self._fetching)
-        for slot, held in sorted(self._known.witness.proposals.items()):
-            if (
-                slot >= self._slot
-                and not self._known.tree.knows(held.hash)
-                and held.hash not in self._checking
-            ):
+        for slot, held in self._known.witness.open_proposals(self._slot):
+            if not self._known.tree.knows(held.hash) and held.hash not in self._checking:
                 self._checking[held.hash] = slot
                 self._known.effects.append(on.CheckBlock(held.proposal))
         for subject in self._known.pool.blocks():
@@ -406,6 +402,6 @@ class Simplex:
 
     def _snapshot(self) -> Snapshot:
         """All certificates since the last FC, and those own votes that are not part of one yet."""
-        own = self._known.witness.ballots.cast_by(cast("int", self._me))
+        own = self._known.witness.ballots.cast_by(cast("int", self._me), self._final_slot)
         votes = tuple(one for one in own if not self._known.pool.settles(one.subject))
         return Snapshot(votes, self._known.pool.all()[:CERTIFICATES_MAX])

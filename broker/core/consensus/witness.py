@@ -69,6 +69,10 @@ class Witness:
             return None
         return self._accuse(header.proposer, header.slot, (held.proposal, proposal))
 
+    def open_proposals(self, slot: int) -> list[tuple[int, HeldProposal]]:
+        """Those of `slot` and later ones, by slot."""
+        return [(at, self.proposals[at]) for at in sorted(self.proposals) if at >= slot]
+
     def prune(self, slot: int) -> None:
         """Forget everything below `slot`."""
         self.ballots.prune(slot)

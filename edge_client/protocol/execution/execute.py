@@ -171,7 +171,7 @@ def _body_of(state: ChainState, head: UpdateHead, bodies: Bodies) -> bytes:
     """The body of an update, hashed with the key of the account that hands it in: a head that names the body
     of somebody else is refused here even when that body is at hand [UPD-6]."""
     body = _need(bodies.update(head.update_root), head.update_root)
-    if update_root_of(state.accounts[head.account].public_key, body) != head.update_root:
+    if update_root_of(state.accounts[head.account].public_key, head.round, body) != head.update_root:
         raise ProtocolError(Reason.WRONG_HASH, f"update root of account {head.account} is not its own")
     return body
 
