@@ -1,0 +1,151 @@
+"""A whole network in one thread and virtual time: real machines, memory transport, memory stores.
+
+Nodes are added with `add_validator` / `add_node`; `run` advances time to whatever is due next. Everything
+random comes from the caller, so a seed replays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from broker.adapters.memory_store import MemoryStore
+from broker.core.consensus.events import Diverged, Evidence, Timing
+from broker.core.identity import Identity
+from broker.core.ledger import Clock
+from broker.core.validator import Validator, ValidatorSetup
+from broker.core.verified import VerifyOnce
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.execution.checks import Rules
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.keys import Signer, verify
+from edge_client.protocol.machine import Machine, Note, Publish, Refused, Subscribe, Unsubscribe, Woke
+from edge_client.runtime.memory import MemoryServer, MemoryTransport, ServerRules
+from edge_client.runtime.transport import Will
+from tests.builders import GRAPH_BYTES, make_model
+
+STEPS_MAX = 200_000
+
+
+class Node:
+    """A machine on a memory transport; effects run in order, unknown ones go to `executors`."""
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        machine: Machine[Any, Any],
+        executors: dict[type[Any], Callable[[Any], None]],
+        will: Will | None = None,
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.machine = machine
+        self.transport = MemoryTransport(world.server, name, will)
+        self.refused: list[Refused] = []
+        self.notes: list[Note] = []
+        self.is_up = True
+        self._effects = {
+            Publish: self.transport.publish,
+            Subscribe: lambda one: self.transport.subscribe(one.filters),
+            Unsubscribe: lambda one: self.transport.unsubscribe(one.filters),
+            Refused: self.refused.append,
+            Note: self.notes.append,
+            **executors,
+        }
+        self.transport.start(self.post)
+
+    def post(self, event: object) -> None:
+        """Give one event to the machine at the world's time, and run the effects."""
+        if not self.is_up:
+            return
+        for effect in self.machine.handle(event, self.world.now_ms):
+            self._effects[type(effect)](effect)
+
+    def kill(self) -> None:
+        """The process is gone; what it stored stays."""
+        self.is_up = False
+        self.world.nodes.remove(self)
+        self.world.server.cut(self.name)
+
+
+class World:
+    """One chain, one MQTT server, virtual time in Unix milliseconds."""
+
+    def __init__(
+        self, genesis: Genesis, signers: tuple[Signer, ...], rules: ServerRules | None = None
+    ) -> None:
+        self.genesis = genesis
+        self.signers = signers
+        self.rules = Rules(genesis, genesis.chain_id(), verify)
+        self.server = MemoryServer(rules)
+        self.now_ms = genesis.t0_s * 1000
+        self.server.pump(self.now_ms)
+        self.nodes: list[Node] = []
+        self.evidence: list[Evidence] = []
+        self.stores: dict[int, MemoryStore] = {}
+        self.starts = 0
+
+    def add_node(self, node: Node) -> Node:
+        """Let a node take part in time."""
+        self.nodes.append(node)
+        return node
+
+    def add_validator(self, index: int) -> Node:
+        """Start validator `index`, from its store if it ran before."""
+        store = self.stores.get(index)
+        if store is None:
+            chain_id = self.rules.chain_id
+            params = self.genesis.params.encode() * 2
+            initial = make_model(self.genesis.manifest)
+            objects = {
+                (ObjectKind.GENESIS, chain_id): self.genesis.encode(),
+                (ObjectKind.GRAPH, self.genesis.graph_root): GRAPH_BYTES,
+                (ObjectKind.MODEL, self.genesis.model_root): initial,
+            }
+            store = self.stores[index] = MemoryStore(objects)
+            del params
+        self.starts += 1
+        rules = Rules(self.genesis, self.rules.chain_id, VerifyOnce(verify))
+        identity = Identity.of(rules, self.signers[index])
+        setup = ValidatorSetup(identity, Clock(self.genesis.t0_s), Timing(), f"start {self.starts}".encode())
+        validator = Validator(setup, store, store.load())
+        executors = {**store.executors(), Evidence: self.evidence.append, Diverged: _raise}
+        return self.add_node(Node(self, identity.name, validator, executors))
+
+    def validators(self) -> list[Validator]:
+        """The running validators."""
+        return [node.machine for node in self.nodes if isinstance(node.machine, Validator)]
+
+    def run(self, duration_ms: int, until: Callable[[], bool] = lambda: False) -> bool:
+        """Advance until the condition holds or `duration_ms` have passed; whether the condition held."""
+        end_ms = self.now_ms + duration_ms
+        for _ in range(STEPS_MAX):
+            if until():
+                return True
+            due = [self.server.due_ms(), *(node.machine.deadline() for node in self.nodes)]
+            next_ms = min((at for at in due if at is not None), default=end_ms + 1)
+            if next_ms > end_ms:
+                self.now_ms = end_ms
+                return until()
+            self.now_ms = max(self.now_ms, next_ms)
+            if not self.server.pump(self.now_ms):
+                self._wake()
+        raise AssertionError(f"still busy after {STEPS_MAX} steps at {self.now_ms}")
+
+    def _wake(self) -> None:
+        for node in list(self.nodes):
+            deadline = node.machine.deadline()
+            if deadline is not None and deadline <= self.now_ms:
+                node.post(Woke())
+                deadline = node.machine.deadline()
+                if deadline is not None and deadline <= self.now_ms:
+                    node.stuck = getattr(node, "stuck", 0) + 1
+                    if node.stuck > 1000:
+                        raise AssertionError(f"{node.name} keeps a deadline in the past")
+                else:
+                    node.stuck = 0
+
+
+def _raise(effect: Diverged) -> None:
+    raise AssertionError(effect.detail)
