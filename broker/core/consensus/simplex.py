@@ -100,6 +100,8 @@ class Simplex:
             self._settle()
         except ForkError as fork:
             self._diverge(str(fork))
+        if any(isinstance(effect, on.Persist) for effect in self._known.effects):
+            self._pacer.note_news()
         self._publish()
         effects, self._known.effects = self._known.effects, []
         return effects
@@ -367,7 +369,6 @@ class Simplex:
         one = vote(subject, self._me, self._sign(subject.signing_bytes(self._setup.chain_id)))
         self._known.count(one)
         self._known.effects.append(on.Broadcast(one))
-        self._pacer.note_news()
         return True
 
     def _advance(self, head: on.FinalBlock) -> None:
