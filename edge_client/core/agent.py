@@ -1,0 +1,244 @@
+"""The agent: one machine from a join string to finished updates.
+
+    JOINING ─ genesis, graph ─► SYNCING ─ headers ─► REGISTERING ─ account ─► WAITING ◄─► TRAINING
+                                                                                 ▲          │
+                                                                                 └─ SENDING ◄┘
+    any ─ two final histories ─► HALTED
+
+A phase is what `PHASES` reads off the parts, never a variable of its own, so it cannot contradict them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from edge_client.core.draws import Draws
+from edge_client.core.events import (
+    AgentEffect,
+    AgentEvent,
+    Halt,
+    SaveConflict,
+    SaveObject,
+    StopTraining,
+    TrainingFailed,
+    TrainingFinished,
+)
+from edge_client.core.identity import Identity
+from edge_client.core.participant import Effects, Participant
+from edge_client.core.stored import Stored
+from edge_client.core.sync import ConflictError
+from edge_client.protocol.chunks import CHUNKS_MAX, ObjectKind
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.fetch import Fetcher
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.hashing import HASH_BYTES
+from edge_client.protocol.machine import (
+    Acknowledged,
+    LinkLost,
+    LinkUp,
+    Note,
+    Publish,
+    Received,
+    Refused,
+    Subscribe,
+)
+
+GENESIS_BYTES_MAX = 1 << 20
+TOPIC_CHARS_SHOWN = 80
+
+
+class Phase(str, Enum):
+    """What the agent is about."""
+
+    HALTED = "halted"
+    JOINING = "joining"
+    SYNCING = "syncing"
+    REGISTERING = "registering"
+    TRAINING = "training"
+    SENDING = "sending"
+    WAITING = "waiting"
+
+
+PHASES: tuple[tuple[Phase, Callable[[Participant], bool]], ...] = (
+    (Phase.TRAINING, lambda device: device.rounds.running is not None),
+    (Phase.JOINING, lambda device: not device.materials.graph_here),
+    (Phase.SYNCING, lambda device: not device.sync.synced),
+    (Phase.REGISTERING, lambda device: device.membership.proof is None),
+    (Phase.SENDING, lambda device: device.outbox.sending),
+    (Phase.WAITING, lambda _device: True),
+)
+"""The first that holds is the phase."""
+
+READY, TRAINING, LOST = b"ready", b"training", b"lost"
+"""What the retained state topic says; `LOST` is the last will."""
+
+
+class Agent:
+    """A device on one chain, as a machine. `seed` (32 bytes) must be new at every start."""
+
+    def __init__(self, identity: Identity, seed: bytes, stored: Stored) -> None:
+        self._identity = identity
+        self._topics = identity.topics
+        self._draws = Draws(seed)
+        self._stored = stored
+        self._genesis = Fetcher(self._draws.nonce)
+        self._started = False
+        self._linked = False
+        self._announced: bytes | None = None
+        self._halted = stored.conflict
+        self.participant: Participant | None = None
+        if stored.genesis is not None:
+            self._join(Genesis.decode(stored.genesis))
+        else:
+            self._genesis.want(ObjectKind.GENESIS, identity.chain_id, GENESIS_BYTES_MAX, self._is_genesis)
+
+    @property
+    def phase(self) -> Phase:
+        """See `PHASES`."""
+        if self._halted is not None:
+            return Phase.HALTED
+        device = self.participant
+        if device is None:
+            return Phase.JOINING
+        return next(phase for phase, holds in PHASES if holds(device))
+
+    def handle(self, event: AgentEvent, now_ms: int) -> list[AgentEffect]:
+        """Take one event; see `Machine`."""
+        if self._halted is not None:
+            return []
+        effects: Effects = []
+        if not self._started:
+            self._started = True
+            effects.append(Subscribe(self._topics.device_filters(self._identity.device)))
+        try:
+            effects += self._take(event, now_ms)
+        except ConflictError as conflict:
+            return [*effects, *self._halt(str(conflict), event)]
+        return [*effects, *self._advance(now_ms)]
+
+    def deadline(self) -> int | None:
+        """When `Woke` should come at the latest; see `Machine`."""
+        if self._halted is not None or not self._linked:
+            return None
+        return self._genesis.deadline() if self.participant is None else self.participant.deadline()
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def _take(self, event: AgentEvent, now_ms: int) -> Effects:
+        device = self.participant
+        if isinstance(event, Received):
+            return self._received(event, now_ms)
+        if isinstance(event, LinkUp):
+            self._linked, self._announced = True, None
+            if device is not None:
+                device.link_up(now_ms)
+        elif isinstance(event, LinkLost):
+            self._linked = False
+            if device is not None:
+                device.link_lost()
+        elif device is None:
+            return []
+        elif isinstance(event, Acknowledged):
+            device.acknowledged(event)
+        elif isinstance(event, TrainingFinished):
+            return device.trained(event, now_ms)
+        elif isinstance(event, TrainingFailed):
+            return device.not_trained(event)
+        return []
+
+    def _received(self, message: Received, now_ms: int) -> Effects:
+        """Route by topic; whatever a peer did wrong ends here, as a value."""
+        levels = self._topics.split(message.topic)
+        if levels is None:
+            return [Refused(Reason.WRONG_CHAIN, "unknown", message.topic[:TOPIC_CHARS_SHOWN])]
+        try:
+            return self._route(levels, message.payload, now_ms)
+        except ProtocolError as error:
+            return [Refused(error.reason, _sender(levels), error.detail)]
+
+    def _route(self, levels: list[str], payload: bytes, now_ms: int) -> Effects:
+        device = self.participant
+        if levels[:2] == ["chain", "head"] and len(levels) == 3:
+            return [] if device is None else device.chain_head(levels[2], payload, now_ms)
+        if levels[:1] != ["down"] or len(levels) < 4:
+            raise ProtocolError(Reason.MALFORMED, "a topic that devices do not hear")
+        if levels[1] != self._identity.device:
+            raise ProtocolError(Reason.WRONG_SENDER, "meant for another device")
+        validator = levels[2]
+        if levels[3:] == ["say"]:
+            return [] if device is None else device.said(validator, payload, now_ms)
+        if levels[3] != "chunk" or len(levels) != 6:
+            raise ProtocolError(Reason.MALFORMED, "a topic that devices do not hear")
+        root, index = _chunk_name(levels[4], levels[5])
+        if device is not None:
+            return device.piece(validator, root, index, payload, now_ms)
+        return self._genesis_piece(validator, (root, index), payload, now_ms)
+
+    # --- joining ------------------------------------------------------------------------------------------
+
+    def _is_genesis(self, data: bytes) -> bool:
+        try:
+            return Genesis.decode(data).chain_id() == self._identity.chain_id
+        except DecodeError:
+            return False
+
+    def _genesis_piece(self, validator: str, name: tuple[bytes, int], payload: bytes, now_ms: int) -> Effects:
+        root, index = name
+        if root not in self._genesis:
+            return []
+        fetched, asks = self._genesis.piece(validator, root, index, payload, now_ms)
+        if fetched is None:
+            return [self._identity.ask(ask) for ask in asks]
+        device = self._join(Genesis.decode(fetched.data))
+        if self._linked:
+            device.link_up(now_ms)
+        return [SaveObject(ObjectKind.GENESIS, root, fetched.data), Note("joined", {"chain": root.hex()})]
+
+    def _join(self, genesis: Genesis) -> Participant:
+        self.participant = Participant(self._identity, genesis, self._draws, self._stored)
+        return self.participant
+
+    # --- after every event --------------------------------------------------------------------------------
+
+    def _advance(self, now_ms: int) -> Effects:
+        device = self.participant
+        if device is not None:
+            effects = device.advance(now_ms)
+        elif self._linked:
+            effects = [self._identity.ask(ask) for ask in self._genesis.due(now_ms)]
+        else:
+            effects = []
+        return [*effects, *self._announce()]
+
+    def _announce(self) -> Effects:
+        state = TRAINING if self.phase == Phase.TRAINING else READY
+        if not self._linked or state == self._announced:
+            return []
+        self._announced = state
+        return [Publish(self._topics.up_state(self._identity.device), state, retain=True)]
+
+    def _halt(self, why: str, event: AgentEvent) -> Effects:
+        """Keep what we have, and the evidence; the owner must decide."""
+        self._halted = why
+        evidence = event.payload if isinstance(event, Received) else b""
+        running = self.participant.rounds.running if self.participant else None
+        stop = [StopTraining(running.round)] if running else []
+        return [SaveConflict(why, evidence), *stop, Note("halted", {"why": why}), Halt(why)]
+
+
+def _sender(levels: list[str]) -> str:
+    """The validator a message claims to be from."""
+    return levels[2] if len(levels) > 2 else "unknown"
+
+
+def _chunk_name(root: str, index: str) -> tuple[bytes, int]:
+    """Root and index of a chunk topic; raises `ProtocolError`."""
+    well_formed = len(root) == 2 * HASH_BYTES and index.isascii() and index.isdecimal() and len(index) <= 5
+    try:
+        name = bytes.fromhex(root) if well_formed else b""
+    except ValueError:
+        name = b""
+    if len(name) != HASH_BYTES or int(index) >= CHUNKS_MAX:
+        raise ProtocolError(Reason.MALFORMED, "not a chunk topic")
+    return name, int(index)

@@ -1,0 +1,202 @@
+"""What the agent is told and what it asks of its shell, beside the events and effects of every machine.
+
+A Save* effect is durable before the next effect is executed; that is why it stands before the Publish that
+depends on it. After a crash `Stored` holds exactly what was saved, and the agent goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from edge_client.core.trusted import Tip, TrustedHead
+from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.errors import Reason
+from edge_client.protocol.machine import SharedEffect, TransportEvent, Woke
+from edge_client.protocol.params import ParamsPair, RoundParams
+from edge_client.protocol.update import UpdateHead
+
+# --- training ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """What to train. `seed` (32 bytes) draws the order of samples and the rounding; parts of the residual
+    that became free before `residual_round_min` are too old and are dropped."""
+
+    round: int
+    base_height: int
+    model_root: bytes
+    params: RoundParams
+    seed: bytes
+    residual_round_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartTraining:
+    """Train in the background; `TrainingFinished` or `TrainingFailed` comes back."""
+
+    order: TrainingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class StopTraining:
+    """Give the running work up; whatever it still reports is ignored."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished:
+    """The work of a round. The update's body and the new residue are already stored as objects; `consumed`
+    names the parts of the residual that went into the body and must disappear together with its saving."""
+
+    round: int
+    update_root: bytes
+    size_bytes: int
+    chunk_hashes: tuple[bytes, ...]
+    residue_root: bytes
+    consumed: tuple[bytes, ...]
+    samples: int
+    steps: int
+    loss_before_micro: int
+    loss_after_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFailed:
+    """The round could not be trained (data that do not fit, no runtime, ...)."""
+
+    round: int
+    why: str
+
+
+AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed
+"""Everything the agent takes."""
+
+# --- saving -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SaveObject:
+    """Keep a fetched object: GENESIS, GRAPH or MODEL."""
+
+    kind: ObjectKind
+    root: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropObject:
+    """Forget an object nothing needs any more."""
+
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SaveChain:
+    """Append linked headers (84 bytes each, the last has `tip.height`) and move the tip; one transaction.
+
+    `head` is None while a long run is still being linked."""
+
+    linked: tuple[bytes, ...]
+    tip: Tip
+    head: TrustedHead | None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveParams:
+    """Keep the rules of training that the head commits to."""
+
+    params: ParamsPair
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAccount:
+    """Keep the proof of the own account as of `height`."""
+
+    height: int
+    proof: AccountProof
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpdate:
+    """An update whose fate is open: its signed head and the hashes of its chunks."""
+
+    head: UpdateHead
+    chunk_hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveUpdate:
+    """Keep a finished update and swap the residual, in one transaction: the update becomes pending, the parts
+    in `consumed` disappear, `residue_root` becomes a part of the round of the update."""
+
+    update: PendingUpdate
+    residue_root: bytes
+    consumed: tuple[bytes, ...]
+
+
+class Fate(str, Enum):
+    """What became of an update."""
+
+    PENDING = "pending"
+    INCLUDED = "included"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SettleUpdate:
+    """The update is final, once: in one transaction its fate is written and, unless it was included, its body
+    becomes a part of the residual that is `round` old (the round now open)."""
+
+    update_root: bytes
+    fate: Fate
+    reason: Reason | None
+    height: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveConflict:
+    """Keep the evidence that validators finalised two histories; the device trains no more."""
+
+    why: str
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PublishChunk:
+    """Publish piece `index` of the stored object `root`; the machine does not hold large bodies."""
+
+    topic: str
+    root: bytes
+    index: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The owner must decide; nothing is done any more until then."""
+
+    why: str
+
+
+AgentEffect = (
+    SharedEffect
+    | SaveObject
+    | DropObject
+    | SaveChain
+    | SaveParams
+    | SaveAccount
+    | SaveUpdate
+    | SettleUpdate
+    | SaveConflict
+    | PublishChunk
+    | StartTraining
+    | StopTraining
+    | Halt
+)
+"""Everything the agent asks for."""

@@ -1,0 +1,55 @@
+"""Which validator's chain head the device listens to: one, and another when it is wrong, silent or behind."""
+
+from __future__ import annotations
+
+from edge_client.core.timing import Timing, doubled
+from edge_client.core.trusted import TrustedHead
+from edge_client.protocol.machine import Note, Subscribe, Unsubscribe
+from edge_client.protocol.topics import Topics
+
+
+class Follower:
+    """Walks through the validators in an order of its own; `ids` are node ids, drawn once per start."""
+
+    def __init__(self, topics: Topics, ids: tuple[str, ...], timing: Timing) -> None:
+        self._topics = topics
+        self._ids = ids
+        self._timing = timing
+        self._at = -1
+        self._switched_ms = 0
+        self._silence_ms = timing.head_ms
+        self.due_ms = 0
+
+    @property
+    def followed(self) -> str | None:
+        """The validator whose head is subscribed."""
+        return self._ids[self._at] if self._at >= 0 else None
+
+    def advance(self, now_ms: int) -> list[Subscribe | Unsubscribe | Note]:
+        """Follow the next validator if it is time."""
+        if now_ms < self.due_ms:
+            return []
+        old = self.followed
+        self._at = (self._at + 1) % len(self._ids)
+        self._switched_ms = now_ms
+        self.due_ms = now_ms + self._silence_ms
+        self._silence_ms = doubled(self._silence_ms, self._timing.head_ms_max)
+        new = self._ids[self._at]
+        if new == old:
+            return []  # the only validator there is
+        subscribe = Subscribe((self._topics.chain_head(new),))
+        if old is None:
+            return [subscribe]
+        left = Unsubscribe((self._topics.chain_head(old),))
+        return [left, subscribe, Note("follow", {"validator": new, "instead_of": old})]
+
+    def heard(self, head: TrustedHead, round_s: int, t0_s: int, now_ms: int) -> None:
+        """A head that is not older than ours came; the next one is due when its round must be over."""
+        self._silence_ms = self._timing.head_ms
+        closes_ms = (t0_s + head.learning.opened_at_s + round_s) * 1000 - now_ms
+        # Our clock may be wrong: never wait longer than a round, nor less than the margin.
+        self.due_ms = now_ms + max(0, min(closes_ms, round_s * 1000)) + self._timing.head_ms
+
+    def suspect(self, now_ms: int) -> None:
+        """It said something wrong or is behind: leave it soon."""
+        self.due_ms = min(self.due_ms, max(now_ms, self._switched_ms) + self._timing.switch_ms)

@@ -1,0 +1,148 @@
+"""Follows the chain by headers alone: one light block at a time, or long runs linked under one certificate.
+
+The *tip* is the last linked header, the *head* the latest state seen proven. They differ only while a run is
+being linked, and nothing may be trained then (`behind`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_client.core.trusted import Tip, TrustedHead, verified_head
+from edge_client.core.verify import (
+    Case,
+    Conflict,
+    Invalid,
+    LightRules,
+    NotEnoughTrust,
+    Success,
+    first_fault,
+    quorum_signed,
+    set_fits,
+    verify,
+)
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.header import Header
+from edge_client.protocol.join import Checkpoint
+from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, LightBlock, link
+from edge_client.protocol.messages import GetHeaders
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The tip moved over these headers; `head` is set when the state after the last of them is known, too."""
+
+    headers: tuple[Header, ...]
+    tip: Tip
+    head: TrustedHead | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Nothing new."""
+
+
+Progress = Advanced | Known | NotEnoughTrust | Invalid | Conflict
+"""What came of a light block or a run."""
+
+
+class LightClient:
+    """Holds tip and head; changes them only to what was verified."""
+
+    def __init__(
+        self, rules: LightRules, tip: Tip, head: TrustedHead, checkpoint: Checkpoint | None = None
+    ) -> None:
+        self._rules = rules
+        self._checkpoint = checkpoint
+        self._target: LightBlock | None = None
+        self.tip = tip
+        self.head = head
+
+    @property
+    def behind(self) -> bool:
+        """Whether a later state is known to exist."""
+        return self._target is not None or self.tip.height > self.head.height
+
+    @property
+    def question(self) -> GetHeaders | None:
+        """The headers that are missing, if any are."""
+        if self._target is None:
+            return None
+        return GetHeaders(self.tip.height + 1, self._target.header.height)
+
+    def offer(self, block: LightBlock, now_ms: int) -> Progress:
+        """Take a light block from a peer."""
+        header_hash = block.header.hash(self._rules.chain_id)
+        if header_hash == self.head.hash or block == self._target:
+            return Known()
+        if header_hash == self.tip.hash:
+            return self._reach(block, header_hash, now_ms)
+        verdict = verify(Case(self._rules, self.tip, block, now_ms))
+        if isinstance(verdict, NotEnoughTrust):
+            if self._target is None or block.header.height > self._target.header.height:
+                self._target = block
+            return verdict
+        if not isinstance(verdict, Success):
+            return verdict
+        return self._append((block.header,), verified_head(block, header_hash))
+
+    def _reach(self, block: LightBlock, header_hash: bytes, now_ms: int) -> Progress:
+        """The state after the tip: its header was linked before, its leaves are new."""
+        fault = first_fault(Case(self._rules, self.tip, block, now_ms))
+        if fault is not None:
+            return fault
+        self.head = verified_head(block, header_hash)
+        return Advanced((), self.tip, self.head)
+
+    def take_run(self, run: HeaderRun) -> Progress:
+        """Take an answer to `question`: it may end early or late, at any certified header."""
+        if self._target is None or run.first_height != self.tip.height + 1 or not run.linked:
+            return Known()
+        if len(run.linked) > RUN_HEADERS_MAX:
+            return Invalid(Reason.OVERSIZE, f"run of {len(run.linked)} headers")
+        try:
+            headers, _ = link(self._rules.chain_id, self.tip.peaks, run.linked)
+        except ProtocolError as error:
+            return Invalid(error.reason, error.detail)
+        fault = self._run_fits(headers) or quorum_signed(self._rules, headers[-1], run.quorum)
+        if fault is not None:
+            return fault
+        target = self._target
+        at = target.header.height - run.first_height
+        if at >= len(headers):
+            return self._append(tuple(headers), None)
+        if headers[at] != target.header:
+            return Conflict(f"two final headers at height {target.header.height}")
+        self._target = None
+        return self._append(tuple(headers), verified_head(target, headers[at].hash(self._rules.chain_id)))
+
+    def _run_fits(self, headers: list[Header]) -> Invalid | None:
+        time_s = self.tip.time_s
+        for header in headers:
+            fault = set_fits(self._rules, header)
+            if fault is not None:
+                return fault
+            if header.time_s < time_s:
+                return Invalid(Reason.TIME, f"{header.time_s} s, before {time_s} s")
+            time_s = header.time_s
+        return None
+
+    def _append(self, headers: tuple[Header, ...], head: TrustedHead | None) -> Advanced | Conflict:
+        tip = self.tip
+        for header in headers:
+            header_hash = header.hash(self._rules.chain_id)
+            if self._contradicts(header.height, header_hash):
+                return Conflict(f"the header of height {header.height} is not the operator's checkpoint")
+            tip = Tip(header.height, header_hash, header.time_s, tip.peaks.append(header_hash))
+        self.tip = tip
+        if self._target is not None and self._target.header.height <= tip.height:
+            self._target = None
+        if head is not None:
+            self.head = head
+        return Advanced(headers, tip, head)
+
+    def _contradicts(self, height: int, header_hash: bytes) -> bool:
+        checkpoint = self._checkpoint
+        return (
+            checkpoint is not None and height == checkpoint.height and header_hash != checkpoint.header_hash
+        )

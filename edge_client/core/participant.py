@@ -1,0 +1,239 @@
+"""A device that knows its chain: follows it, has an account, trains and sends.
+
+Nothing here reacts in long chains. An event only changes one part; `advance`, which runs after each event,
+starts whatever is possible and not yet under way. So any order of events, losses and restarts leads on.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from edge_client.core.anchors import Anchors
+from edge_client.core.draws import Draws
+from edge_client.core.events import (
+    AgentEffect,
+    DropObject,
+    SaveAccount,
+    SaveChain,
+    SaveUpdate,
+    StartTraining,
+    StopTraining,
+    TrainingFailed,
+    TrainingFinished,
+)
+from edge_client.core.identity import Identity
+from edge_client.core.light_client import Advanced, Progress
+from edge_client.core.materials import Materials
+from edge_client.core.membership import Membership
+from edge_client.core.outbox import Outbox
+from edge_client.core.rounds import Rounds
+from edge_client.core.stored import Stored
+from edge_client.core.sync import Sync
+from edge_client.core.timing import earliest
+from edge_client.core.trusted import TrustedHead
+from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.keys import node_id
+from edge_client.protocol.light import HeaderRun
+from edge_client.protocol.machine import Acknowledged, Note
+from edge_client.protocol.messages import Claimed, MissingChunks, Receipt, decode_say
+
+Effects: TypeAlias = list[AgentEffect]
+
+
+class Participant:
+    """Everything an agent does once it has genesis."""
+
+    def __init__(self, identity: Identity, genesis: Genesis, draws: Draws, stored: Stored) -> None:
+        self._identity = identity
+        self._genesis = genesis
+        self._validators = {node_id(key): index for index, key in enumerate(genesis.validators.keys)}
+        self._linked = False
+        self.sync = Sync(identity, genesis, draws, stored)
+        self.materials = Materials(identity, genesis, draws, stored)
+        self.membership = Membership(identity, draws, genesis.validators.count, stored.account)
+        self.outbox = Outbox(identity, genesis.validators.faulty_max)
+        self.rounds = Rounds(identity, draws, stored.last_round)
+        self._anchors = Anchors(self.sync.head, stored.body_roots)
+        for update in stored.updates:
+            self.outbox.restore(update)
+
+    # --- the link -----------------------------------------------------------------------------------------
+
+    def link_up(self, now_ms: int) -> None:
+        """Ask where the chain stands and offer what is pending."""
+        self._linked = True
+        self.sync.link_up()
+        self.outbox.link_up(now_ms)
+        self.membership.claim(self.outbox.roots)
+
+    def link_lost(self) -> None:
+        """Nothing is asked or sent until the link is back."""
+        self._linked = False
+        self.outbox.link_lost()
+
+    def acknowledged(self, event: Acknowledged) -> None:
+        """A chunk is at the MQTT server."""
+        self.outbox.acknowledged(event)
+
+    # --- what validators say; each raises `ProtocolError`, and `ConflictError` for a forked chain ---------
+
+    def chain_head(self, validator: str, payload: bytes, now_ms: int) -> Effects:
+        """A light block on the topic of a validator."""
+        round_s = self.materials.params.round_s
+        progress = self.sync.chain_head(validator, payload, round_s, now_ms)
+        return self._progressed(progress)
+
+    def said(self, validator: str, payload: bytes, now_ms: int) -> Effects:
+        """A validator's answer."""
+        index = self._index(validator)
+        message = decode_say(payload)
+        if isinstance(message, HeaderRun):
+            return self._progressed(self.sync.header_run(message))
+        if isinstance(message, Claimed):
+            return self._claimed(message, now_ms)
+        if isinstance(message, MissingChunks):
+            self.outbox.missing(message.update_root, message.missing, now_ms)
+        elif isinstance(message, Receipt):
+            key = self._genesis.validators.keys[index]
+            message.verify(self._identity.chain_id, key, self._identity.verify)
+            self.outbox.receipt(index, message)
+        return []
+
+    def piece(self, validator: str, root: bytes, index: int, payload: bytes, now_ms: int) -> Effects:
+        """A chunk of an object."""
+        self._index(validator)
+        fetched, asks = self.materials.piece(validator, root, index, payload, now_ms)
+        if fetched is None:
+            return [*asks]
+        running = self.rounds.running
+        return [*asks, *self.materials.keep(fetched, running.model_root if running else None)]
+
+    def _index(self, validator: str) -> int:
+        index = self._validators.get(validator)
+        if index is None:
+            raise ProtocolError(Reason.WRONG_SENDER, "not a validator of this chain")
+        return index
+
+    def _progressed(self, progress: Progress | None) -> Effects:
+        if not isinstance(progress, Advanced):
+            return []
+        self._anchors.add_headers(progress.headers)
+        linked = tuple(header.encode_linked() for header in progress.headers)
+        effects: Effects = [SaveChain(linked, progress.tip, progress.head)]
+        return effects if progress.head is None else [*effects, *self._new_head(progress.head)]
+
+    def _new_head(self, head: TrustedHead) -> Effects:
+        self._anchors.add_head(head)
+        self.materials.outdated(head)
+        running, pending = self.rounds.running, self.outbox.base_height_min
+        bases = [] if pending is None else [pending]
+        bases += [head.learning.opened_height] if running is None else [running.base_height]
+        self._anchors.forget_to(min(bases))
+        closed_a_round = head.learning.opened_height == head.height
+        if self.membership.proof is None or (closed_a_round and self.outbox.roots):
+            self.membership.claim(self.outbox.roots)
+        note = Note("head", {"height": head.height, "round": head.learning.round})
+        if running is None or not self.rounds.hopeless(head, self.materials.params.staleness_max):
+            return [note]
+        self.rounds.give_up()
+        return [note, StopTraining(running.round)]
+
+    def _claimed(self, claimed: Claimed, now_ms: int) -> Effects:
+        """Our account and the fate of our updates, as far as this validator shows them."""
+        head = self.head
+        self.sync.told(claimed.height, now_ms)
+        effects: Effects = []
+        for inclusion in claimed.inclusions:
+            update = self.outbox.update(inclusion.update_root)
+            if update is not None and self._anchors.includes(inclusion, update.head):
+                settled = self.outbox.settle_included(
+                    inclusion.update_root, inclusion.height, head.learning.round
+                )
+                effects.append(settled)
+        if not self._anchors.knows(claimed.height):
+            return effects
+        if claimed.account is not None:
+            effects += self._account(claimed.account, claimed.height)
+        if claimed.height == head.height:
+            effects += self._decide(claimed, head)
+        return effects
+
+    def _account(self, proof: AccountProof, height: int) -> Effects:
+        account = self._anchors.account(height, proof)
+        if account is None or account.public_key != self._identity.signer.public_key:
+            raise ProtocolError(Reason.WRONG_HASH, f"account proof as of height {height}")
+        return [SaveAccount(height, proof)] if self.membership.proven(proof, height) else []
+
+    def _decide(self, claimed: Claimed, head: TrustedHead) -> Effects:
+        """What an answer of today leaves no doubt about; anything else is asked of the next validator."""
+        effects: Effects = []
+        if claimed.account is not None:
+            staleness_max = self.materials.params.staleness_max
+            account, round_number = claimed.account.account, head.learning.round
+            effects += self.outbox.settle_absent(account, head.height, round_number, staleness_max)
+        elif self.membership.proof is not None:
+            return []
+        else:
+            self.membership.absent()
+        if not self.outbox.wants_claim:
+            self.membership.claimed()
+        return effects
+
+    # --- what the trainer says ----------------------------------------------------------------------------
+
+    def trained(self, result: TrainingFinished, now_ms: int) -> Effects:
+        """Sign and save; `advance` sends."""
+        proof = self.membership.proof
+        update = None if proof is None else self.rounds.finish(result, proof)
+        if update is None:
+            return [DropObject(result.update_root), DropObject(result.residue_root)]
+        self.outbox.add(update, now_ms)
+        note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
+        return [SaveUpdate(update, result.residue_root, result.consumed), note]
+
+    def not_trained(self, failure: TrainingFailed) -> Effects:
+        """This round is left out; the next one is tried."""
+        running = self.rounds.running
+        if running is None or running.round != failure.round:
+            return []
+        self.rounds.give_up()
+        return [Note("training_failed", {"round": failure.round, "why": failure.why})]
+
+    # --- what is possible now -----------------------------------------------------------------------------
+
+    @property
+    def head(self) -> TrustedHead:
+        """The latest verified state."""
+        return self.sync.head
+
+    def advance(self, now_ms: int) -> Effects:
+        """Start whatever can be started."""
+        effects: Effects = [*self.sync.advance(now_ms), *self._train()]
+        if not self._linked:
+            return effects
+        if self.outbox.wants_claim and not self.membership.claiming:
+            self.membership.claim(self.outbox.roots)
+        asks = [*self.sync.ask(now_ms), *self.membership.ask(now_ms), *self.materials.ask(now_ms)]
+        return [*effects, *asks, *self.outbox.advance(now_ms)]
+
+    def _train(self) -> Effects:
+        self.materials.want_graph()
+        account = self.membership.account
+        if account is None or not self.sync.synced or self.outbox.full:
+            return []
+        if self.rounds.why_not(self.head, account) is not None or not self.materials.ready(self.head):
+            return []
+        return [StartTraining(self.rounds.start(self.head, self.materials.params))]
+
+    def deadline(self) -> int | None:
+        """When `advance` may have something to do."""
+        if not self._linked:
+            return None
+        return earliest(
+            self.sync.deadline(),
+            self.membership.deadline(),
+            self.materials.deadline(),
+            self.outbox.deadline(),
+        )

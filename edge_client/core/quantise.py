@@ -1,0 +1,82 @@
+"""Client updates as small integers: int8 codes and one exponent per tensor, rounded without bias (DESIGN §5).
+
+What rounding loses is the *residue*; it is carried into the next update, so that nothing a device learned is
+lost for good. The residual of a device is a set of parts: the residue of its last update, and the bodies of
+updates that were refused or expired. A part counts from the round in which it became free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import frexp
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_client.protocol.model import Floats
+from edge_client.protocol.update import CODE_MAX, EXPONENT_MAX, EXPONENT_MIN, UpdateBody
+
+Uniform = Callable[[int], Floats]
+"""Gives that many float32 values drawn from [0, 1)."""
+
+
+def exponent_for(largest: float) -> int:
+    """The smallest exponent in [-30, 0] with which `largest` fits into a code; 0 if none is large enough."""
+    if largest <= 0.0:
+        return EXPONENT_MIN
+    mantissa, power = frexp(largest / CODE_MAX)
+    exponent = power - 1 if mantissa == 0.5 else power
+    return min(max(exponent, EXPONENT_MIN), EXPONENT_MAX)
+
+
+def quantise(delta: Sequence[Floats], uniform: Uniform) -> tuple[UpdateBody, list[Floats]]:
+    """Codes of a delta (one float32 array per tensor, any shape) and the residue that they lose.
+
+    Stochastic rounding: a value between two codes becomes the upper one with the probability of its place
+    between them. What lies beyond +-127 x 2^0 stays in the residue. Raises `ValueError` if a value is not
+    finite.
+    """
+    exponents, codes, residue = [], [], []
+    for tensor in delta:
+        flat = np.asarray(tensor, dtype=np.float32).ravel()
+        largest = float(np.max(np.abs(flat))) if flat.size else 0.0
+        if not np.isfinite(largest):
+            raise ValueError("an update holds a value that is not finite: the training diverged")
+        exponent = exponent_for(largest)
+        code = _round(np.ldexp(flat, -exponent), uniform)
+        exponents.append(exponent)
+        codes.append(code)
+        residue.append((flat - np.ldexp(code.astype(np.float32), exponent)).reshape(tensor.shape))
+    return UpdateBody(tuple(exponents), np.concatenate(codes)), residue
+
+
+def _round(scaled: Floats, uniform: Uniform) -> npt.NDArray[np.int8]:
+    scaled += uniform(scaled.size)
+    np.floor(scaled, out=scaled)
+    return np.clip(scaled, -CODE_MAX, CODE_MAX, out=scaled).astype(np.int8)
+
+
+def dequantise(body: UpdateBody, shapes: Sequence[tuple[int, ...]]) -> list[Floats]:
+    """The delta an update stands for, one float32 array of each shape."""
+    tensors, start = [], 0
+    for exponent, shape in zip(body.exponents, shapes, strict=True):
+        size = int(np.prod(shape, dtype=np.int64))
+        codes = body.codes[start : start + size].astype(np.float32)
+        tensors.append(np.ldexp(codes, exponent).reshape(shape))
+        start += size
+    return tensors
+
+
+def encode_residue(residue: Sequence[Floats]) -> bytes:
+    """Little-endian float32 of all tensors in order; never leaves the device."""
+    return b"".join(tensor.astype("<f4").tobytes() for tensor in residue)
+
+
+def decode_residue(data: bytes, shapes: Sequence[tuple[int, ...]]) -> list[Floats]:
+    """Inverse of `encode_residue`; raises `ValueError` when the length does not fit."""
+    flat = np.frombuffer(data, dtype="<f4").astype(np.float32)
+    sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
+    if flat.size != sum(sizes):
+        raise ValueError(f"residue of {flat.size} values, not {sum(sizes)}")
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
