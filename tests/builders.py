@@ -42,6 +42,7 @@ TINY_MANIFEST = Manifest(
 )
 GRAPH_BYTES = b"a training graph of two chunks " * 1000
 T0_S = 1_800_000_000
+DEVICES_MAX = 1 << 14
 
 
 def make_signers(count: int, role: str = "validator") -> tuple[Signer, ...]:
@@ -201,7 +202,8 @@ class ChainMaker:
     """A finalised chain in memory: one slot a block, ten seconds apart.
 
     `headers`, `bodies`, `outcomes` start with height 1; `states[h]` is the state after height h. Devices are
-    the keys of `make_signers(n, "device")` in the order in which `join` registered them.
+    the keys of `make_signers(n, "device")`; records are sorted by their bytes, so the number of an account is
+    not the number of its key: `signer_of(account)` finds it.
     """
 
     def __init__(self, genesis: Genesis | None = None, devices: int = 0) -> None:
@@ -217,6 +219,7 @@ class ChainMaker:
         initial = make_model(self.genesis.manifest)
         self.models: dict[bytes, bytes] = {model_root(initial): initial}
         self.update_bodies: dict[bytes, bytes] = {}
+        self._device_signers: dict[bytes, Signer] = {}
         if devices:
             self.join(devices)
 
@@ -250,8 +253,10 @@ class ChainMaker:
     def signer_of(self, account: int) -> Signer:
         """The key of a registered device of `make_signers`."""
         key = self.state.accounts[account].public_key
-        devices = make_signers(len(self.state.accounts) + 64, "device")
-        return next(one for one in devices if one.public_key == key)
+        while key not in self._device_signers and len(self._device_signers) < DEVICES_MAX:
+            more = make_signers(2 * len(self._device_signers) + 16, "device")
+            self._device_signers = {one.public_key: one for one in more}
+        return self._device_signers[key]
 
     def leaves(self, height: int | None = None) -> list[bytes]:
         """Chain id, then the hashes of the headers up to `height`: the leaves under the next history root."""
