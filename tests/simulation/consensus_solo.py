@@ -27,6 +27,7 @@ class Solo:
         linked: bool = True,
     ) -> None:
         self.committee = committee
+        self.me = me or 0
         self.machine = committee.machine(me, *entries, timing=timing)
         self.now_ms = 10_000
         self.effects: list[on.Effect] = []
@@ -59,10 +60,12 @@ class Solo:
 
     def hear(self, *messages: Vote | Certificate) -> list[on.Effect]:
         """Votes of their signers and certificates come in."""
-        return self.feed(*[
-            on.VoteReceived(one.signer, one) if isinstance(one, Vote) else on.CertificateReceived(0, one)
-            for one in messages
-        ])
+        return self.feed(
+            *[
+                on.VoteReceived(one.signer, one) if isinstance(one, Vote) else on.CertificateReceived(0, one)
+                for one in messages
+            ]
+        )
 
     def cast(self) -> list[tuple[VoteKind, int]]:
         """(kind, slot) of every vote broadcast so far, in order."""

@@ -25,7 +25,7 @@ def leader(slot: int, *entries, **options) -> Solo:
 
 
 def others(solo: Solo) -> list[int]:
-    return [one for one in range(4) if one != solo.machine._me]
+    return [one for one in range(4) if one != solo.me]
 
 
 class TestR1Propose:
@@ -103,7 +103,7 @@ class TestR2Notarize:
     def test_a_checked_proposal_of_the_leader_gets_one_vote_persisted_first(self):
         solo = follower(1)
         header = FOUR.header(1)
-        vote = FOUR.n(header, solo.machine._me)
+        vote = FOUR.n(header, solo.me)
         assert solo.offer(header) == [
             on.CheckBlock(FOUR.proposal(header)), on.Persist(vote), on.Broadcast(vote),
         ]  # fmt: skip
@@ -140,7 +140,8 @@ class TestR2Notarize:
         solo = follower(3)
         just = [FOUR.zc(1), FOUR.zc(2)]
         solo.offer(FOUR.header(3, just=just), just)
-        assert solo.machine.slot == 3 and solo.cast() == [(N, 3)]
+        assert solo.machine.slot == 3
+        assert solo.cast() == [(N, 3)]
 
     @pytest.mark.parametrize(
         "just",
@@ -188,7 +189,7 @@ class TestR3Nullify:
     def test_never_after_the_own_finalize_vote(self):
         """A vote of ours that comes back after the log was lost binds like one that is remembered."""
         solo = follower(1)
-        solo.hear(FOUR.f(FOUR.header(1), solo.machine._me))
+        solo.hear(FOUR.f(FOUR.header(1), solo.me))
         solo.feed(on.RoundDue(True))
         solo.wait(10 * TIMEOUT_MS)
         assert solo.cast() == []
@@ -197,11 +198,12 @@ class TestR3Nullify:
         skipped = [FOUR.zc(slot) for slot in range(1, SKIPPED_SLOTS_MAX + 1)]
         solo = follower(SKIPPED_SLOTS_MAX + 1, *skipped)
         solo.feed(on.RoundDue(True))
-        solo.wait(1_000_000)
-        assert solo.machine.slot == SKIPPED_SLOTS_MAX + 1 and solo.cast() == []
+        solo.wait(120_000)
+        assert solo.machine.slot == SKIPPED_SLOTS_MAX + 1
+        assert solo.cast() == []
         nearly = follower(SKIPPED_SLOTS_MAX, *skipped[:-1])
         nearly.feed(on.RoundDue(True))
-        nearly.wait(1_000_000)
+        nearly.wait(120_000)
         assert nearly.cast() == [(Z, SKIPPED_SLOTS_MAX)]
 
     def test_is_published_again_until_the_slot_is_left(self):
@@ -211,7 +213,7 @@ class TestR3Nullify:
         before = len(solo.all(on.PublishSnapshot))
         solo.wait(5_000)
         assert len(solo.all(on.PublishSnapshot)) - before == 5
-        assert solo.snapshot().votes == (FOUR.z(1, solo.machine._me),)
+        assert solo.snapshot().votes == (FOUR.z(1, solo.me),)
 
 
 class TestR4Finalize:
@@ -241,7 +243,7 @@ class TestR4Finalize:
 
     def test_the_notarisation_is_persisted_before_the_vote_that_rests_on_it(self):
         solo = follower(1)
-        nc, vote = FOUR.nc(FOUR.header(1)), FOUR.f(FOUR.header(1), solo.machine._me)
+        nc, vote = FOUR.nc(FOUR.header(1)), FOUR.f(FOUR.header(1), solo.me)
         effects = solo.hear(nc)
         order = [effects.index(one) for one in (on.Persist(nc), on.Persist(vote), on.Broadcast(vote))]
         assert order == sorted(order)
@@ -270,7 +272,8 @@ class TestR5Advance:
         solo.hear(FOUR.n(header, first))
         assert solo.machine.slot == 1
         solo.hear(FOUR.n(header, second))
-        assert solo.machine.slot == 2 and solo.cast() == [(N, 1), (F, 1)]
+        assert solo.machine.slot == 2
+        assert solo.cast() == [(N, 1), (F, 1)]
         effects = solo.hear(FOUR.n(header, third))
         assert effects == []
 
@@ -291,7 +294,8 @@ class TestR6Decide:
         two = FOUR.header(2, one, [FOUR.nc(one)])
         solo = follower(1)
         solo.hear(FOUR.fc(two))
-        assert solo.all(on.Decided) == [] and solo.all(on.FetchBlock)[0].hash == hash_of(two)
+        assert solo.all(on.Decided) == []
+        assert solo.all(on.FetchBlock)[0].hash == hash_of(two)
         solo.feed(on.BlockChecked(two, (FOUR.nc(one),)))
         assert solo.all(on.FetchBlock)[-1] == on.FetchBlock(hash_of(one), 1, 1)
         solo.feed(on.BlockChecked(one, ()))
@@ -312,7 +316,8 @@ class TestR6Decide:
         solo.offer(one)
         solo.hear(FOUR.fc(one))
         solo.hear(FOUR.fc(other, [1, 2, 3]))
-        assert len(solo.all(on.Diverged)) == 1 and len(solo.all(on.Evidence)) == 2
+        assert len(solo.all(on.Diverged)) == 1
+        assert len(solo.all(on.Evidence)) == 2
         assert solo.feed(on.RoundDue(True), Woke()) == []
 
     def test_a_final_block_beside_the_decided_chain_stops_the_machine(self):
@@ -385,7 +390,7 @@ class TestDueRule:
             solo.feed(on.RoundDue(True))
             before = solo.now_ms
             while (Z, slot) not in solo.cast():
-                solo.wait(max(1, solo.machine.deadline() - solo.now_ms))
+                solo.wait(1_000)
             waits.append(solo.now_ms - before)
             solo.hear(FOUR.zc(slot))
         assert waits == [2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
@@ -408,4 +413,5 @@ class TestSmallSets:
         solo.offer(FOUR.header(1))
         solo.hear(FOUR.nc(FOUR.header(1)), FOUR.fc(FOUR.header(1)))
         assert solo.machine.head.height == 1
-        assert solo.all(on.Broadcast) == [] and solo.all(on.PublishSnapshot) == []
+        assert solo.all(on.Broadcast) == []
+        assert solo.all(on.PublishSnapshot) == []
