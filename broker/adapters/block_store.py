@@ -1,4 +1,4 @@
-"""A validator's disk: headers, state and log in SQLite; blocks, updates and models as files named by their root.
+"""A validator's disk: headers, state and log in SQLite; blocks, updates, models as files named by their root.
 
 Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is durable when it returns.
 """
@@ -13,15 +13,15 @@ from sqlite_utils import Database
 
 from broker.core.effects import (
     AppendLog,
-    Stored,
     StoreBlock,
+    Stored,
     StoredFinal,
     StoreFinal,
     StoreUpdate,
     StoreUpdateBody,
 )
 from edge_client.protocol.accounts import Account, Accounts
-from edge_client.protocol.body import BODY_BYTES_MAX, decode_block, encode_block
+from edge_client.protocol.body import BODY_BYTES_MAX, encode_block
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Genesis

@@ -7,8 +7,8 @@ from typing import Any
 
 from broker.core.effects import (
     AppendLog,
-    Stored,
     StoreBlock,
+    Stored,
     StoredFinal,
     StoreFinal,
     StoreUpdate,
@@ -82,10 +82,10 @@ class MemoryStore:
 
     def load(self) -> Stored:
         """See `BlockStore.load`."""
-        head = self._head
-        final = head and StoredFinal(
-            head.header, self._certificates.get(head.header.height), head.state, head.peaks
-        )
+        final, head = None, self._head
+        if head is not None:
+            certificate = self._certificates.get(head.header.height)
+            final = StoredFinal(head.header, certificate, head.state, head.peaks)
         return Stored(final, tuple(self._offers.values()), b"".join(entry.entry for entry in self._log))
 
     def update(self, root: bytes) -> bytes | None:

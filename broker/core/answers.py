@@ -49,7 +49,7 @@ class Claims:
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:
-    """(index, payload) of the wanted chunks of an object, at most `ANSWER_CHUNKS_MAX`; none if it is not here."""
+    """(index, payload) of the wanted chunks of an object, at most `ANSWER_CHUNKS_MAX`; none without it."""
     data = archive.object(question.kind, question.root)
     if data is None:
         return []

@@ -1,4 +1,4 @@
-"""Far behind: fetch a run of finalised headers, trust it by the certificate of its last one, execute its blocks."""
+"""Far behind: fetch a run of finalised headers, trust it by its last certificate, execute its blocks."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ class CatchUp:
         if self.run and self.run.headers[0].hash(self.ledger.rules.chain_id) == block_hash:
             self.run.body = body
 
-    def apply(self, header: Header, body: Body, stores: list[StoreUpdateBody | StoreBlock | StoreFinal]) -> None:
+    def apply(
+        self, header: Header, body: Body, stores: list[StoreUpdateBody | StoreBlock | StoreFinal]
+    ) -> None:
         """Execute the next block on the head and make it the head."""
         run = self.run
         if run is None:

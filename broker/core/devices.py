@@ -1,8 +1,8 @@
-"""The desk where devices are served: offers, chunks, questions, and the receipts they get (DESIGN §7.8, §9)."""
+"""The desk where devices are served: offers, chunks, questions, receipts (PROTOCOL §Updates, §Asks)."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from broker.core.answers import Claims, header_run, pieces
@@ -38,7 +38,7 @@ from edge_client.protocol.update import UpdateHead
 FINAL_REASONS = frozenset(
     {Reason.STALE, Reason.REPLAY, Reason.WRONG_SHAPE, Reason.OUT_OF_RANGE, Reason.JAILED, Reason.WRONG_HASH}
 )
-"""Refusals that no later block can undo; only these are signed. The others may be this validator's own lag."""
+"""Refusals that no later block can undo; only these are signed. Others may be this validator's own lag."""
 
 DeskEffect = Publish | Note | StoreUpdate
 
@@ -140,7 +140,7 @@ class Desk:
         """Bitmaps of what is missing, for uploads that went quiet."""
         return [self._say(device, missing) for device, missing in self.ingest.overdue(now_ms)]
 
-    def settle(self, included: Set[bytes]) -> list[DeskEffect]:
+    def settle(self, included: AbstractSet[bytes]) -> list[DeskEffect]:
         """After a new head that holds these updates: drop what cannot count any more, and say so."""
         state = self.ledger.head.state
         self.ingest.settle(state)

@@ -1,4 +1,4 @@
-"""What a validator asks of its shell beside messages. Each Persist is synced to disk before the next effect."""
+"""What a validator asks of its shell beside messages. Each Persist is on the disk before the next effect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from edge_client.protocol.accounts import Account
 from edge_client.protocol.body import Body
 from edge_client.protocol.header import Header
-from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.messages import UpdateOffer
+from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.votes import Certificate
 
@@ -64,14 +64,15 @@ class StoreFinal:
     inclusions: tuple[tuple[bytes, int], ...]
     peaks: Peaks
 
+
 ValidatorPersist = StoreUpdate | StoreUpdateBody | AppendLog | StoreBlock | StoreFinal
 """Everything a validator writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFinal:
-    """The finalised head as found on disk, and the state after it; no certificate when the process died between
-    the blocks that one certificate finalised."""
+    """The finalised head as found on disk, and the state after it; no certificate when the process died
+    between the blocks that one certificate finalised."""
 
     header: Header
     certificate: Certificate | None

@@ -76,8 +76,8 @@ class Ingest:
             del self.uploads[next(iter(self.uploads))]
 
     def chunk(self, device: str, root: bytes, index: int, data: bytes, now_ms: int) -> Complete | None:
-        """Take a chunk; raises `ProtocolError`. Chunks of unknown uploads are dropped silently: their offer may
-        have been lost, and the device offers again."""
+        """Take a chunk; raises `ProtocolError`. Chunks of unknown uploads are dropped silently: their offer
+        may have been lost, and the device offers again."""
         upload = self.uploads.get(root)
         if upload is None:
             return None

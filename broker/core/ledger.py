@@ -179,9 +179,7 @@ class Ledger:
             raise RuntimeError("finalising a block whose parent is not the finalised head")
         before, after = self.head.state.accounts, candidate.tip.state.accounts
         changed = tuple(
-            (i, account)
-            for i, account in enumerate(after)
-            if i >= len(before) or account is not before[i]
+            (i, account) for i, account in enumerate(after) if i >= len(before) or account is not before[i]
         )
         self.head = candidate.tip
         if candidate.executed.model is not None:
@@ -212,7 +210,7 @@ class Place:
 
 
 def parent_is_final(body: Body) -> bool:
-    """Whether the body does not show a notarised, not yet final parent: an empty block may only help such one."""
+    """Whether the body shows no notarised, not yet final parent; an empty block may only help such a one."""
     return not any(one.subject.kind == VoteKind.NOTARIZE for one in body.justification)
 
 
@@ -223,4 +221,3 @@ def included_updates(body: Body) -> tuple[tuple[bytes, int], ...]:
         for index, record in enumerate(body.records)
         if isinstance(record, UpdateHead)
     )
-

@@ -51,9 +51,7 @@ class Outcome:
 class Peers:
     """Blocks on their way in."""
 
-    def __init__(
-        self, archive: Archive, ledger: Ledger, clock: Clock, next_nonce: Callable[[], int]
-    ) -> None:
+    def __init__(self, archive: Archive, ledger: Ledger, clock: Clock, next_nonce: Callable[[], int]) -> None:
         self._archive = archive
         self._ledger = ledger
         self._clock = clock

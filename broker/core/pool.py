@@ -23,7 +23,7 @@ class Waiting:
 
 
 class Pool:
-    """Bounded sets keyed by content, in order of arrival; everything is judged again against the state it goes on."""
+    """Bounded sets keyed by content, in order of arrival; all is judged again by the state it goes on."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -40,7 +40,7 @@ class Pool:
         self._updates[head.update_root] = head
 
     def add_record(self, record: Register | ParamsChange, state: ChainState, now_ms: int) -> bool:
-        """Take a record that could go into the next block; False if it waits already; raises `ProtocolError`."""
+        """Take a record fit for the next block; False if it waits already; raises `ProtocolError`."""
         key = encode_record(record)
         if key in self._records:
             return False
@@ -77,7 +77,7 @@ class Pool:
         return [*self.choose_updates(state, time_s), *self._choose_records(state)]
 
     def choose_updates(self, state: ChainState, time_s: int) -> list[UpdateHead]:
-        """Updates that close the round, earliest first and selected ones before others; empty if it stays open."""
+        """Updates that close the round, earliest first, selected ones before others; none if it stays open."""
         params = state.params.in_force
         past_deadline = time_s >= state.learning.opened_at_s + params.round_s
         selected: list[UpdateHead] = []
@@ -126,7 +126,7 @@ class Pool:
         return oldest is not None and now_ms - oldest >= wait_ms
 
     def next_due_ms(self, state: ChainState, t0_s: int, now_ms: int) -> int | None:
-        """When time alone may make a block due: the round's deadline, or a record that has waited long enough."""
+        """When time alone may make a block due: the round's deadline, or a record that has waited enough."""
         params = state.params.in_force
         times = [waiting.since_ms + params.records_wait_s * 1000 for waiting in self._records.values()]
         if self._updates:

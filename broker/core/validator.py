@@ -110,9 +110,7 @@ class Validator:
         if head is None:
             return genesis_tip(chain_id, genesis_state(self._rules.genesis))
         header = head.header
-        return Tip(
-            header.hash(chain_id), header.height, header.slot, header.time_s, head.peaks, head.state
-        )
+        return Tip(header.hash(chain_id), header.height, header.slot, header.time_s, head.peaks, head.state)
 
     def _start_consensus(self, setup: ValidatorSetup, stored: Stored) -> Simplex:
         entries, _ = decode_log(stored.log)
@@ -122,8 +120,14 @@ class Validator:
             certificate = None
         head = on.FinalBlock(tip.height, tip.hash, tip.slot, certificate)
         return Simplex(
-            on.Setup(self._rules.chain_id, EPOCH, self._rules.chain_id, validators,
-                     self._identity.index, setup.timing),
+            on.Setup(
+                self._rules.chain_id,
+                EPOCH,
+                self._rules.chain_id,
+                validators,
+                self._identity.index,
+                setup.timing,
+            ),
             self._identity.signer.sign,
             self._rules.verify,
             head,
@@ -179,7 +183,7 @@ class Validator:
         self._feed(event, now_ms)
 
     def _work(self, now_ms: int) -> None:
-        """Everything that may have become possible: check blocks, see whether a block is due, build it, ask."""
+        """Everything that may have become possible: check blocks, see whether one is due, build it, ask."""
         while True:
             outcome = self._step_peers(now_ms)
             self._effects += outcome.stores
@@ -205,10 +209,11 @@ class Validator:
 
     def _receive(self, topic: str, payload: bytes, now_ms: int) -> None:
         levels = self._identity.topics.split(topic)
-        sender = levels[1] if levels and len(levels) > 1 else topic
+        if levels is None:
+            self._effects.append(Refused(Reason.WRONG_CHAIN, topic, "topic of another chain"))
+            return
+        sender = levels[1] if len(levels) > 1 else topic
         try:
-            if levels is None:
-                raise ProtocolError(Reason.WRONG_CHAIN, topic)
             if levels[0] == "up":
                 self._effects += self._from_device(levels[1:], payload, now_ms)
             else:
@@ -302,6 +307,8 @@ class Validator:
                 self._effects.append(AppendLog(slot, encode_entry(entry)))
             case on.Broadcast(message):
                 if isinstance(message, Proposal):
+                    fields = {"height": message.header.height, "slot": message.header.slot}
+                    self._effects.append(Note("proposed", dict(fields)))
                     self._push_block(message)
                 self._say(message)
             case on.PublishSnapshot(snapshot):
@@ -334,6 +341,7 @@ class Validator:
         is_due = self._pool.is_due(state, self._clock.chain_time_s(now_ms), now_ms)
         if is_due and not self._is_due:
             self._is_due = True
+            self._effects.append(Note("due", {"round": state.learning.round}))
             self._feed(on.RoundDue(due=True), now_ms)
         self._next_due_ms = self._pool.next_due_ms(self._ledger.head.state, self._clock.t0_s, now_ms)
 
@@ -372,7 +380,11 @@ class Validator:
         self._peers.settle()
         for final in finals:
             learning = final.state.learning
-            fields = {"height": final.header.height, "round": learning.round, "updates": len(final.inclusions)}
+            fields = {
+                "height": final.header.height,
+                "round": learning.round,
+                "updates": len(final.inclusions),
+            }
             self._effects.append(Note("block_final", {**fields, "accounts": len(final.state.accounts)}))
         last = finals[-1]
         if last.certificate is not None:

@@ -1,0 +1,77 @@
+"""`edge-broker init`: found a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from broker.commands.failing import fail
+
+VALIDATORS_DEFAULT = 4
+
+
+def _params_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The rules of training that genesis fixes; owners can change them later on the chain."""
+    for option in reversed(
+        (
+            click.option("--k", default=10, show_default=True, help="Updates that close a round."),
+            click.option("--min-updates", default=2, show_default=True, help="Enough at the deadline."),
+            click.option("--round-s", default=1800, show_default=True, help="Deadline of a round."),
+            click.option("--epochs", default=1, show_default=True, help="Passes over the local data."),
+            click.option("--learning-rate", default=0.05, show_default=True, help="Of local training."),
+            click.option(
+                "--clip-norm", default=10.0, show_default=True, help="Largest L2 norm of an update."
+            ),
+            click.option("--sample-cap", default=10_000, show_default=True, help="Samples that count."),
+            click.option("--records-wait-s", default=5, show_default=True, help="Longest wait of a record."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Found a chain: genesis, keys, validator folders, join string.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--graph", type=click.Path(path_type=Path, dir_okay=False), required=True,
+              help="Training graph made by `edge-client trainable`.")  # fmt: skip
+@click.option("--server", "servers", multiple=True, required=True,
+              help="Address of an MQTT server, like mqtts://host:8883; repeat for more.")  # fmt: skip
+@click.option("--validators", default=VALIDATORS_DEFAULT, show_default=True, help="How many, 1 or 4 to 16.")
+@click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False),
+              help="PEM of the authority that signed the servers' certificates.")  # fmt: skip
+@_params_options
+@click.option("--qr/--no-qr", default=True, help="Show the join string as a QR code, too.")
+def init(folder: Path, graph: Path, qr: bool, **options: Any) -> None:
+    """Found a chain in FOLDER and print the join string that its devices need.
+
+    Makes `chain/` (genesis, graph, initial model), one folder with key and configuration for each validator,
+    the owner's key, and `mqtt/` with a Mosquitto configuration and access list. Move each validator folder,
+    with a copy of `chain/` beside it, to the machine that shall run it.
+    """
+    from broker.founding_folder import FoundingError, Plan, found_in_folder
+
+    try:
+        plan = Plan(folder, graph, options["servers"], options["validators"], options["ca_file"])
+        join = found_in_folder(plan, options)
+    except FoundingError as error:
+        fail(str(error))
+    click.echo(
+        f"chain {join.chain_id.hex()[:16]} founded in {folder}; its devices join with:\n\n{join.text()}\n"
+    )
+    if qr:
+        _print_qr(join.text())
+    click.echo(f"next: edge-broker validator {folder}/validator-0   (one process for each validator)")
+
+
+def _print_qr(text: str) -> None:
+    try:
+        import qrcode
+    except ImportError:
+        click.echo("(no QR code: pip install 'edge-client[broker]')")
+        return
+    code = qrcode.QRCode(border=1)
+    code.add_data(text)
+    code.print_ascii(invert=True)

@@ -1,0 +1,46 @@
+"""`edge-broker validator`: run one validator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from broker.commands.failing import CONTRADICTION, fail
+
+CONFIG_FILE = "validator.toml"
+
+
+@click.command(short_help="Run one validator until it is told to stop.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--events", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also append every event as one JSON line to this file.")  # fmt: skip
+@click.option("--journal", is_flag=True, help="Write log lines for journald (systemd sets this).")
+def validator(folder: Path, events: Path | None, journal: bool) -> None:
+    """Run the validator whose `validator.toml` is in FOLDER until Ctrl-C or SIGTERM; kill -9 is safe."""
+    import json
+
+    from broker.config import ValidatorConfig
+    from broker.founding import ChainFilesError
+    from broker.service import AlreadyRunningError, DivergedError, run_validator
+    from edge_client.protocol.machine import Note
+    from edge_client.runtime import logs
+    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.keystore import KeyFileError
+    from edge_client.runtime.mqtt_options import ServerUrlError
+    from edge_client.runtime.settings import SettingsError, read_settings
+
+    logs.configure(journal=journal)
+    sink = events.open("a", buffering=1, encoding="utf-8") if events else None
+
+    def on_note(note: Note, now_ms: int) -> None:
+        if sink is not None:
+            sink.write(json.dumps({"event": note.event, "at_ms": now_ms, **note.fields}) + "\n")
+
+    try:
+        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note)
+    except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
+            AlreadyRunningError, ValueError) as error:  # fmt: skip
+        fail(str(error))
+    except DivergedError as error:
+        fail(f"this validator and the chain contradict each other, keep its folder: {error}", CONTRADICTION)

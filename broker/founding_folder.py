@@ -1,0 +1,145 @@
+"""Founding a chain on disk: `chain/`, `owner.key`, `validator-<i>/`, `mqtt/` and `join.txt` in one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.config import validator_toml
+from broker.founding import ChainFiles, Founders, found
+from broker.mqtt_server.acl import AccessList
+from broker.mqtt_server.mosquitto import acl_text, config_text
+from edge_client.litert.graph import RuntimeMissingError, TrainingGraph
+from edge_client.litert.ir import ModelError
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.join import Join
+from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.params import CLIP_ONE, LEARNING_RATE_ONE, PARAMS_VERSION, RoundParams
+from edge_client.protocol.topics import Topics
+from edge_client.protocol.validators import VALIDATORS_MAX
+from edge_client.runtime.files import replace
+from edge_client.runtime.keystore import KeyFileError, create_seed
+from edge_client.runtime.mqtt_options import ServerAddress, ServerUrlError, parse_server
+
+ONE_VALIDATOR, VALIDATORS_MIN = 1, 4
+BODY_WINDOW_ROUNDS = 64
+K_MAX_FACTOR = 4
+
+
+class FoundingError(Exception):
+    """The chain cannot be founded like this; the text is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where, from what, and who."""
+
+    folder: Path
+    graph: Path
+    servers: tuple[str, ...]
+    validator_count: int
+    ca_file: Path | None = None
+
+
+def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
+    """Write everything; raises `FoundingError` before anything is written when something is wrong."""
+    folder = plan.folder
+    if folder.exists() and any(folder.iterdir()):
+        raise FoundingError(f"{folder} is not empty; choose a new folder, chains are never overwritten")
+    if plan.validator_count != ONE_VALIDATOR and not VALIDATORS_MIN <= plan.validator_count <= VALIDATORS_MAX:
+        raise FoundingError(f"--validators {plan.validator_count}: 1 for a trial, or 4 to {VALIDATORS_MAX}")
+    try:
+        addresses = [parse_server(url) for url in plan.servers]
+        graph = plan.graph.read_bytes()
+        ca_sha256 = _fingerprint(plan.ca_file)
+    except (ServerUrlError, OSError, ValueError) as error:
+        raise FoundingError(str(error)) from error
+    params = _params(graph, rules)
+    keys = [Signer(seed).public_key for seed in _make_keys(folder, plan.validator_count)]
+    files = found(graph, Founders(tuple(keys[:-1]), (keys[-1],)), params, int(time.time()))
+    files.write(folder / "chain")
+    for index in range(plan.validator_count):
+        text = validator_toml(plan.servers, str(plan.ca_file.resolve()) if plan.ca_file else None)
+        replace(folder / f"validator-{index}" / "validator.toml", text.encode())
+    _write_mqtt(folder / "mqtt", files, addresses[0])
+    join = Join(plan.servers, files.chain_id, ca_sha256=ca_sha256)
+    replace(folder / "join.txt", f"{join.text()}\n".encode())
+    return join
+
+
+def _make_keys(folder: Path, validator_count: int) -> list[bytes]:
+    """Seeds of the validators, then the owner's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"validator-{index}" / "validator.key" for index in range(validator_count)]
+        for path in paths:
+            path.parent.mkdir(mode=0o700)
+        return [create_seed(path) for path in (*paths, folder / "owner.key")]
+    except (OSError, KeyFileError) as error:
+        raise FoundingError(f"cannot write to {folder}: {error}") from error
+
+
+def _params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
+    try:
+        params = make_params(graph, rules)
+        params.check()
+    except DecodeError as error:
+        raise FoundingError(f"these rules contradict each other: {error.detail}") from error
+    except (ModelError, RuntimeMissingError) as error:
+        raise FoundingError(f"the training graph cannot be used: {error}") from error
+    return params
+
+
+def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
+    """RoundParams from the options of `init`; the batch size is the graph's own."""
+    return RoundParams(
+        version=PARAMS_VERSION,
+        optimizer=0,
+        rule=0,
+        selection=0,
+        codecs=1,
+        partial_min_pct=10,
+        staleness_max=8,
+        local_epochs=rules["epochs"],
+        batch=TrainingGraph.open(graph).manifest.batch,
+        k=rules["k"],
+        k_max=rules["k"] * K_MAX_FACTOR,
+        min_updates=rules["min_updates"],
+        selected=rules["k"],
+        records_wait_s=rules["records_wait_s"],
+        registrations_max=64,
+        body_window=BODY_WINDOW_ROUNDS,
+        round_s=rules["round_s"],
+        sample_cap=rules["sample_cap"],
+        learning_rate_q20=round(rules["learning_rate"] * LEARNING_RATE_ONE),
+        clip_norm_q20=round(rules["clip_norm"] * CLIP_ONE),
+        mint=1_000_000,
+        rollback_epsilon_micro=0,
+        rollback_k=0,
+        rollback_m=0,
+    )
+
+
+def _fingerprint(ca_file: Path | None) -> bytes | None:
+    if ca_file is None:
+        return None
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca_file.read_text())).digest()
+
+
+def access_list(files: ChainFiles) -> AccessList:
+    """Who may use which topics of this chain."""
+    names = frozenset(node_id(key) for key in files.genesis.validators.keys)
+    return AccessList(Topics.of(files.chain_id).chain, names)
+
+
+def _write_mqtt(folder: Path, files: ChainFiles, address: ServerAddress) -> None:
+    folder.mkdir()
+    acl_file = folder / "mosquitto.acl"
+    replace(acl_file, acl_text(access_list(files)).encode())
+    listen = ServerAddress("0.0.0.0", address.port)  # noqa: S104 - devices come from outside
+    replace(folder / "mosquitto.conf", config_text(listen, acl_file.resolve()).encode())

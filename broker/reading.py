@@ -1,0 +1,52 @@
+"""Reading a validator's folder from outside, for `edge-broker status` and tools."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from broker.config import ValidatorConfig
+from broker.founding import ChainFiles
+from broker.service import STATUS_FILE, open_store
+
+
+def read_status(config: ValidatorConfig) -> dict[str, Any]:
+    """Facts from the disk, and counters of the running (or last) process."""
+    files = ChainFiles.read(config.validator.chain_dir)
+    store = open_store(config.validator.state_dir, files)
+    try:
+        final = store.load().head
+    finally:
+        store.close()
+    running = _last_words(config.validator.state_dir / STATUS_FILE)
+    pid = running.get("pid")
+    facts: dict[str, Any] = {
+        "chain": files.chain_id.hex(),
+        "running": isinstance(pid, int) and _is_alive(pid),
+        "height": final.header.height if final else 0,
+        "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
+        "round": final.state.learning.round if final else 1,
+        "accounts": len(final.state.accounts) if final else 0,
+        "refused": running.get("refused", {}),
+    }
+    return facts
+
+
+def _last_words(path: Path) -> dict[str, Any]:
+    try:
+        words = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

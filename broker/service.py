@@ -1,0 +1,158 @@
+"""Composition root of a validator: builds adapters and machine, runs the event loop."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from broker.adapters.block_store import BlockStore
+from broker.config import ValidatorConfig
+from broker.core.consensus.events import Diverged, Evidence
+from broker.core.identity import Identity
+from broker.core.ledger import Clock
+from broker.core.validator import Validator, ValidatorSetup
+from broker.core.verified import VerifyOnce
+from broker.founding import ChainFiles
+from edge_client.protocol.execution.checks import Rules
+from edge_client.protocol.keys import Signer, verify
+from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
+from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.files import replace
+from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.logs import EventLog, line
+from edge_client.runtime.loop import EventLoop, LoopLimits, stop_on_signals
+from edge_client.runtime.mqtt import MqttTransport
+
+EVENTS_MAX = 65_536
+EVENT_PAYLOAD_BYTES_MAX = 256 << 20
+STATUS_INTERVAL_MS = 1000
+STATUS_FILE = "status.json"
+NONCE_SEED_BYTES = 32
+_log = logging.getLogger("validator")
+
+
+class DivergedError(Exception):
+    """This validator's chain contradicts what more than two thirds signed; it must not go on."""
+
+
+class AlreadyRunningError(Exception):
+    """Another process works on the same state folder."""
+
+
+class StatusFile:
+    """What `edge-broker status` shows of a running validator; rewritten at most once a second."""
+
+    def __init__(self, path: Path, log: EventLog) -> None:
+        self._path = path
+        self._log = log
+        self._written_ms = 0
+        self._facts: dict[str, object] = {"pid": os.getpid()}
+
+    def note(self, note: Note, now_ms: int) -> None:
+        """Remember the latest of each event."""
+        self._facts[note.event] = {**note.fields, "at_ms": now_ms}
+        self.write(now_ms)
+
+    def write(self, now_ms: int, *, at_once: bool = False) -> None:
+        """Write if it is time."""
+        if at_once or now_ms - self._written_ms >= STATUS_INTERVAL_MS:
+            self._written_ms = now_ms
+            refused = {reason.value: count for reason, count in self._log.refused_counts.items()}
+            text = json.dumps({**self._facts, "refused": refused, "written_ms": now_ms}, indent=1)
+            replace(self._path, text.encode())
+
+
+@contextmanager
+def single_instance(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; raises `AlreadyRunningError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunningError(f"another validator works in {folder}; stop it first") from None
+        yield
+
+
+def run_validator(config: ValidatorConfig, on_note: Callable[[Note, int], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds."""
+    signer = Signer(load_seed(config.validator.key_file))
+    files = ChainFiles.read(config.validator.chain_dir)
+    rules = Rules(files.genesis, files.chain_id, VerifyOnce(verify))
+    identity = Identity.of(rules, signer)
+    with single_instance(config.validator.state_dir):
+        _run(config, files, identity, on_note)
+
+
+def _run(
+    config: ValidatorConfig,
+    files: ChainFiles,
+    identity: Identity,
+    on_note: Callable[[Note, int], None] | None,
+) -> None:
+    store = open_store(config.validator.state_dir, files)
+    clock, log = SystemClock(), EventLog(_log)
+    status = StatusFile(config.validator.state_dir / STATUS_FILE, log)
+    setup = ValidatorSetup(
+        identity, Clock(files.genesis.t0_s), config.timing.timing(), os.urandom(NONCE_SEED_BYTES)
+    )
+    validator = Validator(setup, store, store.load())
+    transport = MqttTransport(config.mqtt.options(identity.name))
+
+    def note(one: Note) -> None:
+        log.note(one)
+        status.note(one, clock.now_ms())
+        if on_note is not None:
+            on_note(one, clock.now_ms())
+
+    def refused(one: Refused) -> None:
+        log.refused(one)
+        status.write(clock.now_ms())
+
+    def evidence(one: Evidence) -> None:
+        _log.warning(line("evidence", offender=one.offender, kind=type(one.first).__name__))
+
+    def subscribe(one: Subscribe) -> None:
+        transport.subscribe(one.filters)
+
+    effects: dict[type[Any], Callable[[Any], None]] = {
+        **store.executors(),
+        Publish: transport.publish,
+        Subscribe: subscribe,
+        Unsubscribe: lambda one: transport.unsubscribe(one.filters),
+        Note: note,
+        Refused: refused,
+        Evidence: evidence,
+        Diverged: _halt,
+    }
+    limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
+    loop: EventLoop[Any, Any] = EventLoop(validator, effects, clock, limits)
+    note(Note("validator_started", {"validator": identity.name, "height": validator.head.height}))
+    with stop_on_signals(loop.request_stop):
+        transport.start(loop.post)
+        try:
+            loop.run()
+        finally:
+            transport.stop()
+            status.write(clock.now_ms(), at_once=True)
+            store.close()
+
+
+def open_store(folder: Path, files: ChainFiles) -> BlockStore:
+    """The validator's disk, with the chain's fixed objects in it."""
+    genesis = files.genesis
+    fixed = {files.chain_id: genesis.encode(), genesis.graph_root: files.graph}
+    store = BlockStore(folder, genesis, fixed)
+    if store.model(genesis.model_root) is None:
+        store.store_model(genesis.model_root, files.model)
+    return store
+
+
+def _halt(effect: Diverged) -> None:
+    raise DivergedError(effect.detail)
