@@ -33,18 +33,18 @@ class ObjectStore:
             raise ObjectTooLargeError(
                 f"object of {len(data)} bytes; at most {self._object_bytes_max} are kept"
             )
-        replace(self._path(root), data)
+        replace(self.path(root), data)
 
     def get(self, root: bytes) -> bytes | None:
         """The object, or None when it is not here."""
         try:
-            return self._path(root).read_bytes()
+            return self.path(root).read_bytes()
         except FileNotFoundError:
             return None
 
     def delete(self, root: bytes) -> None:
         """Forget the object, if it is here; not synced, because doing it again after a crash is harmless."""
-        self._path(root).unlink(missing_ok=True)
+        self.path(root).unlink(missing_ok=True)
 
     def roots(self) -> list[bytes]:
         """What is here, sorted."""
@@ -53,7 +53,8 @@ class ObjectStore:
 
     def stored_bytes(self) -> int:
         """Sum of all objects' sizes, for the data cap and for `status`."""
-        return sum(self._path(root).stat().st_size for root in self.roots())
+        return sum(self.path(root).stat().st_size for root in self.roots())
 
-    def _path(self, root: bytes) -> Path:
+    def path(self, root: bytes) -> Path:
+        """Where the object is (or would be), for those who map it or read a part of it."""
         return self._folder / root.hex()
