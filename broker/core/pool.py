@@ -77,7 +77,7 @@ class Pool:
         return [*self.choose_updates(state, time_s), *self._choose_records(state)]
 
     def choose_updates(self, state: ChainState, time_s: int) -> list[UpdateHead]:
-        """Updates that close the round, earliest first, selected ones before others; none if it stays open."""
+        """Updates that close the round, earliest first, selected before others; none if it stays open."""
         params = state.params.in_force
         past_deadline = time_s >= state.learning.opened_at_s + params.round_s
         selected: list[UpdateHead] = []

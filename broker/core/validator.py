@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from broker.core.answers import header_run, pieces
 from broker.core.archive import Archive
 from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import decode_log, encode_entry
@@ -22,14 +21,14 @@ from broker.core.devices import Desk, RefusedUpdateError
 from broker.core.effects import AppendLog, Stored, StoreFinal, ValidatorPersist
 from broker.core.identity import Identity
 from broker.core.ledger import Clock, Ledger, Place, Tip, genesis_tip
+from broker.core.peer_desk import PeerDesk
 from broker.core.peers import Outcome, Peers
 from broker.core.pool import Pool
-from broker.core.rate import PEER_ASKS, Buckets
 from edge_client.protocol.body import encode_block
-from edge_client.protocol.chunks import CHUNKS_MAX, Piece, split
+from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.execution.genesis_state import genesis_state
-from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.machine import (
@@ -45,12 +44,10 @@ from edge_client.protocol.machine import (
     Woke,
 )
 from edge_client.protocol.messages import (
-    Ask,
-    GetChunks,
-    GetHeaders,
     decode_validator_say,
     encode_validator_say,
 )
+from edge_client.protocol.topics import hash_level, index_level
 from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
 
 ValidatorEvent = LinkUp | LinkLost | Received | Acknowledged | Woke
@@ -93,7 +90,7 @@ class Validator:
         self._pool = Pool(self._rules)
         self._desk = Desk.of(self._identity, archive, self._ledger, self._pool)
         self._peers = Peers(archive, self._ledger, setup.clock, Nonces(setup.nonce_seed))
-        self._peer_rates = Buckets(PEER_ASKS)
+        self._peer_desk = PeerDesk(self._identity, archive)
         self._certificate = stored.head.certificate if stored.head else None
         self._light: LightBlock | None = None
         self._consensus = self._start_consensus(setup, stored)
@@ -228,7 +225,7 @@ class Validator:
             case [device, "head", root]:
                 return self._desk.offer(device, root, payload, now_ms)
             case [device, "chunk", root, index]:
-                return self._desk.chunk(device, _hash(root), _index(index), payload, now_ms)
+                return self._desk.chunk(device, hash_level(root), index_level(index), payload, now_ms)
             case [device, "ask"]:
                 return self._desk.ask(device, payload, now_ms)
             case _:
@@ -244,9 +241,9 @@ class Validator:
             case ["snap"]:
                 self._feed(on.SnapshotReceived(sender, Snapshot.decode(payload)), now_ms)
             case ["ask"]:
-                self._answer_peer(levels[0], sender, payload, now_ms)
+                self._effects += self._peer_desk.ask(sender, payload, now_ms)
             case ["chunk", root, index]:
-                asks = self._peers.piece(levels[0], _hash(root), _index(index), payload, now_ms)
+                asks = self._peers.piece(levels[0], hash_level(root), index_level(index), payload, now_ms)
                 topic = self._identity.topics.validator_ask(self._identity.name)
                 self._effects += [Publish(topic, ask.encode()) for ask in asks]
             case _:
@@ -269,25 +266,6 @@ class Validator:
                 self._feed(on.CertificateReceived(sender, message), now_ms)
             case HeaderRun():
                 self._peers.header_run(message)
-
-    def _answer_peer(self, name: str, sender: int, payload: bytes, now_ms: int) -> None:
-        self._peer_rates.take(name, now_ms)
-        ask = Ask.decode(payload)
-        order = [i for i in self._rules.genesis.validators.responders(ask.nonce) if i != sender]
-        if not order or order[ask.attempt % len(order)] != self._identity.index:
-            return
-        own = self._identity.name
-        match ask.question:
-            case GetHeaders() as question:
-                run = header_run(self._archive, question)
-                if run is not None:
-                    self._say(run)
-            case GetChunks() as question:
-                for index, data in pieces(self._archive, question):
-                    topic = self._identity.topics.validator_chunk(own, question.root.hex(), index)
-                    self._effects.append(Publish(topic, data))
-            case _:
-                raise DecodeError("a validator asks for headers and objects only")
 
     def _say(self, message: Proposal | Vote | Certificate | HeaderRun) -> None:
         topic = self._identity.topics.validator_say(self._identity.name)
@@ -411,19 +389,3 @@ def _slot_of(entry: Vote | Proposal | Certificate) -> int:
             return entry.header.slot
         case Certificate():
             return entry.subject.slot
-
-
-def _hash(text: str) -> bytes:
-    try:
-        data = bytes.fromhex(text)
-    except ValueError:
-        data = b""
-    if len(data) != HASH_BYTES:
-        raise DecodeError(f"topic level '{text[:16]}' is not a hash")
-    return data
-
-
-def _index(text: str) -> int:
-    if not text.isdecimal() or len(text) > 4 or int(text) >= CHUNKS_MAX:
-        raise DecodeError(f"topic level '{text[:16]}' is not a chunk number")
-    return int(text)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_client.protocol.chunks import CHUNKS_MAX
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.hashing import HASH_BYTES
+
 ROOT = "fl/v1"
 CHAIN_CHARS = 16
 
@@ -92,3 +96,21 @@ class Topics:
         """The levels below this chain's root, or None for a topic of another chain."""
         prefix = self.base + "/"
         return topic[len(prefix) :].split("/") if topic.startswith(prefix) else None
+
+
+def hash_level(text: str) -> bytes:
+    """A topic level that is a root; raises `DecodeError`."""
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if len(data) != HASH_BYTES:
+        raise DecodeError(f"topic level '{text[:16]}' is not a hash")
+    return data
+
+
+def index_level(text: str) -> int:
+    """A topic level that is a chunk number; raises `DecodeError`."""
+    if not text.isdecimal() or len(text) > 4 or int(text) >= CHUNKS_MAX:
+        raise DecodeError(f"topic level '{text[:16]}' is not a chunk number")
+    return int(text)

@@ -123,8 +123,8 @@ class UpdateBody:
 def update_root(
     public_key: bytes, round_number: int, size_bytes: int, chunk_hashes: Sequence[bytes]
 ) -> bytes:
-    """Root of an update body. Covers the account's key, so nobody can hand in a copy as his own, and the round,
-    so that the same body in two rounds is two updates [UPD]."""
+    """Root of an update body. It covers the account's key, so nobody can hand in a copy as his own, and the
+    round, so that the same body in two rounds is two updates."""
     return digest(Tag.UPDATE, public_key, uint(round_number, 4), uint(size_bytes, 4), *chunk_hashes)
 
 

@@ -1,0 +1,1 @@
+"""Rehearsing fleets: the demo, device profiles and the fleet twin."""
