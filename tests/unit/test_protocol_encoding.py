@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import pytest
@@ -59,10 +60,9 @@ def test_every_truncation_and_extension_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", examples())
-@pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF], ids=hex)
-def test_every_flipped_byte_is_refused_or_another_value(name: str, flip: int) -> None:
+def test_every_flipped_byte_is_refused_or_another_value(name: str) -> None:
     example = examples()[name]
-    for at in range(len(example.data)):
+    for at, flip in product(range(len(example.data)), (0x01, 0x80, 0xFF)):
         data = bytearray(example.data)
         data[at] ^= flip
         if reads_back_identically(example, bytes(data)):
