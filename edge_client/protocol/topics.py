@@ -99,18 +99,18 @@ class Topics:
 
 
 def hash_level(text: str) -> bytes:
-    """A topic level that is a root; raises `DecodeError`."""
+    """A topic level that is a root, in lower-case hex; raises `DecodeError` [TOP-4]."""
     try:
         data = bytes.fromhex(text)
     except ValueError:
         data = b""
-    if len(data) != HASH_BYTES:
+    if len(data) != HASH_BYTES or text != data.hex():
         raise DecodeError(f"topic level '{text[:16]}' is not a hash")
     return data
 
 
 def index_level(text: str) -> int:
-    """A topic level that is a chunk number; raises `DecodeError`."""
-    if not text.isdecimal() or len(text) > 4 or int(text) >= CHUNKS_MAX:
+    """A topic level that is a chunk number without leading zeros; raises `DecodeError` [TOP-4]."""
+    if not text.isdecimal() or len(text) > 4 or text != str(int(text)) or int(text) >= CHUNKS_MAX:
         raise DecodeError(f"topic level '{text[:16]}' is not a chunk number")
     return int(text)

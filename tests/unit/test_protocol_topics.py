@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from edge_client.protocol.topics import Topics
+import pytest
+
+from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.topics import Topics, hash_level, index_level
 
 TOPICS = Topics.of(bytes(range(32)))
 BASE = "fl/v1/0001020304050607"
@@ -66,3 +69,17 @@ def test_topics_of_other_chains_are_told_apart() -> None:
     assert TOPICS.split("fl/v1/ffffffffffffffff/up/d/ask") is None
     assert TOPICS.split(f"{BASE}x/up/d/ask") is None
     assert TOPICS.split("") is None
+
+
+@pytest.mark.parametrize("text", ["", "ab", "AB" * 32, "zz" * 32, "ab" * 33, " " + "ab" * 32, "ab " * 32])
+def test_a_hash_has_one_spelling(text: str) -> None:
+    assert hash_level("ab" * 32) == b"\xab" * 32
+    with pytest.raises(DecodeError):
+        hash_level(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "01", "4096", "99999", "1.0", "\u0661", "x", " 1"])
+def test_a_chunk_number_has_one_spelling(text: str) -> None:
+    assert (index_level("0"), index_level("4095")) == (0, 4095)
+    with pytest.raises(DecodeError):
+        index_level(text)
