@@ -70,6 +70,8 @@ class Desk:
             raise ProtocolError(Reason.WRONG_HASH, "topic names another update")
         if root in self.pool or self.archive.inclusion(root) is not None:
             return [self._receipt(device, root, None)]
+        if self.pool.has_other(offer.head):
+            raise ProtocolError(Reason.DUPLICATE, f"second update for round {offer.head.round}")
         try:
             missing = self.ingest.offer(device, offer, self.ledger.head.state, now_ms)
         except ProtocolError as error:
@@ -128,6 +130,8 @@ class Desk:
             raise ProtocolError(Reason.MALFORMED, "an update is offered, not submitted as a record")
         if isinstance(record, Register) and node_id(record.public_key) != device:
             raise ProtocolError(Reason.WRONG_SENDER, "registration of another device's key")
+        if isinstance(record, Register) and self._account_of(device) is not None:
+            return []  # sent again before the device could know of its account
         if self.pool.add_record(record, self.ledger.head.state, now_ms):
             return [Note("record_pending", {"device": device, "kind": type(record).__name__})]
         return []

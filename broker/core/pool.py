@@ -33,6 +33,13 @@ class Pool:
     def __contains__(self, update_root: bytes) -> bool:
         return update_root in self._updates
 
+    def has_other(self, head: UpdateHead) -> bool:
+        """Whether another update of the same account and round waits already: an account has one a round."""
+        return any(
+            (one.account, one.round) == (head.account, head.round) and one.update_root != head.update_root
+            for one in self._updates.values()
+        )
+
     def add_update(self, head: UpdateHead) -> None:
         """Take a head whose body is on disk; raises `ProtocolError` when the pool is full."""
         if len(self._updates) >= UPDATES_MAX:

@@ -70,10 +70,11 @@ class Committee:
             keys, self.signs = [key for key, _ in pairs], [sign for _, sign in pairs]
             self.verify = scheme.verify
         self.validators = ValidatorSet(tuple(keys))
+        self._leaders = [self.validators.leader(LEADER_SEED, slot) for slot in range(count)]
 
     def leader(self, slot: int) -> int:
         """Who leads `slot`."""
-        return self.validators.leader(LEADER_SEED, slot)
+        return self._leaders[slot % len(self._leaders)]
 
     def setup(self, own_index: int | None, timing: Timing | None = None) -> Setup:
         """Configuration of one validator."""

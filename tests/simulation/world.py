@@ -20,6 +20,7 @@ from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.machine import Machine, Note, Publish, Refused, Subscribe, Unsubscribe, Woke
+from edge_client.protocol.params import ParamsPair
 from edge_client.runtime.memory import MemoryServer, MemoryTransport, ServerRules
 from edge_client.runtime.transport import Will
 from tests.builders import GRAPH_BYTES, make_model
@@ -45,6 +46,8 @@ class Node:
         self.refused: list[Refused] = []
         self.notes: list[Note] = []
         self.is_up = True
+        self.key = b""
+        self.stuck_count = 0
         self._effects = {
             Publish: self.transport.publish,
             Subscribe: lambda one: self.transport.subscribe(one.filters),
@@ -96,22 +99,24 @@ class World:
         store = self.stores.get(index)
         if store is None:
             chain_id = self.rules.chain_id
-            params = self.genesis.params.encode() * 2
+            pair = ParamsPair(self.genesis.params, self.genesis.params)
             initial = make_model(self.genesis.manifest)
             objects = {
                 (ObjectKind.GENESIS, chain_id): self.genesis.encode(),
                 (ObjectKind.GRAPH, self.genesis.graph_root): GRAPH_BYTES,
                 (ObjectKind.MODEL, self.genesis.model_root): initial,
+                (ObjectKind.PARAMS, pair.hash()): pair.encode(),
             }
             store = self.stores[index] = MemoryStore(objects)
-            del params
         self.starts += 1
         rules = Rules(self.genesis, self.rules.chain_id, VerifyOnce(verify))
         identity = Identity.of(rules, self.signers[index])
         setup = ValidatorSetup(identity, Clock(self.genesis.t0_s), Timing(), f"start {self.starts}".encode())
         validator = Validator(setup, store, store.load())
         executors = {**store.executors(), Evidence: self.evidence.append, Diverged: _raise}
-        return self.add_node(Node(self, identity.name, validator, executors))
+        node = Node(self, identity.name, validator, executors)
+        node.key = identity.signer.public_key
+        return self.add_node(node)
 
     def validators(self) -> list[Validator]:
         """The running validators."""
@@ -140,11 +145,11 @@ class World:
                 node.post(Woke())
                 deadline = node.machine.deadline()
                 if deadline is not None and deadline <= self.now_ms:
-                    node.stuck = getattr(node, "stuck", 0) + 1
-                    if node.stuck > 1000:
+                    node.stuck_count += 1
+                    if node.stuck_count > 1000:
                         raise AssertionError(f"{node.name} keeps a deadline in the past")
                 else:
-                    node.stuck = 0
+                    node.stuck_count = 0
 
 
 def _raise(effect: Diverged) -> None:

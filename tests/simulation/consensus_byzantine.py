@@ -1,0 +1,169 @@
+"""Byzantine validators: honest machines whose mouth is not theirs. They sign with their own key only.
+
+The machine inside keeps them informed of what goes on, which makes them better liars than random bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from broker.core.consensus import events as on
+from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.votes import (
+    Proposal,
+    Snapshot,
+    Subject,
+    Vote,
+    VoteKind,
+    finalize,
+    notarize,
+    nullify,
+)
+from tests.simulation.consensus_node import Block, Node
+from tests.simulation.consensus_parts import EPOCH, hash_of
+from tests.simulation.consensus_plan import Style
+
+if TYPE_CHECKING:
+    from tests.simulation.consensus_world import World
+
+MEMORY = 40
+
+
+def make_byzantine(world: World, index: int) -> list[Node]:
+    """The processes of Byzantine validator `index`: two when it is a pair of twins."""
+    style = world.plan.styles[index]
+    if style is Style.TWINS:
+        return [Twin(world, index, b"left"), Twin(world, index, b"right")]
+    return [_KINDS[style](world, index)]
+
+
+class Twin(Node):
+    """Honest in itself, but it has a brother with the same key and another disk; each reaches only some."""
+
+    def send(self, message: object) -> None:
+        others = [one for one in range(self.world.plan.count) if one != self.index]
+        some = {one for one in others if self.world.rng.random() < 0.6} if self.world.chaos else set(others)
+        self.world.publish(self, message, some)
+
+
+class Liar(Node):
+    """Says what it is told to say by `lie`, beside or instead of what an honest validator would say."""
+
+    def run(self, effect: on.Effect) -> None:
+        if not isinstance(effect, on.Evidence | on.Diverged):
+            super().run(effect)
+
+    def some(self) -> set[int]:
+        """A random half of all."""
+        return {one for one in range(self.world.plan.count) if self.world.rng.random() < 0.5}
+
+    def say(self, subject: Subject, to: set[int]) -> None:
+        """Cast a vote, whatever was cast before."""
+        self.world.publish(self, self.world.committee.vote(subject, self.index), to)
+
+
+class Equivocator(Liar):
+    """Two blocks a slot, each for one half with the votes for it; Z and F and both N of everything it hears of."""
+
+    def send(self, message: object) -> None:
+        first = self.some()
+        second = set(range(self.world.plan.count)) - first
+        match message:
+            case Vote() if message.kind != VoteKind.NULLIFY:
+                self.say(message.subject, first)
+                self.say(replace(message.subject, hash=digest(Tag.BLOB, message.hash)), second)
+                self.say(nullify(EPOCH, message.slot), self.some())
+            case Proposal():
+                self.world.publish(self, message, first)
+                self.second_block(message, second)
+            case Snapshot():
+                self.world.publish(self, message, first)
+            case _:
+                super().send(message)
+
+    def second_block(self, proposal: Proposal, to: set[int]) -> None:
+        """The same place in the chain with another text, just as valid."""
+        block = self.disk.blocks[hash_of(proposal.header)]
+        parent = next(
+            (one for one in self.disk.blocks.values() if hash_of(one.header) == _parent(block)), None
+        )
+        text = block.text + b"bis" if block.text else b""
+        slot = proposal.header.slot
+        header = self.world.committee.header(
+            slot, parent.header if parent else None, block.justification, text
+        )
+        self.world.publish(self, Block(header, block.justification, text))
+        self.world.publish(self, self.world.committee.proposal(header), to)
+        self.say(notarize(header, hash_of(header)), to)
+        self.say(finalize(header, hash_of(header)), to)
+
+
+class Conflicter(Liar):
+    """Votes for hashes that no block has."""
+
+    def send(self, message: object) -> None:
+        if isinstance(message, Vote) and message.kind != VoteKind.NULLIFY:
+            noise = digest(Tag.BLOB, self.world.rng.randbytes(8))
+            self.say(replace(message.subject, hash=noise), self.some())
+        else:
+            super().send(message)
+
+
+class Nuller(Liar):
+    """Nullifies each slot as soon as it hears of it, and finalises it, too, when it can."""
+
+    def feed(self, event: on.Event) -> None:
+        slot = self.machine.slot
+        super().feed(event)
+        if self.up and self.machine.slot != slot:
+            self.say(nullify(EPOCH, self.machine.slot), set(range(self.world.plan.count)))
+
+
+class Withholder(Liar):
+    """Proposes blocks whose body nobody gets, or blocks that are wrong."""
+
+    def send(self, message: object) -> None:
+        if isinstance(message, Block):
+            self.world.publish(self, message, set() if self.world.rng.random() < 0.7 else self.some())
+        elif isinstance(message, Proposal) and self.world.rng.random() < 0.5:
+            wrong = replace(message.header, app_root=digest(Tag.BLOB, message.signature))
+            block = self.disk.blocks[hash_of(message.header)]
+            self.world.publish(self, Block(wrong, block.justification, block.text))
+            self.world.publish(self, self.world.committee.proposal(wrong))
+        else:
+            super().send(message)
+
+
+class Outdated(Liar):
+    """Repeats what it said long ago."""
+
+    def start(self) -> None:
+        super().start()
+        self.said: deque[object] = deque(maxlen=MEMORY)
+
+    def send(self, message: object) -> None:
+        self.said.append(message)
+        super().send(self.said[self.world.rng.randrange(len(self.said))])
+
+
+class Silent(Liar):
+    """Never says anything."""
+
+    def send(self, message: object) -> None:
+        pass
+
+
+_KINDS: dict[Style, type[Liar]] = {
+    Style.EQUIVOCATOR: Equivocator,
+    Style.CONFLICTER: Conflicter,
+    Style.NULLER: Nuller,
+    Style.WITHHOLDER: Withholder,
+    Style.OUTDATED: Outdated,
+    Style.SILENT: Silent,
+}
+
+
+def _parent(block: Block) -> bytes:
+    return block.justification[0].subject.hash if block.justification else b""

@@ -1,0 +1,324 @@
+"""One simulated validator: the machine under test, a disk that can be torn, and a toy host for its blocks.
+
+A toy block is a header, its justification and a text: empty, or the number of the round it closes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from broker.core.consensus import events as on
+from broker.core.consensus.justification import parent_of
+from broker.core.consensus.log_entries import Entry, decode_log, encode_entry
+from broker.core.consensus.simplex import Simplex
+from edge_client.protocol.header import Header
+from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
+from edge_client.protocol.votes import Certificate, Proposal
+from tests.simulation.consensus_parts import CHAIN_ID, hash_of
+
+if TYPE_CHECKING:
+    from tests.simulation.consensus_world import World
+
+RETRY_MS = 700
+SYNC_GAP = 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """What travels between hosts."""
+
+    header: Header
+    justification: tuple[Certificate, ...]
+    text: bytes
+
+
+@dataclass(frozen=True)
+class AskBlock:
+    """A host wants a block."""
+
+    hash: bytes
+
+
+class Disk:
+    """The log, of which the end may be lost until it is synced, executed blocks and the decided head."""
+
+    def __init__(self) -> None:
+        self.log = bytearray()
+        self.synced = 0
+        self.blocks: dict[bytes, Block] = {}
+        self.rounds = {CHAIN_ID: 0}
+        self.head = on.FinalBlock.genesis(CHAIN_ID)
+
+    def append(self, entry: Entry) -> None:
+        self.log += encode_entry(entry)
+
+    def sync(self) -> None:
+        self.synced = len(self.log)
+
+    def tear(self, at: float) -> None:
+        """Lose a part of what was not synced."""
+        del self.log[self.synced + int(at * (len(self.log) - self.synced)) :]
+        self.sync()
+
+    def entries(self) -> list[Entry]:
+        """The log after a restart, cut where it was torn."""
+        entries, good_bytes = decode_log(bytes(self.log))
+        del self.log[good_bytes:]
+        self.sync()
+        return entries
+
+    def prune(self, slot: int) -> None:
+        """Drop entries of slots below `slot`."""
+        kept = [one for one in decode_log(bytes(self.log))[0] if _slot_of(one) >= slot]
+        self.log = bytearray(b"".join(encode_entry(one) for one in kept))
+        self.sync()
+
+
+class Node:
+    """Validator `index` of `world`; `salt` makes the blocks of twins differ."""
+
+    def __init__(self, world: World, index: int, salt: bytes = b"") -> None:
+        self.world, self.index, self.salt = world, index, salt
+        self.disk = Disk()
+        self.work = 0
+        self.up = self.linked = False
+        self.crash_in: int | None = None
+        self.clock_ms = 1_000_000
+        self.machine: Simplex
+        self.start()
+
+    # --- process --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """(Re)start from disk."""
+        setup = self.world.committee.setup(self.index, self.world.plan.timing)
+        sign, verify = self.world.committee.signs[self.index], self.world.verify
+        self.machine = Simplex(setup, sign, verify, self.disk.head, self.disk.entries())
+        self.up, self.crash_in = True, None
+        self.bodies: dict[bytes, Block] = dict(self.disk.blocks)
+        self.checks: dict[bytes, Header | None] = {}
+        self.asked_ms: dict[bytes, int] = {}
+        self.building: on.BuildBlock | None = None
+
+    def crash(self) -> None:
+        """Lose everything but the disk."""
+        self.disk.tear(self.world.rng.random())
+        self.up = self.linked = False
+
+    def link(self, linked: bool) -> None:
+        """Connect or disconnect."""
+        if self.up and linked != self.linked:
+            self.linked = linked
+            self.feed(LinkUp("server") if linked else LinkLost("gone"))
+            self.host()
+
+    def feed(self, event: on.Event) -> None:
+        """Run the machine and its effects; the process may die between any two of them."""
+        if not self.up:
+            return
+        now_ms = self.world.now_ms + self.clock_ms
+        for effect in self.machine.handle(event, now_ms):
+            if self.crash_in is not None:
+                self.crash_in -= 1
+                if self.crash_in < 0:
+                    self.crash()
+                    return
+            self.run(effect)
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Have the machine woken at its deadline."""
+        deadline_ms = self.machine.deadline()
+        if deadline_ms is not None:
+            self.world.wake(self, deadline_ms - self.world.now_ms - self.clock_ms)
+
+    def wake(self) -> None:
+        """A planned wake-up: the deadline came, or has moved meanwhile."""
+        deadline_ms = self.machine.deadline()
+        if deadline_ms is not None and deadline_ms <= self.world.now_ms + self.clock_ms:
+            self.feed(Woke())
+        else:
+            self.rearm()
+
+    # --- effects --------------------------------------------------------------------------------------------
+
+    def run(self, effect: on.Effect) -> None:
+        """Do what the machine asks."""
+        self.world.note(self, effect)
+        match effect:
+            case on.Persist(entry):
+                self.disk.append(entry)
+            case on.Broadcast(message):
+                self.disk.sync()
+                self.send(message)
+            case on.PublishSnapshot():
+                self.disk.sync()
+                self.send(effect.snapshot)
+            case on.BuildBlock():
+                self.building = effect
+                self.soon(self.host)
+            case on.CheckBlock(proposal):
+                self.checks.setdefault(hash_of(proposal.header), proposal.header)
+                self.soon(self.host)
+            case on.FetchBlock():
+                self.checks[effect.hash] = None
+                self.soon(self.host)
+            case on.Decided(certificate, hashes):
+                self.decide(certificate, hashes)
+            case on.Evidence():
+                self.world.accuse(self, effect)
+            case on.Diverged(detail):
+                self.world.fail(f"validator {self.index} diverged: {detail}")
+            case Refused():
+                pass
+
+    def send(self, message: object) -> None:
+        """Publish to everybody else."""
+        self.world.publish(self, message)
+
+    def soon(self, action) -> None:
+        """Do it after a moment of work, unless the process dies meanwhile."""
+        machine = self.machine
+        delay_ms = self.world.rng.randint(0, 30)
+        self.world.after(delay_ms, lambda: action() if self.up and self.machine is machine else None)
+
+    def decide(self, certificate: Certificate, hashes: tuple[bytes, ...]) -> None:
+        """Move the head on disk and forget the log below it."""
+        for block_hash in hashes:
+            self.world.decided(self, self.disk.blocks[block_hash].header)
+        subject = certificate.subject
+        self.disk.head = on.FinalBlock(subject.height, subject.hash, subject.slot, certificate)
+        self.disk.prune(subject.slot)
+        self.soon(self.announce)
+
+    # --- host -----------------------------------------------------------------------------------------------
+
+    @property
+    def rounds(self) -> int:
+        """Rounds closed by the decided chain."""
+        return self.disk.rounds[self.disk.head.hash]
+
+    def announce(self) -> None:
+        """Say whether something is due."""
+        self.feed(on.RoundDue(self.work > self.rounds))
+
+    def learn_work(self, rounds: int) -> None:
+        """The updates of rounds up to `rounds` are here."""
+        self.work = max(self.work, rounds)
+        self.announce()
+        self.host()
+
+    def take(self, sender: int, message: object) -> None:
+        """A message between hosts."""
+        if isinstance(message, Block):
+            self.bodies[hash_of(message.header)] = message
+            self.host()
+        elif isinstance(message, AskBlock) and message.hash in self.disk.blocks:
+            self.send(self.disk.blocks[message.hash])
+
+    def host(self) -> None:
+        """Answer what can be answered now."""
+        if not self.up:
+            return
+        self.build()
+        for block_hash in sorted(self.checks):
+            if self.up and block_hash in self.checks:
+                self.check(block_hash)
+
+    def build(self) -> None:
+        """Answer `BuildBlock`; on a final parent only when there is work."""
+        build = self.building
+        if build is None or build.parent_hash not in self.disk.rounds:
+            return
+        closed = self.disk.rounds[build.parent_hash]
+        text = b"%d%s" % (closed + 1, self.salt) if self.work > closed else b""
+        if not text and build.parent_hash == self.disk.head.hash:
+            return
+        self.building = None
+        parent = self.disk.blocks.get(build.parent_hash)
+        header = self.world.committee.header(
+            build.slot, parent.header if parent else None, build.justification, text
+        )
+        self.store(Block(header, build.justification, text))
+        self.send(self.disk.blocks[hash_of(header)])
+        self.feed(on.BlockBuilt(header, build.justification))
+
+    def check(self, block_hash: bytes) -> None:
+        """Execute a block when it and its parent are here, else ask around."""
+        block, proposed = self.bodies.get(block_hash), self.checks[block_hash]
+        if block is None:
+            self.ask(block_hash)
+            return
+        parent_hash = parent_of(block.justification, CHAIN_ID).hash
+        if parent_hash not in self.disk.rounds:
+            self.checks.setdefault(parent_hash, None)
+            if parent_hash not in self.bodies:
+                self.ask(parent_hash)
+            return
+        verdict = self.judge(block, parent_hash, proposed is not None)
+        if verdict is None:
+            return
+        del self.checks[block_hash]
+        if verdict is on.Verdict.VALID:
+            self.store(block)
+        self.feed(on.BlockChecked(block.header, block.justification, verdict, "toy"))
+        self.soon(self.host)
+
+    def judge(self, block: Block, parent_hash: bytes, live: bool) -> on.Verdict | None:
+        """What execution says; None while a live block closes a round whose updates are not here."""
+        parent = self.disk.blocks.get(parent_hash)
+        header, closed = block.header, self.disk.rounds[parent_hash]
+        made = self.world.committee.header(
+            header.slot, parent.header if parent else None, block.justification, block.text
+        )
+        if made != header or (block.text and not block.text.startswith(b"%d" % (closed + 1))):
+            return on.Verdict.INVALID
+        if not live:
+            return on.Verdict.VALID
+        if block.text and self.work <= closed:
+            return None
+        if not block.text and parent_hash == self.disk.head.hash:
+            return on.Verdict.UNTIMELY
+        return on.Verdict.UNTIMELY if self.world.chance(self.world.plan.untimely) else on.Verdict.VALID
+
+    def store(self, block: Block) -> None:
+        """Keep an executed block on disk."""
+        block_hash = hash_of(block.header)
+        parent_hash = parent_of(block.justification, CHAIN_ID).hash
+        self.disk.blocks[block_hash] = self.bodies[block_hash] = block
+        self.disk.rounds[block_hash] = self.disk.rounds[parent_hash] + bool(block.text)
+
+    def ask(self, block_hash: bytes) -> None:
+        """Ask everybody for a block, again and again; or copy a decided chain that has it."""
+        now_ms = self.world.now_ms
+        if not self.linked or now_ms - self.asked_ms.get(block_hash, -RETRY_MS) < RETRY_MS:
+            return
+        self.asked_ms[block_hash] = now_ms
+        if self.checks[block_hash] is None and self.world.chance(0.2) and self.sync():
+            return
+        self.send(AskBlock(block_hash))
+        self.world.after(RETRY_MS, self.host)
+
+    def sync(self) -> bool:
+        """Copy the decided chain of somebody who is well ahead."""
+        ahead = self.world.ahead_of(self)
+        if ahead is None:
+            return False
+        self.disk.blocks.update(ahead.disk.blocks)
+        self.disk.rounds.update(ahead.disk.rounds)
+        self.bodies.update(ahead.disk.blocks)
+        head = ahead.disk.head
+        assert head.certificate is not None
+        self.disk.head = head
+        header = self.disk.blocks[head.hash].header
+        self.world.decided(self, header)
+        self.feed(on.Finalised(header, head.certificate))
+        self.soon(self.announce)
+        return True
+
+
+def _slot_of(entry: Entry) -> int:
+    if isinstance(entry, Proposal):
+        return entry.header.slot
+    return entry.subject.slot if isinstance(entry, Certificate) else entry.slot
