@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from edge_client.core.agent import Agent
+from edge_client.core.agent import Agent, Phase
 from edge_client.core.events import (
     AgentEffect,
     AgentEvent,
@@ -161,6 +161,10 @@ class DeviceWorld:
         self.agent = self.make_agent(b"t" * 32)
         self.filters.clear()
 
+    def phase(self) -> Phase:
+        """What the agent is about."""
+        return self.agent.phase
+
     # --- events -------------------------------------------------------------------------------------------
 
     def tell(self, event: AgentEvent) -> list[AgentEffect]:
@@ -181,7 +185,8 @@ class DeviceWorld:
 
     def pass_ms(self, duration_ms: int) -> list[AgentEffect]:
         """Let time pass; the agent wakes whenever it wants to."""
-        end_ms, effects = self.now_ms + duration_ms, []
+        end_ms = self.now_ms + duration_ms
+        effects: list[AgentEffect] = []
         for _ in range(10_000):
             due_ms = self.agent.deadline()
             if due_ms is None or due_ms > end_ms:
@@ -313,7 +318,7 @@ class DeviceWorld:
         if self.chain.height:
             self.publish_head()
         self.answer()
-        assert self.orders, self.agent.phase
+        assert self.orders, self.phase()
         return self
 
     def _execute(self, effect: AgentEffect) -> None:

@@ -20,6 +20,7 @@ from edge_client.core.events import (
     Halt,
     SaveConflict,
     SaveObject,
+    Stopping,
     StopTraining,
     TrainingFailed,
     TrainingFinished,
@@ -70,7 +71,7 @@ PHASES: tuple[tuple[Phase, Callable[[Participant], bool]], ...] = (
 )
 """The first that holds is the phase."""
 
-READY, TRAINING, LOST = b"ready", b"training", b"lost"
+READY, TRAINING, SLEEPING, LOST = b"ready", b"training", b"sleeping", b"lost"
 """What the retained state topic says; `LOST` is the last will."""
 
 
@@ -107,6 +108,8 @@ class Agent:
         """Take one event; see `Machine`."""
         if self._halted is not None:
             return []
+        if isinstance(event, Stopping):
+            return [*self._stop_training(), self._state(SLEEPING)]
         effects: Effects = []
         if not self._started:
             self._started = True
@@ -216,15 +219,20 @@ class Agent:
         if not self._linked or state == self._announced:
             return []
         self._announced = state
-        return [Publish(self._topics.up_state(self._identity.device), state, retain=True)]
+        return [self._state(state)]
+
+    def _state(self, state: bytes) -> Publish:
+        return Publish(self._topics.up_state(self._identity.device), state, retain=True)
+
+    def _stop_training(self) -> list[StopTraining]:
+        running = self.participant.rounds.running if self.participant else None
+        return [StopTraining(running.round)] if running else []
 
     def _halt(self, why: str, event: AgentEvent) -> Effects:
         """Keep what we have, and the evidence; the owner must decide."""
         self._halted = why
         evidence = event.payload if isinstance(event, Received) else b""
-        running = self.participant.rounds.running if self.participant else None
-        stop = [StopTraining(running.round)] if running else []
-        return [SaveConflict(why, evidence), *stop, Note("halted", {"why": why}), Halt(why)]
+        return [SaveConflict(why, evidence), *self._stop_training(), Note("halted", {"why": why}), Halt(why)]
 
 
 def _sender(levels: list[str]) -> str:

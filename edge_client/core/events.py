@@ -72,7 +72,12 @@ class TrainingFailed:
     why: str
 
 
-AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The process ends after the effects of this event; other devices may see it."""
+
+
+AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | Stopping
 """Everything the agent takes."""
 
 # --- saving -----------------------------------------------------------------------------------------------

@@ -208,6 +208,18 @@ class Participant:
         """The latest verified state."""
         return self.sync.head
 
+    @property
+    def why(self) -> str:
+        """Why the device does not start to train now, in a word."""
+        account = self.membership.account
+        if account is None:
+            return "unregistered"
+        if not self.sync.synced:
+            return "unsynced"
+        if self.outbox.full:
+            return "outbox-full"
+        return self.rounds.why_not(self.head, account) or "fetching"
+
     def advance(self, now_ms: int) -> Effects:
         """Start whatever can be started."""
         effects: Effects = [*self.sync.advance(now_ms), *self._train()]

@@ -22,16 +22,16 @@ def refused(effects: object) -> list[Reason]:
 
 
 def test_a_new_device_joins_registers_and_trains(world: DeviceWorld) -> None:
-    assert world.agent.phase == Phase.JOINING
+    assert world.phase() == Phase.JOINING
     world.link_up()
     world.answer()
-    assert world.agent.phase == Phase.REGISTERING
+    assert world.phase() == Phase.REGISTERING
     assert world.registered
     assert not world.orders
     world.register()
     world.publish_head()
     world.answer()
-    assert world.agent.phase == Phase.TRAINING
+    assert world.phase() == Phase.TRAINING
     (order,) = world.orders
     assert (order.round, order.base_height, order.model_root) == (1, 0, world.chain.genesis.model_root)
     assert world.states == [b"ready", b"training"]
@@ -41,10 +41,10 @@ def test_a_new_device_joins_registers_and_trains(world: DeviceWorld) -> None:
 def test_an_update_is_offered_confirmed_and_included(world: DeviceWorld) -> None:
     world.join()
     root = world.finish_training()
-    assert world.agent.phase == Phase.SENDING
+    assert world.phase() == Phase.SENDING
     world.acknowledge()
     world.give_receipts(root, [0, 1])
-    assert world.agent.phase == Phase.WAITING
+    assert world.phase() == Phase.WAITING
     world.chain.add([world.offers[0].head], time_s=100)
     world.publish_head()
     world.answer()
@@ -91,7 +91,7 @@ def test_an_unselected_device_waits() -> None:
         world.publish_head()
         world.answer()
         selected = is_selected(learning.seed, world.signer.public_key, learning.theta)
-        assert (world.agent.phase == Phase.TRAINING) == selected
+        assert (world.phase() == Phase.TRAINING) == selected
         assert bool(world.orders) == selected
 
 
@@ -103,11 +103,11 @@ def test_a_late_device_syncs_a_long_run(world: DeviceWorld) -> None:
         world.chain.add([], time_s=10 * i + 200)
     world.link_up()
     world.publish_head()
-    assert world.agent.phase == Phase.SYNCING
+    assert world.phase() == Phase.SYNCING
     world.answer()
     assert world.agent.participant is not None
     assert world.agent.participant.head.height == world.chain.height
-    assert world.agent.phase == Phase.SENDING
+    assert world.phase() == Phase.SENDING
     assert len(world.disk.headers) == world.chain.height
     assert root in world.disk.updates
 

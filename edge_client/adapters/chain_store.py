@@ -1,0 +1,116 @@
+"""What the device has verified of the chain: headers, tip, head, rules, own account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlite_utils import Database
+
+from edge_client.core.anchors import BODY_ROOTS_MAX
+from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveParams
+from edge_client.core.trusted import Tip, TrustedHead, verified_head
+from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.encoding import Reader
+from edge_client.protocol.header import LINKED_BYTES
+from edge_client.protocol.light import LightBlock
+from edge_client.protocol.mmr import Peaks
+from edge_client.protocol.params import ParamsPair
+from edge_client.runtime.database import transaction
+
+
+class ChainStore:
+    """Tables `headers` and `facts`. A device keeps every header for ever: about 96 bytes a block."""
+
+    def __init__(self, database: Database, chain_id: bytes) -> None:
+        self._database = database
+        self._chain_id = chain_id
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def save_chain(self, effect: SaveChain) -> None:
+        """Headers, tip and head in one transaction."""
+        tip, first = effect.tip, effect.tip.height - len(effect.linked) + 1
+        rows = list(enumerate(effect.linked, start=first))
+        with transaction(self._database):
+            self._database.conn.executemany("INSERT INTO headers (height, linked) VALUES (?, ?)", rows)
+            self._set("tip", tip.height.to_bytes(4, "big") + tip.time_s.to_bytes(4, "big") + tip.hash)
+            self._set("peaks", tip.peaks.encode())
+            if effect.head is not None and effect.head.block is not None:
+                self._set("head", effect.head.block.encode())
+
+    def save_params(self, effect: SaveParams) -> None:
+        """The rules of training."""
+        with transaction(self._database):
+            self._set("params", effect.params.encode())
+
+    def save_account(self, effect: SaveAccount) -> None:
+        """The own account and its proof."""
+        with transaction(self._database):
+            self._set("account", effect.height.to_bytes(4, "big") + effect.proof.encode())
+
+    def save_conflict(self, effect: SaveConflict) -> None:
+        """Why the device halted, and what it saw."""
+        with transaction(self._database):
+            self._set("conflict", effect.why.encode())
+            self._set("evidence", effect.evidence)
+
+    def _set(self, name: str, value: bytes) -> None:
+        self._database.conn.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def _get(self, name: str) -> bytes | None:
+        row = self._database.conn.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def tip(self) -> Tip | None:
+        """The last linked header."""
+        data, peaks = self._get("tip"), self._get("peaks")
+        if data is None or peaks is None:
+            return None
+        height, time_s = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
+        return Tip(height, data[8:], time_s, Peaks.decode(peaks))
+
+    def head_block(self) -> LightBlock | None:
+        """The light block of the head, with its certificate."""
+        data = self._get("head")
+        return None if data is None else LightBlock.decode(data)
+
+    def head(self) -> TrustedHead | None:
+        """The head; it was verified before it was saved."""
+        block = self.head_block()
+        return None if block is None else verified_head(block, block.header.hash(self._chain_id))
+
+    def params(self) -> ParamsPair | None:
+        """The rules of training."""
+        data = self._get("params")
+        return None if data is None else ParamsPair.decode(data)
+
+    def account(self) -> tuple[int, AccountProof] | None:
+        """The own account, and the height it was proven at."""
+        data = self._get("account")
+        if data is None:
+            return None
+        reader = Reader(data, "account")
+        return reader.uint(4), AccountProof.read(reader)
+
+    def conflict(self) -> str | None:
+        """Why the device halted."""
+        data = self._get("conflict")
+        return None if data is None else data.decode()
+
+    def linked(self, first: int, last: int) -> Iterator[bytes]:
+        """The 84-byte headers of these heights."""
+        query = "SELECT linked FROM headers WHERE height BETWEEN ? AND ? ORDER BY height"
+        return (bytes(row[0]) for row in self._database.conn.execute(query, (first, last)))
+
+    def header_count(self) -> int:
+        """How many headers are stored."""
+        return int(self._database.conn.execute("SELECT count(*) FROM headers").fetchone()[0])
+
+    def body_roots(self, above: int) -> dict[int, bytes]:
+        """Body roots of the first heights above `above`."""
+        body_root = slice(LINKED_BYTES - 64, LINKED_BYTES - 32)
+        heights = range(above + 1, above + 1 + BODY_ROOTS_MAX)
+        pairs = zip(heights, self.linked(heights[0], heights[-1]), strict=False)
+        return {height: data[body_root] for height, data in pairs}

@@ -1,0 +1,32 @@
+"""The schema of the agent's one SQLite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from edge_client.runtime.database import open_database
+
+DATABASE_FILE = "agent.db"
+
+
+def first_schema(database: Database) -> None:
+    """Facts by name; headers as 84-byte blobs; updates and their fate; parts of the residual; refusals."""
+    database.conn.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+    database.conn.execute("CREATE TABLE headers (height INTEGER PRIMARY KEY, linked BLOB NOT NULL)")
+    database.conn.execute(
+        "CREATE TABLE updates (root BLOB PRIMARY KEY, round INTEGER NOT NULL, head BLOB NOT NULL,"
+        " chunk_hashes BLOB NOT NULL, fate TEXT NOT NULL, reason TEXT, settled_height INTEGER)"
+    )
+    database.conn.execute(
+        "CREATE TABLE residual (root BLOB PRIMARY KEY, kind TEXT NOT NULL, freed_round INTEGER NOT NULL)"
+    )
+
+
+MIGRATIONS = (first_schema,)
+
+
+def open_device_database(folder: Path) -> Database:
+    """Open or create the agent's database; raises `DatabaseError`."""
+    return open_database(folder / DATABASE_FILE, MIGRATIONS)

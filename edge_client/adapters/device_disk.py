@@ -1,0 +1,110 @@
+"""Everything the agent keeps, behind one door: the database, the objects, and what both hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_client.adapters.chain_store import ChainStore
+from edge_client.adapters.device_database import open_device_database
+from edge_client.adapters.outbox_store import OutboxStore
+from edge_client.core.events import (
+    DropObject,
+    PublishChunk,
+    SaveAccount,
+    SaveChain,
+    SaveConflict,
+    SaveObject,
+    SaveParams,
+    SaveUpdate,
+    SettleUpdate,
+)
+from edge_client.core.stored import Stored
+from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX, Piece, chunk_count
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.machine import Publish
+from edge_client.runtime.objects import ObjectStore
+
+OBJECTS_FOLDER = "objects"
+
+
+class DeviceDisk:
+    """The state folder of one device on one chain; used from one thread."""
+
+    def __init__(self, folder: Path, chain_id: bytes) -> None:
+        """Open or create; raises `DatabaseError`."""
+        self._chain_id = chain_id
+        self._database = open_device_database(folder)
+        self.objects = ObjectStore(folder / OBJECTS_FOLDER, OBJECT_BYTES_MAX)
+        self.chain = ChainStore(self._database, chain_id)
+        self.outbox = OutboxStore(self._database, self.objects)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def executors(self) -> dict[type[Any], Callable[[Any], None]]:
+        """How each Save* effect is executed; all of them are on disk when they return."""
+        return {
+            SaveObject: self._save_object,
+            DropObject: self._drop_object,
+            SaveChain: self.chain.save_chain,
+            SaveParams: self.chain.save_params,
+            SaveAccount: self.chain.save_account,
+            SaveConflict: self.chain.save_conflict,
+            SaveUpdate: self.outbox.save_update,
+            SettleUpdate: self.outbox.settle,
+        }
+
+    def _save_object(self, effect: SaveObject) -> None:
+        self.objects.put(effect.root, effect.data)
+
+    def _drop_object(self, effect: DropObject) -> None:
+        if effect.root not in self._referenced():
+            self.objects.delete(effect.root)
+
+    def genesis(self) -> Genesis | None:
+        """Genesis, once it was fetched."""
+        data = self.objects.get(self._chain_id)
+        return None if data is None else Genesis.decode(data)
+
+    def stored(self) -> Stored:
+        """What a starting agent needs; sweeps objects away that a crash left behind."""
+        pending, head = self.outbox.pending(), self.chain.head()
+        self._sweep()
+        base = head.learning.opened_height if head is not None else 0
+        account = self.chain.account()
+        return Stored(
+            genesis=self.objects.get(self._chain_id),
+            tip=self.chain.tip(),
+            head=head,
+            params=self.chain.params(),
+            account=None if account is None else account[1],
+            updates=pending,
+            last_round=self.outbox.last_round(),
+            body_roots=self.chain.body_roots(min([base, *(one.head.base_height for one in pending)])),
+            objects=frozenset(self.objects.roots()),
+            conflict=self.chain.conflict(),
+        )
+
+    def _referenced(self) -> set[bytes]:
+        """Roots of update bodies and residues that still count."""
+        pending = {one.head.update_root for one in self.outbox.pending()}
+        return pending | {part.root for part in self.outbox.residual()}
+
+    def _sweep(self) -> None:
+        genesis, head = self.genesis(), self.chain.head()
+        keep = self._referenced() | {self._chain_id}
+        if genesis is not None:
+            keep |= {genesis.graph_root, head.app.model_root if head else genesis.model_root}
+        for root in set(self.objects.roots()) - keep:
+            self.objects.delete(root)
+
+    def chunk(self, effect: PublishChunk) -> Publish:
+        """The message that carries one piece of a stored object; only that piece is read."""
+        path = self.objects.path(effect.root)
+        with path.open("rb") as file:
+            file.seek(effect.index * CHUNK_BYTES)
+            piece = Piece(chunk_count(path.stat().st_size), file.read(CHUNK_BYTES))
+        return Publish(effect.topic, piece.encode(), token=effect.token)

@@ -1,0 +1,125 @@
+"""Updates, their fate, and the residual, in the same transactions: the crash safety of training (DESIGN §5).
+
+An update and the residue it leaves are saved together, and what is given back is given back by the same
+write that settles the update. So whatever moment the power fails at, nothing learned counts twice or is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlite_utils import Database
+
+from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
+from edge_client.protocol.hashing import HASH_BYTES
+from edge_client.protocol.update import UpdateHead
+from edge_client.runtime.database import transaction
+from edge_client.runtime.objects import ObjectStore
+
+HISTORY_MAX = 256
+"""Settled updates kept for `status`; older ones go."""
+
+
+class PartKind(str, Enum):
+    """How a part of the residual is written: float32 values, or the body of an update that did not count."""
+
+    RESIDUE = "residue"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualPart:
+    """A part of the residual: an object, and the round in which it became free."""
+
+    root: bytes
+    kind: PartKind
+    freed_round: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRow:
+    """An update as `status` shows it."""
+
+    head: UpdateHead
+    fate: Fate
+    reason: str | None
+    settled_height: int | None
+
+
+class OutboxStore:
+    """Tables `updates` and `residual`, and the objects they point to."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        self._database = database
+        self._objects = objects
+
+    def save_update(self, effect: SaveUpdate) -> None:
+        """The update becomes pending and the residual is swapped, both or neither."""
+        head, hashes = effect.update.head, b"".join(effect.update.chunk_hashes)
+        with transaction(self._database):
+            self._delete_parts(effect.consumed)
+            self._insert_part(effect.residue_root, PartKind.RESIDUE, head.round)
+            self._database.conn.execute(
+                "INSERT INTO updates (root, round, head, chunk_hashes, fate) VALUES (?, ?, ?, ?, ?)",
+                (head.update_root, head.round, head.encode(), hashes, Fate.PENDING.value),
+            )
+        for root in set(effect.consumed) - {effect.residue_root}:
+            self._objects.delete(root)
+
+    def settle(self, effect: SettleUpdate) -> None:
+        """Write the fate, once; the body of an update that did not count joins the residual with it."""
+        reason = None if effect.reason is None else effect.reason.value
+        with transaction(self._database):
+            changed = self._database.conn.execute(
+                "UPDATE updates SET fate = ?, reason = ?, settled_height = ? WHERE root = ? AND fate = ?",
+                (effect.fate.value, reason, effect.height, effect.update_root, Fate.PENDING.value),
+            ).rowcount
+            if changed and effect.fate != Fate.INCLUDED:
+                self._insert_part(effect.update_root, PartKind.UPDATE, effect.round)
+            self._forget_old()
+        if changed and effect.fate == Fate.INCLUDED:
+            self._objects.delete(effect.update_root)
+
+    def _insert_part(self, root: bytes, kind: PartKind, freed_round: int) -> None:
+        self._database.conn.execute(
+            "INSERT OR REPLACE INTO residual (root, kind, freed_round) VALUES (?, ?, ?)",
+            (root, kind.value, freed_round),
+        )
+
+    def _delete_parts(self, roots: Iterable[bytes]) -> None:
+        self._database.conn.executemany("DELETE FROM residual WHERE root = ?", [(root,) for root in roots])
+
+    def _forget_old(self) -> None:
+        self._database.conn.execute(
+            "DELETE FROM updates WHERE fate != ? AND root NOT IN"
+            " (SELECT root FROM updates ORDER BY round DESC LIMIT ?)",
+            (Fate.PENDING.value, HISTORY_MAX),
+        )
+
+    def pending(self) -> tuple[PendingUpdate, ...]:
+        """Updates whose fate is open, oldest first."""
+        query = "SELECT head, chunk_hashes FROM updates WHERE fate = ? ORDER BY round"
+        rows = self._database.conn.execute(query, (Fate.PENDING.value,)).fetchall()
+        return tuple(PendingUpdate(UpdateHead.decode(head), _split(hashes)) for head, hashes in rows)
+
+    def last_round(self) -> int:
+        """The latest round an update was saved for; 0 for none."""
+        return int(self._database.conn.execute("SELECT coalesce(max(round), 0) FROM updates").fetchone()[0])
+
+    def residual(self) -> tuple[ResidualPart, ...]:
+        """All parts of the residual, oldest first."""
+        query = "SELECT root, kind, freed_round FROM residual ORDER BY freed_round, root"
+        rows = self._database.conn.execute(query).fetchall()
+        return tuple(ResidualPart(bytes(root), PartKind(kind), freed) for root, kind, freed in rows)
+
+    def history(self, count_max: int) -> tuple[UpdateRow, ...]:
+        """The latest updates, newest first."""
+        query = "SELECT head, fate, reason, settled_height FROM updates ORDER BY round DESC LIMIT ?"
+        rows = self._database.conn.execute(query, (count_max,)).fetchall()
+        return tuple(UpdateRow(UpdateHead.decode(head), Fate(fate), *rest) for head, fate, *rest in rows)
+
+
+def _split(hashes: bytes) -> tuple[bytes, ...]:
+    return tuple(hashes[i : i + HASH_BYTES] for i in range(0, len(hashes), HASH_BYTES))

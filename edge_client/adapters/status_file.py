@@ -1,0 +1,83 @@
+"""What `edge-client status` shows of a running agent beside the database: phase, counters, memory.
+
+`Reporting` wraps the agent as a machine of its own, so that a change is written soon after it happened and at
+most once per `STATUS_INTERVAL_MS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_client.core.agent import Agent
+from edge_client.core.events import AgentEffect, AgentEvent
+from edge_client.core.timing import earliest
+from edge_client.runtime.files import replace
+
+STATUS_FILE = "status.json"
+STATUS_INTERVAL_MS = 1000
+PROCESS_FILE = Path("/proc/self/status")
+
+Facts = Callable[[], dict[str, Any]]
+"""Counters that the agent does not know: refusals, traffic."""
+
+
+class Reporting:
+    """An agent that writes down how it is."""
+
+    def __init__(self, agent: Agent, path: Path, facts: Facts) -> None:
+        self._agent = agent
+        self._path = path
+        self._facts = facts
+        self._written: dict[str, Any] = {}
+        self._due_ms: int | None = 0
+
+    def handle(self, event: AgentEvent, now_ms: int) -> list[AgentEffect]:
+        """See `Machine`."""
+        effects = self._agent.handle(event, now_ms)
+        if self._due_ms is None:
+            if self._now() != self._written:
+                self._due_ms = now_ms + STATUS_INTERVAL_MS
+        elif now_ms >= self._due_ms:
+            self.write()
+        return effects
+
+    def deadline(self) -> int | None:
+        """See `Machine`."""
+        return earliest(self._agent.deadline(), self._due_ms)
+
+    def write(self) -> None:
+        """Write now."""
+        self._due_ms, self._written = None, self._now()
+        facts = {"pid": os.getpid(), **self._written, **memory_facts(), **self._facts()}
+        replace(self._path, json.dumps(facts, indent=1).encode())
+
+    def _now(self) -> dict[str, Any]:
+        """What is worth writing when it changes."""
+        device = self._agent.participant
+        facts: dict[str, Any] = {"phase": self._agent.phase.value}
+        if device is not None:
+            facts |= {"height": device.head.height, "round": device.head.learning.round, "why": device.why}
+        return facts
+
+
+def memory_facts() -> dict[str, int]:
+    """Peak resident memory of this process in KiB, where the system tells."""
+    try:
+        lines = PROCESS_FILE.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    peak = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return {"peak_rss_kib": int(peak[0])} if peak else {}
+
+
+def read_status_file(folder: Path) -> dict[str, Any]:
+    """The last words of the running or last process; empty when there are none."""
+    try:
+        words = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return words if isinstance(words, dict) else {}

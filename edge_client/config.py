@@ -1,0 +1,155 @@
+"""Configuration of a device: `edge-client.toml` in its state folder, written by `edge-client init`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_client.adapters.dataset import NpzSource, parse_source
+from edge_client.protocol.join import Join, JoinError, parse_join
+from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
+from edge_client.runtime.settings import SettingsError, read_settings
+from edge_client.runtime.tls import TlsOptions
+from edge_client.runtime.transport import Will
+
+CONFIG_FILE = "edge-client.toml"
+KEY_FILE = "device.key"
+THREADS_MAX = 64
+KEEPALIVE_S_MAX = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSection:
+    """The chain to join."""
+
+    join: str
+
+    def __post_init__(self) -> None:
+        try:
+            parse_join(self.join)
+        except JoinError as error:
+            raise ValueError(f"join: {error}") from error
+
+    def parsed(self) -> Join:
+        """The join string, taken apart."""
+        return parse_join(self.join)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySection:
+    """Who this device is."""
+
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSection:
+    """How to reach and trust the MQTT servers of the join string."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    password_file: Path | None = None
+    keepalive_s: int = MqttLimits().keepalive_s
+
+    def __post_init__(self) -> None:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together: give both or none")
+        if not 5 <= self.keepalive_s <= KEEPALIVE_S_MAX:
+            raise ValueError(f"keepalive_s must be 5 to {KEEPALIVE_S_MAX}, not {self.keepalive_s}")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSection:
+    """What the device learns from."""
+
+    source: str
+
+    def __post_init__(self) -> None:
+        parse_source(self.source, Path())
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSection:
+    """How the device trains."""
+
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threads <= THREADS_MAX:
+            raise ValueError(f"threads must be 1 to {THREADS_MAX}, not {self.threads}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """All of `edge-client.toml`."""
+
+    chain: ChainSection
+    identity: IdentitySection
+    data: DataSection
+    mqtt: MqttSection = field(default_factory=MqttSection)
+    training: TrainingSection = field(default_factory=TrainingSection)
+
+    def __post_init__(self) -> None:
+        tls = (self.mqtt.ca_file, self.mqtt.cert_file)
+        if any(tls) and not any(url.startswith("mqtts:") for url in self.chain.parsed().servers):
+            raise ValueError("mqtt has certificate files, but no server of the join string is mqtts://")
+
+    def source(self, folder: Path) -> NpzSource:
+        """Where the data are; relative to the state folder."""
+        return parse_source(self.data.source, folder)
+
+    def mqtt_options(self, client_id: str, will: Will) -> MqttOptions:
+        """For the transport; raises `SettingsError` when the password file cannot be read."""
+        join, mqtt = self.chain.parsed(), self.mqtt
+        tls = TlsOptions(mqtt.ca_file, join.ca_sha256, mqtt.cert_file, mqtt.key_file)
+        return MqttOptions(
+            servers=tuple(parse_server(url) for url in join.servers),
+            client_id=client_id,
+            password=None if mqtt.password_file is None else _read_password(mqtt.password_file),
+            tls=tls,
+            will=will,
+            limits=MqttLimits(keepalive_s=mqtt.keepalive_s),
+        )
+
+
+def read_config(folder: Path) -> DeviceConfig:
+    """The configuration of the device in this state folder; raises `SettingsError`."""
+    return read_settings(folder / CONFIG_FILE, DeviceConfig)
+
+
+def device_toml(join: str, source: str) -> str:
+    """A commented `edge-client.toml`."""
+    return f"""# A device; start it with: edge-client run --state THIS_FOLDER
+# Relative paths are taken from this file's folder.
+[chain]
+join = "{join}"   # may hold a voucher: keep it to yourself
+
+[identity]
+key_file = "{KEY_FILE}"   # Ed25519 seed; losing it is losing the device's account
+
+[data]
+source = {_quoted(source)}   # NumPy archive with x (uint8 or float32) and y
+
+[mqtt]
+# ca_file = "ca.pem"           # the authority that signed the servers' certificates
+# cert_file = "device.pem"     # client certificate, common name = node id
+# key_file = "device.pem.key"
+# password_file = "mqtt.password"
+# keepalive_s = {MqttSection().keepalive_s}
+
+[training]
+# threads = 1
+"""
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _read_password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the password file {path}: {error}") from error

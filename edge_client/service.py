@@ -1,0 +1,176 @@
+"""Composition root of a device: builds adapters and agent, runs the event loop."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_client.adapters.dataset import NpzSource
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.status_file import STATUS_FILE, Reporting
+from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.config import DeviceConfig
+from edge_client.core.agent import LOST, Agent
+from edge_client.core.events import Halt, PublishChunk, SaveObject, StartTraining, Stopping, StopTraining
+from edge_client.core.identity import Identity
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.keys import Signer
+from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
+from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.logs import EventLog
+from edge_client.runtime.loop import EventLoop, stop_on_signals
+from edge_client.runtime.mqtt import MqttTransport
+from edge_client.runtime.transport import Transport, Will
+
+SEED_BYTES = 32
+LOCK_FILE = "lock"
+TRAINER_STOP_S_MAX = 5.0
+_log = logging.getLogger("device")
+
+Executor = Callable[[Any], None]
+
+
+class HaltedError(Exception):
+    """The chain contradicts what the device has verified; the owner must decide."""
+
+
+class AlreadyRunningError(Exception):
+    """Another process works on the same state folder."""
+
+
+@contextmanager
+def single_instance(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock (two agents of one key would fight for the link); `AlreadyRunningError`."""
+    with (folder / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunningError(f"another edge-client works in {folder}; stop it first") from None
+        yield
+
+
+def run_device(folder: Path, config: DeviceConfig) -> None:
+    """Run until SIGTERM or SIGINT. Raises `KeyFileError`, `AlreadyRunningError`, `DatabaseError`,
+    `DatasetError` (data that the chain's model does not take) or `HaltedError`."""
+    identity = _identity(config)
+    with single_instance(folder):
+        disk = DeviceDisk(folder, identity.chain_id)
+        try:
+            will = Will(identity.topics.up_state(identity.device), LOST)
+            transport = MqttTransport(config.mqtt_options(identity.device, will))
+            source = config.source(folder)
+            Device(folder, identity, disk, Means(transport, source, config.training.threads)).run()
+        finally:
+            disk.close()
+
+
+def _identity(config: DeviceConfig) -> Identity:
+    join = config.chain.parsed()
+    signer = Signer(load_seed(config.identity.key_file))
+    return Identity(signer, join.chain_id, join.voucher, join.checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the device reaches the world with: its link, its data, its processor."""
+
+    transport: Transport
+    source: NpzSource
+    threads: int
+
+
+class Device:
+    """One running agent with everything around it."""
+
+    def __init__(self, folder: Path, identity: Identity, disk: DeviceDisk, means: Means) -> None:
+        stored = disk.stored()
+        if stored.conflict is not None:
+            raise HaltedError(stored.conflict)
+        self._identity = identity
+        self._disk = disk
+        self._means = means
+        self._log = EventLog(_log)
+        self._clock = SystemClock()
+        self._genesis = None if stored.genesis is None else Genesis.decode(stored.genesis)
+        self._check_data()
+        agent = Agent(identity, os.urandom(SEED_BYTES), stored)
+        self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters)
+        self._loop: EventLoop[Any, Any] = EventLoop(self._reporting, self._executors(), self._clock)
+        setup = TrainerSetup(
+            identity.signer.public_key, disk.objects, means.source, means.threads, self._loop.post
+        )
+        self._trainer = Trainer(setup)
+
+    def run(self) -> None:
+        """Run until told to stop; leaves a last status and the state `sleeping` behind."""
+        self._log.note(Note("started", {"device": self._identity.device}))
+        with stop_on_signals(self._loop.request_stop):
+            self._means.transport.start(self._loop.post)
+            try:
+                self._loop.run()
+                self._say_goodbye()
+            finally:
+                self._trainer.stop()
+                self._means.transport.stop()
+                self._trainer.join(TRAINER_STOP_S_MAX)
+                self._reporting.write()
+
+    def _say_goodbye(self) -> None:
+        executors = self._executors()
+        for effect in self._reporting.handle(Stopping(), self._clock.now_ms()):
+            executors[type(effect)](effect)
+
+    def _executors(self) -> dict[type[Any], Executor]:
+        transport = self._means.transport
+        return {
+            **self._disk.executors(),
+            SaveObject: self._save_object,
+            Publish: transport.publish,
+            PublishChunk: lambda one: transport.publish(self._disk.chunk(one)),
+            Subscribe: lambda one: transport.subscribe(one.filters),
+            Unsubscribe: lambda one: transport.unsubscribe(one.filters),
+            StartTraining: self._start_training,
+            StopTraining: lambda _one: self._trainer.stop(),
+            Halt: _halt,
+            Note: self._log.note,
+            Refused: self._log.refused,
+        }
+
+    def _save_object(self, effect: SaveObject) -> None:
+        self._disk.objects.put(effect.root, effect.data)
+        if effect.kind == ObjectKind.GENESIS:
+            self._genesis = Genesis.decode(effect.data)
+            self._check_data()
+
+    def _check_data(self) -> None:
+        """Data that do not fit are the owner's mistake; they are told before anything is trained."""
+        if self._genesis is not None:
+            self._means.source.load(self._genesis.manifest)
+
+    def _start_training(self, effect: StartTraining) -> None:
+        if self._genesis is None:
+            raise RuntimeError("training was ordered before genesis was saved")
+        self._trainer.start(self._genesis, effect.order, self._disk.outbox.residual())
+
+    def _counters(self) -> dict[str, Any]:
+        """Of this process."""
+        traffic = self._means.transport.traffic
+        refused = {reason.value: count for reason, count in self._log.refused_counts.items()}
+        return {
+            "refused": refused,
+            "up_bytes": traffic.up_bytes,
+            "down_bytes": traffic.down_bytes,
+            "messages_dropped": traffic.dropped_count + self._loop.dropped_count,
+        }
+
+
+def _halt(effect: Halt) -> None:
+    raise HaltedError(effect.why)
