@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.ir import DType, Graph, ModelError, Op
 from edge_client.litert.network import Network
-from edge_client.litert.rules import RULES
+from edge_client.litert.rules import LOWERINGS, RULES
 from edge_client.litert.rules.step import Step
 
 
@@ -19,6 +19,7 @@ class Emitted:
     op: Op
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
+    saved: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,36 @@ def emit_forward(
     """Emit the ops that tensor `target` needs, with the given values for input and weights."""
     tensors = network.graph.tensors
     values = {network.graph.inputs[0]: x, **dict(zip(network.weights, weights, strict=True))}
+    variable = set(network.weights)
     emitted: list[Emitted] = []
     for op in _needed(network.graph, target):
         for index in op.inputs:
             if index >= 0 and index not in values:
                 values[index] = b.tensor(tensors[index])
         inputs = tuple(None if index < 0 else values[index] for index in op.inputs)
-        outputs = tuple(b.tensor(tensors[index]) for index in op.outputs)
-        values.update(zip(op.outputs, outputs, strict=True))
-        moved = tuple(-1 if value is None else value.index for value in inputs)
-        b.append(replace(op, inputs=moved, outputs=tuple(value.index for value in outputs)))
-        emitted.append(Emitted(op, inputs, outputs))
+        item = _emit(b, network.graph, op, inputs, lowered=bool(variable.intersection(op.inputs)))
+        values.update(zip(op.outputs, item.outputs, strict=True))
+        emitted.append(item)
     return ForwardPass(network, values, tuple(emitted))
+
+
+def _emit(
+    b: GraphBuilder, graph: Graph, op: Op, inputs: tuple[Value | None, ...], *, lowered: bool
+) -> Emitted:
+    """The op in the new graph: lowered when its weights are variables, else as it is."""
+    lowering = LOWERINGS.get(op.kind) if lowered else None
+    if lowering is not None:
+        made = lowering(b, op, inputs)
+        expected = graph.tensors[op.outputs[0]]
+        if made.output.shape != expected.shape:
+            raise ModelError(
+                f"{op.kind} computes '{expected.name}' in shape {made.output.shape}, not {expected.shape}"
+            )
+        return Emitted(op, inputs, (made.output,), made.saved)
+    outputs = tuple(b.tensor(graph.tensors[index]) for index in op.outputs)
+    moved = tuple(-1 if value is None else value.index for value in inputs)
+    b.append(replace(op, inputs=moved, outputs=tuple(value.index for value in outputs)))
+    return Emitted(op, inputs, outputs)
 
 
 def _needed(graph: Graph, target: int) -> list[Op]:
@@ -83,4 +102,4 @@ def _step(b: GraphBuilder, graph: Graph, item: Emitted, trained: frozenset[int])
         else None
         for index, asked in zip(op.inputs, needed, strict=True)
     )
-    return Step(b, op, item.inputs, output, needed, constants)
+    return Step(b, op, item.inputs, output, needed, constants, item.saved)

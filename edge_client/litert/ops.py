@@ -10,7 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_client.litert.builder import GraphBuilder, Value
-from edge_client.litert.ir import Activation, DType, Options
+from edge_client.litert.geometry import Window
+from edge_client.litert.ir import Activation, Array, DType, Options, Padding
+
+
+# Activations that element-wise kernels apply; they silently skip the others.
+CLAMPS = (Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
 
 
 def broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
@@ -150,16 +155,12 @@ def matmul(b: GraphBuilder, x: Value, y: Value, adj_x: bool = False, adj_y: bool
     return b.op("BATCH_MATMUL", (x, y), shape, Options("BatchMatMulOptions", {"adjX": adj_x, "adjY": adj_y}))
 
 
-def fully_connected(
-    b: GraphBuilder,
-    x: Value,
-    weights: Value,
-    bias: Value | None = None,
-    activation: Activation = Activation.NONE,
-) -> Value:
-    """x [n, in] times the transpose of weights [out, in], plus bias [out]."""
-    options = Options("FullyConnectedOptions", {"fusedActivationFunction": int(activation)})
-    return b.op("FULLY_CONNECTED", (x, weights, bias), (x.shape[0], weights.shape[0]), options)
+def finish(b: GraphBuilder, product: Value, bias: Value | None, activation: Activation) -> Value:
+    """The bias, if any, and the activation of a layer; one op for both where the runtime's ADD can clamp."""
+    clamp = activation if activation in CLAMPS else Activation.NONE
+    if bias is not None or clamp:
+        product = add(b, product, b.scalar(0.0) if bias is None else bias, clamp)
+    return tanh(b, product) if activation == Activation.TANH else product
 
 
 def one_hot(b: GraphBuilder, ids: Value, depth: int) -> Value:
@@ -173,3 +174,76 @@ def arg_max(b: GraphBuilder, x: Value) -> Value:
     axis = b.constant(np.array(x.rank - 1, np.int32))
     options = Options("ArgMaxOptions", {"outputType": int(DType.INT32)})
     return b.op("ARG_MAX", (x, axis), x.shape[:-1], options, DType.INT32)
+
+
+def fully_connected(
+    b: GraphBuilder,
+    x: Value,
+    weights: Value,
+    bias: Value | None = None,
+    activation: Activation = Activation.NONE,
+) -> Value:
+    """x [n, in] times the transpose of weights [out, in], plus bias [out]."""
+    options = Options("FullyConnectedOptions", {"fusedActivationFunction": int(activation)})
+    return b.op("FULLY_CONNECTED", (x, weights, bias), (x.shape[0], weights.shape[0]), options)
+
+
+def gather(b: GraphBuilder, x: Value, table: Array, axis: int) -> Value:
+    """Rows of x along an axis, by a constant int32 table of rank 1."""
+    shape = (*x.shape[:axis], len(table), *x.shape[axis + 1 :])
+    options = Options("GatherOptions", {"axis": axis, "batchDims": 0})
+    return b.op("GATHER", (x, b.constant(np.asarray(table, np.int32))), shape, options)
+
+
+def pad(b: GraphBuilder, x: Value, widths: Sequence[tuple[int, int]], fill: float = 0.0) -> Value:
+    """x with constants before and after along each axis; nothing when all widths are zero."""
+    if not any(map(any, widths)):
+        return x
+    shape = tuple(before + dim + after for dim, (before, after) in zip(x.shape, widths, strict=True))
+    table = b.constant(np.array(widths, np.int32))
+    if fill:
+        return b.op("PADV2", (x, table, b.scalar(fill)), shape, Options("PadV2Options"))
+    return b.op("PAD", (x, table), shape, Options("PadOptions"))
+
+
+def slice_of(b: GraphBuilder, x: Value, begin: Sequence[int], size: tuple[int, ...]) -> Value:
+    """The block of x of this size at `begin`."""
+    if x.shape == size:
+        return x
+    return b.op("SLICE", (x, b.ints(begin), b.ints(size)), size, Options("SliceOptions"))
+
+
+def concatenate(b: GraphBuilder, parts: Sequence[Value], axis: int) -> Value:
+    """The parts behind each other along an axis."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0].shape
+    shape = (*first[:axis], sum(part.shape[axis] for part in parts), *first[axis + 1 :])
+    return b.op("CONCATENATION", parts, shape, Options("ConcatenationOptions", {"axis": axis}))
+
+
+def _window_options(window: Window) -> dict[str, int]:
+    """Options of a convolution whose padding was done before."""
+    return {
+        "padding": int(Padding.VALID),
+        "strideH": window.rows.stride,
+        "strideW": window.columns.stride,
+        "dilationHFactor": window.rows.dilation,
+        "dilationWFactor": window.columns.dilation,
+        "fusedActivationFunction": int(Activation.NONE),
+    }
+
+
+def convolve(b: GraphBuilder, x: Value, kernel: Value, window: Window) -> Value:
+    """CONV_2D of a padded image with kernel [out, kh, kw, in]. Fast only for a constant kernel."""
+    shape = (x.shape[0], window.rows.outputs, window.columns.outputs, kernel.shape[0])
+    bias = b.constant(np.zeros(kernel.shape[0], np.float32))
+    return b.op("CONV_2D", (x, kernel, bias), shape, Options("Conv2DOptions", _window_options(window)))
+
+
+def convolve_depthwise(b: GraphBuilder, x: Value, kernel: Value, window: Window) -> Value:
+    """DEPTHWISE_CONV_2D of a padded image with kernel [1, kh, kw, c], one filter per channel."""
+    shape = (x.shape[0], window.rows.outputs, window.columns.outputs, x.shape[3])
+    options = {**_window_options(window), "depthMultiplier": 1}
+    bias = b.constant(np.zeros(x.shape[3], np.float32))
+    return b.op("DEPTHWISE_CONV_2D", (x, kernel, bias), shape, Options("DepthwiseConv2DOptions", options))
