@@ -94,6 +94,7 @@ class DeviceDisk:
         return pending | {part.root for part in self.outbox.residual()}
 
     def _sweep(self) -> None:
+        self.objects.remove_leftovers()
         genesis, head = self.genesis(), self.chain.head()
         keep = self._referenced() | {self._chain_id}
         if genesis is not None:

@@ -24,7 +24,10 @@ class ObjectStore:
         self._folder = folder
         self._object_bytes_max = object_bytes_max
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(f"*{TEMPORARY_SUFFIX}"):
+
+    def remove_leftovers(self) -> None:
+        """Remove what a crash left half written; for the one writer only, readers would disturb it."""
+        for leftover in self._folder.glob(f"*{TEMPORARY_SUFFIX}"):
             leftover.unlink()
 
     def put(self, root: bytes, data: bytes) -> None:

@@ -36,4 +36,6 @@ def test_half_written_files_are_swept_and_never_seen(tmp_path: Path) -> None:
     (tmp_path / f"{A.hex()}.77.new").write_bytes(b"half")
     store = ObjectStore(tmp_path, 10)
     assert store.get(A) is None
+    assert store.roots() == []
+    store.remove_leftovers()
     assert list(tmp_path.iterdir()) == []

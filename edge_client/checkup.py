@@ -1,0 +1,129 @@
+"""What `edge-client doctor` looks at, one small function per check."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from edge_client.adapters.dataset import DatasetError
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
+from edge_client.core.verify import CLOCK_DRIFT_MS
+from edge_client.litert.graph import RUNTIMES
+from edge_client.protocol.keys import Signer, node_id
+from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.database import DatabaseError
+from edge_client.runtime.keystore import KeyFileError, load_seed
+from edge_client.runtime.mqtt_options import parse_server
+from edge_client.runtime.settings import SettingsError
+from edge_client.runtime.tls import TlsError, TlsOptions, client_context
+
+CONNECT_TIMEOUT_S = 5.0
+SERVERS = "servers"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its name, whether it passed, and what was found or how to mend it."""
+
+    check: str
+    good: bool
+    detail: str
+
+
+def checkup(folder: Path) -> list[Finding]:
+    """All checks that can be made; without a configuration there are few."""
+    try:
+        config = read_config(folder)
+    except SettingsError as error:
+        return [Finding("config", False, str(error)), _runtime()]
+    checks: Iterable[Callable[[], Finding]] = (
+        lambda: Finding("config", True, str(folder / CONFIG_FILE)),
+        _runtime,
+        lambda: _key(config),
+        lambda: _folder(folder),
+        lambda: _data(folder, config),
+        lambda: _clock(folder, config),
+        lambda: _servers(config),
+    )
+    return [check() for check in checks]
+
+
+def _runtime() -> Finding:
+    for name in RUNTIMES:
+        try:
+            import_module(name)
+        except ImportError:
+            continue
+        return Finding("runtime", True, name.partition(".")[0])
+    return Finding("runtime", False, "no TFLite runtime; run: pip install 'edge-client[litert]'")
+
+
+def _key(config: DeviceConfig) -> Finding:
+    try:
+        seed = load_seed(config.identity.key_file)
+    except KeyFileError as error:
+        return Finding("key", False, str(error))
+    return Finding("key", True, f"device {node_id(Signer(seed).public_key)}")
+
+
+def _folder(folder: Path) -> Finding:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding("folder", False, f"{folder} cannot be written by this user")
+    return Finding("folder", True, str(folder))
+
+
+def _data(folder: Path, config: DeviceConfig) -> Finding:
+    source = config.source(folder)
+    try:
+        disk = DeviceDisk(folder, config.chain.parsed().chain_id)
+        try:
+            genesis = disk.genesis()
+        finally:
+            disk.close()
+        if genesis is None:
+            found = source.path.is_file()
+            return Finding("data", found, f"{source.path} {'(not checked yet)' if found else 'is missing'}")
+        return Finding("data", True, f"{len(source.load(genesis.manifest))} samples in {source.path}")
+    except (DatasetError, DatabaseError) as error:
+        return Finding("data", False, str(error))
+
+
+def _clock(folder: Path, config: DeviceConfig) -> Finding:
+    disk = DeviceDisk(folder, config.chain.parsed().chain_id)
+    try:
+        genesis, head = disk.genesis(), disk.chain.head()
+    finally:
+        disk.close()
+    if genesis is None:
+        return Finding("clock", True, "nothing to compare with yet")
+    chain_ms = (genesis.t0_s + (head.time_s if head else 0)) * 1000
+    behind_ms = chain_ms - SystemClock().now_ms()
+    if behind_ms > CLOCK_DRIFT_MS:
+        return Finding("clock", False, f"{behind_ms // 1000} s behind the chain: synchronise it")
+    return Finding("clock", True, "not behind the chain")
+
+
+def _servers(config: DeviceConfig) -> Finding:
+    join, mqtt = config.chain.parsed(), config.mqtt
+    tls = TlsOptions(mqtt.ca_file, join.ca_sha256, mqtt.cert_file, mqtt.key_file)
+    failures = [why for url in join.servers if (why := _unreachable(url, tls)) is not None]
+    if len(failures) == len(join.servers):
+        return Finding(SERVERS, False, "; ".join(failures))
+    return Finding(SERVERS, True, f"{len(join.servers) - len(failures)} of {len(join.servers)} reachable")
+
+
+def _unreachable(url: str, tls: TlsOptions) -> str | None:
+    server = parse_server(url)
+    try:
+        with socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_S) as link:
+            if server.tls:
+                context = client_context(tls, server.host, server.port, CONNECT_TIMEOUT_S)
+                context.wrap_socket(link, server_hostname=server.host).close()
+    except (OSError, TlsError) as error:
+        return f"{url}: {error}"
+    return None

@@ -1,0 +1,34 @@
+"""`edge-client doctor`: is everything there that the device needs?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_client.commands.failing import MISTAKE, UNREACHABLE
+from edge_client.commands.options import JSON, STATE
+
+
+@click.command(short_help="Check runtime, key, data, folder, clock and servers.")
+@STATE
+@JSON
+def doctor(folder: Path, as_json: bool) -> None:
+    """Check everything the device needs, and say how to mend what is missing.
+
+    Ends with 0 when all is well, 3 when only servers cannot be reached, 2 otherwise.
+    """
+    import json
+
+    from edge_client.checkup import SERVERS, checkup
+
+    findings = checkup(folder)
+    if as_json:
+        shown = [{"check": one.check, "good": one.good, "detail": one.detail} for one in findings]
+        click.echo(json.dumps({"good": all(one.good for one in findings), "checks": shown}, indent=1))
+    else:
+        for one in findings:
+            click.echo(f"{'ok  ' if one.good else 'FAIL'}  {one.check:<8} {one.detail}")
+    bad = {one.check for one in findings if not one.good}
+    if bad:
+        raise SystemExit(UNREACHABLE if bad == {SERVERS} else MISTAKE)

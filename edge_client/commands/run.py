@@ -1,0 +1,35 @@
+"""`edge-client run`: the agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_client.commands.failing import OWNER, fail
+from edge_client.commands.options import STATE
+
+
+@click.command(short_help="Run the device until it is told to stop.")
+@STATE
+@click.option("--journal", is_flag=True, help="Write log lines for journald (systemd sets this).")
+def run(folder: Path, journal: bool) -> None:
+    """Follow the chain, train when selected, send what was learned.
+
+    Ctrl-C or SIGTERM stop it; kill -9 at any moment is safe.
+    """
+    from edge_client.adapters.dataset import DatasetError
+    from edge_client.config import read_config
+    from edge_client.runtime import logs
+    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.keystore import KeyFileError
+    from edge_client.runtime.settings import SettingsError
+    from edge_client.service import AlreadyRunningError, HaltedError, run_device
+
+    logs.configure(journal=journal)
+    try:
+        run_device(folder, read_config(folder))
+    except (SettingsError, KeyFileError, DatabaseError, DatasetError, AlreadyRunningError) as error:
+        fail(str(error))
+    except HaltedError as error:
+        fail(f"halted: {error}; the evidence is kept in {folder}, ask the chain's operator", OWNER)

@@ -1,0 +1,47 @@
+"""`edge-client status`: what the device knows and how it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_client.commands.failing import fail
+from edge_client.commands.options import JSON, STATE
+
+UPDATES_SHOWN = 10
+
+
+@click.command(short_help="Show head, round, account, updates and refusals.")
+@STATE
+@JSON
+def status(folder: Path, as_json: bool) -> None:
+    """Show what the device has on disk and what its process last said; works while it runs and when not."""
+    import json
+
+    from edge_client.config import read_config
+    from edge_client.reading import read_status
+    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.keystore import KeyFileError
+    from edge_client.runtime.settings import SettingsError
+
+    try:
+        facts = read_status(folder, read_config(folder))
+    except (SettingsError, KeyFileError, DatabaseError) as error:
+        fail(str(error))
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+    else:
+        _show(facts)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    updates = facts.pop("updates")
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if shown in ('', None) else shown}")
+    for update in updates[:UPDATES_SHOWN]:
+        reason = f" ({update['reason']})" if update["reason"] else ""
+        click.echo(f"update of round {update['round']}: {update['fate']}{reason}")

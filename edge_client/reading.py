@@ -1,0 +1,104 @@
+"""Reading a device's folder from outside: for `status`, `verify`, `doctor` and tools."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.outbox_store import HISTORY_MAX
+from edge_client.adapters.status_file import read_status_file
+from edge_client.config import DeviceConfig
+from edge_client.core.audit import Proven, audit
+from edge_client.core.verify import Invalid, LightRules
+from edge_client.protocol import keys
+from edge_client.protocol.keys import Signer, node_id
+from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.keystore import load_seed
+
+NOT_RUNNING = "stopped"
+
+
+def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
+    """Facts from the disk, and counters of the running (or last) process."""
+    chain_id = config.chain.parsed().chain_id
+    disk = DeviceDisk(folder, chain_id)
+    try:
+        words = read_status_file(folder)
+        running = _is_alive(words.get("pid"))
+        return {
+            "device": node_id(Signer(load_seed(config.identity.key_file)).public_key),
+            "chain": chain_id.hex(),
+            "running": running,
+            "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
+            "waiting_because": words.get("why") if running else None,
+            **_chain_facts(disk, chain_id),
+            "updates": _updates(disk),
+            "refused": words.get("refused", {}),
+            "up_bytes": words.get("up_bytes", 0),
+            "down_bytes": words.get("down_bytes", 0),
+            "messages_dropped": words.get("messages_dropped", 0),
+            "peak_rss_kib": words.get("peak_rss_kib"),
+        }
+    finally:
+        disk.close()
+
+
+def _chain_facts(disk: DeviceDisk, chain_id: bytes) -> dict[str, Any]:
+    head, account = disk.chain.head(), disk.chain.account()
+    facts: dict[str, Any] = {
+        "height": head.height if head else 0,
+        "head": (head.hash if head else chain_id).hex(),
+        "model": head.app.model_root.hex() if head else None,
+        "round": head.learning.round if head else 1,
+        "halted": disk.chain.conflict(),
+        "account": None,
+    }
+    if account is not None:
+        height, proof = account
+        facts["account"] = {
+            "number": proof.index,
+            "balance": proof.account.balance,
+            "contribution": proof.account.contribution,
+            "last_round": proof.account.last_round,
+            "as_of_height": height,
+        }
+    return facts
+
+
+def _updates(disk: DeviceDisk) -> list[dict[str, Any]]:
+    return [
+        {
+            "round": row.head.round,
+            "root": row.head.update_root.hex(),
+            "fate": row.fate.value,
+            "reason": row.reason,
+            "height": row.settled_height,
+            "samples": row.head.samples,
+            "steps": row.head.steps,
+        }
+        for row in disk.outbox.history(HISTORY_MAX)
+    ]
+
+
+def _is_alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:
+    """Prove the stored chain again; None when there is none yet."""
+    genesis, tip, head = disk.genesis(), disk.chain.tip(), disk.chain.head_block()
+    if genesis is None or tip is None or head is None:
+        return None
+    rules = LightRules(genesis.chain_id(), genesis.validators, genesis.t0_s, keys.verify)
+    linked = disk.chain.linked(1, tip.height)
+    return audit(rules, linked, tip, head, SystemClock().now_ms())
