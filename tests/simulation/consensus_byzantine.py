@@ -65,7 +65,7 @@ class Liar(Node):
 
 
 class Equivocator(Liar):
-    """Two blocks a slot, each for one half with the votes for it; Z and F and both N of everything it hears of."""
+    """Two blocks a slot, each for one half with votes for it; N, Z and F of whatever it hears of."""
 
     def send(self, message: object) -> None:
         first = self.some()

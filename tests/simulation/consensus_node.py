@@ -16,6 +16,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
 from edge_client.protocol.votes import Certificate, Proposal
 from tests.simulation.consensus_parts import CHAIN_ID, hash_of
+from tests.simulation.consensus_plan import TIMING
 
 if TYPE_CHECKING:
     from tests.simulation.consensus_world import World
@@ -92,7 +93,7 @@ class Node:
 
     def start(self) -> None:
         """(Re)start from disk."""
-        setup = self.world.committee.setup(self.index, self.world.plan.timing)
+        setup = self.world.committee.setup(self.index, TIMING)
         sign, verify = self.world.committee.signs[self.index], self.world.verify
         self.machine = Simplex(setup, sign, verify, self.disk.head, self.disk.entries())
         self.up, self.crash_in = True, None
@@ -223,8 +224,7 @@ class Node:
             return
         self.build()
         for block_hash in sorted(self.checks):
-            if self.up and block_hash in self.checks:
-                self.check(block_hash)
+            self.check(block_hash)
 
     def build(self) -> None:
         """Answer `BuildBlock`; on a final parent only when there is work."""
@@ -246,6 +246,8 @@ class Node:
 
     def check(self, block_hash: bytes) -> None:
         """Execute a block when it and its parent are here, else ask around."""
+        if not self.up or block_hash not in self.checks:
+            return
         block, proposed = self.bodies.get(block_hash), self.checks[block_hash]
         if block is None:
             self.ask(block_hash)

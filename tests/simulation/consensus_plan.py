@@ -11,6 +11,7 @@ from broker.core.consensus.events import Timing
 CHAOS_MS = 30_000
 SIZES = (1, 2, 4, 4, 4, 4, 4, 4, 4, 4, 5, 6, 7, 7, 10)
 REAL_KEYS_PER_MILLE = 80
+TIMING = Timing(slot_timeout_ms=1_000, slot_timeout_max_ms=8_000)
 
 
 class Style(Enum):
@@ -65,7 +66,6 @@ class Plan:
     round_gap_ms: int
     unseen: float
     untimely: float
-    timing: Timing = Timing(slot_timeout_ms=1_000, slot_timeout_max_ms=8_000)
 
     @classmethod
     def draw(cls, seed: int) -> Plan:

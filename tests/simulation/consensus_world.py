@@ -1,7 +1,7 @@
 """Seeded simulation of a validator set: virtual time, a lossy MQTT server, troubles, Byzantine validators.
 
-`simulate(seed)` is the whole interface: the same seed gives the same run, event by event. What must hold is checked
-while it runs; the first violation raises `ViolationError` with the seed and the last events.
+`simulate(seed)` is the whole interface: the same seed gives the same run, event by event. What must hold is
+checked while it runs; the first violation raises `ViolationError` with the seed and the last events.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
@@ -61,7 +62,7 @@ class World:
         self.server_up = False
         self.side_of: dict[int, int] = {}
         self.work = 0
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._queue: list[tuple[int, int, Callable[[], object]]] = []
         self._sequence = 0
         self._wakes: dict[int, int] = {}
         self._retained: dict[int, Snapshot] = {}
@@ -121,7 +122,7 @@ class World:
             if self.chance(self.plan.slow):
                 self.tally.count("delayed")
                 delay_ms = self.rng.randint(20, 4_000)
-            self.after(delay_ms, lambda: self._arrive(sender, node, message))
+            self.after(delay_ms, partial(self._arrive, sender, node, message))
 
     def _arrive(self, sender: int, node: Node, message: object) -> None:
         if not (node.up and node.linked and self.server_up):
@@ -210,10 +211,10 @@ class World:
     def run(self) -> Tally:
         """Chaos, healing, and what must be true after it."""
         for incident in self.plan.incidents:
-            self.after(incident.at_ms, lambda incident=incident: self._begin(incident))
+            self.after(incident.at_ms, partial(self._begin, incident))
         self.server_up = True
         for node in self.nodes:
-            self.after(self.rng.randint(0, 300), lambda node=node: self.connect(node))
+            self.after(self.rng.randint(0, 300), partial(self.connect, node))
         self._offer_work()
         self._run_until(CHAOS_MS, lambda: False)
         self._heal()
@@ -243,14 +244,14 @@ class World:
             if self.chance(self.plan.unseen):
                 self.tally.count("unseen")
             else:
-                self.after(self.rng.randint(0, 1_500), lambda node=node: node.learn_work(self.work))
+                self.after(self.rng.randint(0, 1_500), partial(node.learn_work, self.work))
         self.after(self.plan.round_gap_ms, self._offer_work)
 
     def _heal(self) -> None:
         self.chaos = False
         self.server_up = True
         self.side_of.clear()
-        self.work = max(self.work, max(one.rounds for one in self.honest)) + ROUNDS_AFTER_HEALING
+        self.work = max(self.work, *(one.rounds for one in self.honest)) + ROUNDS_AFTER_HEALING
         for node in self.nodes:
             node.crash_in = None
             if not node.up:
@@ -269,10 +270,10 @@ class World:
                 self._lose_server(incident)
             case Trouble.CUT:
                 node.link(False)
-                self.after(incident.lasts_ms, lambda: self.connect(node))
+                self.after(incident.lasts_ms, partial(self.connect, node))
             case Trouble.CRASH:
                 node.crash_in = incident.choice % 5
-                self.after(incident.lasts_ms, lambda: self._restart(node))
+                self.after(incident.lasts_ms, partial(self._restart, node))
             case Trouble.CLOCK:
                 node.clock_ms += incident.lasts_ms * 100
 
@@ -287,7 +288,7 @@ class World:
     def _restore_server(self) -> None:
         self.server_up = True
         for node in self.nodes:
-            self.after(self.rng.randint(0, 1_000), lambda node=node: self.connect(node))
+            self.after(self.rng.randint(0, 1_000), partial(self.connect, node))
 
     def _restart(self, node: Node) -> None:
         """Up again; a crash that has waited in vain for an effect to interrupt happens now."""

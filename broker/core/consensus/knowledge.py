@@ -39,6 +39,7 @@ class Knowledge:
         self.witness = Witness(setup, verify)
         self.tree = BlockTree(head)
         self.effects: list[Effect] = []
+        self._seen: dict[Subject, int] = {}
 
     def restore(self, entry: Entry) -> None:
         """Put back an entry of the own log, which was checked before it was written."""
@@ -100,8 +101,7 @@ class Knowledge:
         if fresh or self._contradicts_final(subject):
             self._verify_certificate(certificate)
         if subject.slot > self.pool.final_slot - EVIDENCE_SLOTS:
-            for vote in certificate.votes():
-                self._witness_vote(vote, counts=False)
+            self._witness_signers(certificate)
         if self._contradicts_final(subject):
             raise ForkError(f"two final blocks in slot {subject.slot}")
         self._adopt(certificate)
@@ -128,6 +128,14 @@ class Knowledge:
             if certificate:
                 self._adopt(certificate)
 
+    def _witness_signers(self, certificate: Certificate) -> None:
+        """Compare each vote inside once: snapshots repeat the same certificates again and again."""
+        seen = self._seen.get(certificate.subject, 0)
+        if certificate.quorum.signers & ~seen:
+            for vote in certificate.votes():
+                self._witness_vote(vote, counts=False)
+            self._seen[certificate.subject] = seen | certificate.quorum.signers
+
     def _witness_vote(self, vote: Vote, counts: bool) -> None:
         """A vote of ours that we do not remember binds us all the same: it is persisted like a fresh one."""
         me = self._setup.own_index
@@ -142,7 +150,11 @@ class Knowledge:
         if self.pool.add(certificate):
             self.effects.append(Persist(certificate))
             if certificate.subject.kind == VoteKind.FINALIZE:
-                self.witness.prune(self.pool.final_slot - EVIDENCE_SLOTS + 1)
+                self._forget_below(self.pool.final_slot - EVIDENCE_SLOTS + 1)
+
+    def _forget_below(self, slot: int) -> None:
+        self.witness.prune(slot)
+        self._seen = {subject: signers for subject, signers in self._seen.items() if subject.slot >= slot}
 
     def _check_epoch(self, epoch: int) -> None:
         if epoch != self._setup.epoch:
