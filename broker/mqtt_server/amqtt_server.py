@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -129,10 +130,9 @@ async def serve(port: int, access: dict[str, Any]) -> None:
     loop.add_reader(sys.stdin, ended.set)  # nothing is ever written to it: readable means closed
     server = Broker(config)
     await server.start()
-    listener = await asyncio.start_server(partial(admit, server), LOOPBACK, port)
+    await asyncio.start_server(partial(admit, server), LOOPBACK, port)
     await ended.wait()
-    listener.close()
-    await server.shutdown()
+    os._exit(0)  # nothing is kept, and amqtt's own shutdown may wait for its clients
 
 
 def main() -> None:

@@ -83,7 +83,11 @@ class _Section:
         for one in kinds:
             if one is Path and isinstance(value, str):
                 return self._path.parent / Path(value).expanduser()
-            if get_origin(one) is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            if (
+                get_origin(one) is tuple
+                and isinstance(value, list)
+                and all(isinstance(v, str) for v in value)
+            ):
                 return tuple(value)
             if one is float and type(value) is int:
                 return float(value)

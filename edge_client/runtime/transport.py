@@ -3,6 +3,9 @@
 The rules that machines may rely on:
 
 - A publish cannot fail. It waits in a bounded queue (`SendQueue`), or is dropped and counted in `Traffic`.
+- A token is acknowledged at most once; never when the queue was full, and with `delivered` False when the
+  server says that nobody subscribes, forbids the publish, or would not take its size. `delivered` True means
+  that a server has it in memory, nothing more: even then it can be lost.
 - A token does not survive its connection. After `LinkLost` no earlier token is acknowledged and nothing that
   carried one is sent any more: the machine sends again what it still wants sent. A publish without a token is
   kept and goes out after the reconnect; a newer retained one replaces an older one on the same topic.
@@ -56,7 +59,10 @@ class Traffic:
 class Transport(Protocol):
     """Carries messages; one per process and server set. All methods but `start` and `stop` return at once."""
 
-    traffic: Traffic
+    @property
+    def traffic(self) -> Traffic:
+        """What went over it so far."""
+        ...
 
     def start(self, deliver: Deliver) -> None:
         """Connect, and keep connecting, until `stop`."""

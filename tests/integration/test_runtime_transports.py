@@ -106,6 +106,7 @@ def test_last_will_after_a_broken_link(rig: Rig, validator: Client, device: Clie
 
 def test_no_last_will_after_a_goodbye(rig: Rig, validator: Client, device: Client) -> None:
     device.transport.publish(Publish(STATE, b"sleeping", retain=True))
+    validator.wait(Received)
     device.transport.stop()
     other = rig.client(OTHER_DEVICE).start()
     other.transport.publish(Publish(TOPICS.up_ask(OTHER_DEVICE), b"marker"))
@@ -180,6 +181,8 @@ def test_messages_without_a_token_survive_a_broken_link(rig: Rig, validator: Cli
 
 def test_unacknowledged_messages_are_sent_again(rig: Rig, validator: Client, device: Client) -> None:
     """A duplicate is allowed, a loss is not."""
+    if not rig.loud:
+        pytest.skip("amqtt drops acknowledged messages when their sender's connection breaks")
     for number in range(200):
         device.transport.publish(Publish(ASK, bytes([number])))
         if number % 50 == 25:

@@ -1,0 +1,144 @@
+"""The servers that we start: who gets in, what the access list does, and that nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.mqtt_server.choose import local_server
+from broker.mqtt_server.process import LOOPBACK, MqttServerError, MqttServerProcess, free_port
+from edge_client.protocol.machine import Acknowledged, Publish
+from edge_client.runtime.mqtt import MqttTransport
+from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
+from edge_client.runtime.paho_link import Accepted, Lost, PahoLink
+from edge_client.runtime.transport import Will
+from tests.transport_rigs import ACCESS, DEVICE, FAST, OTHER_DEVICE, TOPICS, VALIDATOR, WAIT_S_MAX, Client
+
+SERVERS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MqttServerProcess]:
+    process = local_server(request.param, tmp_path, ACCESS)
+    process.start()
+    yield process
+    process.stop()
+
+
+def connect_once(server: MqttServerProcess, options: MqttOptions) -> Accepted | Lost:
+    """What the server says to one MQTT 3.1.1 connection."""
+    link = PahoLink(options, 4, None)
+    link.open(server.address)
+    os.set_blocking(link.fileno(), True)
+    while not link.happened:
+        link.read()
+    (answer,) = link.happened
+    link.close()
+    assert isinstance(answer, Accepted | Lost)
+    return answer
+
+
+def test_a_node_gets_in(server: MqttServerProcess) -> None:
+    options = MqttOptions((server.address,), DEVICE, will=Will(TOPICS.up_state(DEVICE), b"lost"))
+    assert isinstance(connect_once(server, options), Accepted)
+
+
+@pytest.mark.parametrize("name", ["", "device", "A" * 32, "d" * 33])
+def test_a_name_that_is_no_node_id_stays_out(tmp_path: Path, name: str) -> None:
+    process = local_server("embedded", tmp_path, ACCESS)
+    process.start()
+    assert isinstance(connect_once(process, MqttOptions((process.address,), name)), Lost)
+    process.stop()
+
+
+def test_a_will_in_anothers_name_stays_out_of_the_embedded_server(tmp_path: Path) -> None:
+    process = local_server("embedded", tmp_path, ACCESS)
+    process.start()
+    options = MqttOptions((process.address,), DEVICE, will=Will(TOPICS.up_state(OTHER_DEVICE), b"lost"))
+    assert isinstance(connect_once(process, options), Lost)
+    process.stop()
+
+
+@pytest.mark.mosquitto
+def test_mosquitto_judges_every_topic_as_the_table_does(tmp_path: Path) -> None:
+    process = local_server("mosquitto", tmp_path, ACCESS)
+    process.start()
+    topics = every_topic(DEVICE) + every_topic(VALIDATOR)
+    for node in (DEVICE, VALIDATOR):
+        client = Client(MqttTransport(MqttOptions((process.address,), node, limits=FAST)), None).start()
+        for token, topic in enumerate(topics):
+            client.transport.publish(Publish(topic, b"x", token=token))
+        while len(client.tokens()) < len(topics):
+            client.wait(Acknowledged)
+        allowed = sum(ACCESS.may_publish(node, topic) for topic in topics)
+        assert 0 < allowed < len(topics)
+        assert client.transport.traffic.denied_count == len(topics) - allowed
+        client.transport.stop()
+    process.stop()
+
+
+def every_topic(node: str) -> list[str]:
+    return [
+        TOPICS.up_head(node, "r"),
+        TOPICS.up_chunk(node, "r", 1),
+        TOPICS.up_ask(node),
+        TOPICS.up_state(node),
+        TOPICS.up_ask(node) + "/x",
+        TOPICS.down_say(OTHER_DEVICE, node),
+        TOPICS.down_chunk(OTHER_DEVICE, node, "r", 1),
+        TOPICS.chain_head(node),
+        TOPICS.snapshot(node),
+        TOPICS.validator_say(node),
+        TOPICS.validator_ask(node),
+        TOPICS.validator_chunk(node, "r", 1),
+        f"{TOPICS.base}/enrol/1/x",
+    ]
+
+
+def test_stop_and_kill_are_final_and_repeatable(server: MqttServerProcess) -> None:
+    pid = server.pid
+    assert pid is not None
+    server.stop()
+    server.kill()
+    assert not Path(f"/proc/{pid}").exists()
+    server.start()
+    assert server.pid != pid
+    server.kill()
+    server.stop()
+
+
+def test_a_server_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "raise SystemExit(1)"]
+    server = MqttServerProcess("broken", ServerAddress(LOOPBACK, free_port()), command, tmp_path / "log")
+    with pytest.raises(MqttServerError, match=str(tmp_path / "log")):
+        server.start()
+    assert server.pid is None
+
+
+def test_the_embedded_server_ends_with_its_parent(tmp_path: Path) -> None:
+    parent = f"""
+import os
+from pathlib import Path
+from broker.mqtt_server.acl import AccessList
+from broker.mqtt_server.embedded import local_server
+server = local_server(Path({str(tmp_path)!r}), AccessList("0" * 16, frozenset()))
+server.start()
+print(server.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    dead = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=False)
+    assert dead.returncode == -9
+    try:
+        server = os.pidfd_open(int(dead.stdout))
+    except ProcessLookupError:
+        return  # ended already
+    ended = select.poll()
+    ended.register(server, select.POLLIN)
+    assert ended.poll(WAIT_S_MAX * 1000)
+    os.close(server)

@@ -1,0 +1,292 @@
+"""What only the real MQTT transport can do wrong: hostile and silent servers, failover, TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from broker.mqtt_server import embedded, mosquitto
+from broker.mqtt_server.choose import local_server
+from broker.mqtt_server.process import MqttServerProcess, free_port
+from edge_client.protocol.machine import Acknowledged, LinkLost, LinkUp, Publish, Received
+from edge_client.runtime.mqtt import MqttTransport
+from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddress
+from edge_client.runtime.tls import TlsError, TlsOptions, client_context
+from tests.fault_proxy import FaultProxy
+from tests.transport_rigs import ACCESS, DEVICE, FAST, TOPICS, VALIDATOR, Client
+
+ASK = TOPICS.up_ask(DEVICE)
+CONNACK_V311 = bytes([0x20, 2, 0, 0])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MqttServerProcess]:
+    process = embedded.local_server(tmp_path, ACCESS)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            *servers: ServerAddress,
+            node: str = DEVICE,
+            limits: MqttLimits = FAST,
+            tls: TlsOptions | None = None,
+        ) -> Client:
+            options = MqttOptions(servers, node, tls=tls or TlsOptions(), limits=limits)
+            client = Client(MqttTransport(options), None)
+            stack.callback(client.transport.stop)
+            return client.start()
+
+        yield start
+
+
+class FakeServer:
+    """Accepts connections and answers each with the next prepared bytes; then listens in silence."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = ServerAddress("127.0.0.1", self._socket.getsockname()[1])
+        self._answers = list(answers)
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                self._open.append(connection)
+                connection.recv(4096)
+                if self._answers:
+                    connection.sendall(self._answers.pop(0))
+                else:
+                    connection.close()
+
+    def close(self) -> None:
+        for connection in (self._socket, *self._open):
+            connection.close()
+
+
+@pytest.fixture
+def fake() -> Iterator[Callable[..., FakeServer]]:
+    made: list[FakeServer] = []
+
+    def make(*answers: bytes) -> FakeServer:
+        made.append(FakeServer(*answers))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def test_the_next_server_takes_over(server: MqttServerProcess, connect: Callable[..., Client]) -> None:
+    dead = ServerAddress("127.0.0.1", free_port())
+    client = connect(dead, server.address)
+    assert client.seen == [LinkUp(str(server.address))]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        bytes([0x20, 0x02, 0x00, 0x05]),  # CONNACK: not authorised
+        bytes([0x20, 0x00]),  # CONNACK without content
+        bytes([0x20, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),  # a length of five bytes
+        bytes([0xF0, 0x00]),  # reserved packet type
+        b"",
+    ],
+)
+def test_a_server_that_talks_nonsense_is_left(
+    answer: bytes, server: MqttServerProcess, connect: Callable[..., Client], fake: Callable[..., FakeServer]
+) -> None:
+    limits = replace(FAST, keepalive_s=1, connect_timeout_ms=200)
+    client = connect(fake(answer, answer).address, server.address, limits=limits)
+    assert client.seen == [LinkUp(str(server.address))]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        bytes([0x32, 0x05, 0x00, 0x09]) + b"abc",  # PUBLISH whose topic is longer than the packet
+        bytes([0x32, 0x06, 0x00, 0x02, 0xFF, 0xFE, 0x00, 0x01]),  # a topic that is not UTF-8
+        bytes([0x40, 0x01, 0x00]),  # half a PUBACK
+    ],
+)
+def test_a_malformed_packet_costs_the_connection_and_nothing_else(
+    packet: bytes, server: MqttServerProcess, connect: Callable[..., Client], fake: Callable[..., FakeServer]
+) -> None:
+    refusal = bytes([0x20, 2, 0, 1])
+    client = connect(fake(refusal, CONNACK_V311 + packet).address, server.address)
+    if client.seen != [LinkUp(str(server.address))]:  # unless the packet came before the link was up
+        client.wait(LinkLost)
+        assert client.wait(LinkUp) == LinkUp(str(server.address))
+    client.transport.publish(Publish(ASK, b"alive", token=1))
+    client.wait(Acknowledged)
+
+
+def test_a_half_open_link_is_noticed(server: MqttServerProcess, connect: Callable[..., Client]) -> None:
+    proxy = FaultProxy((server.address.host, server.address.port))
+    proxy.start()
+    client = connect(ServerAddress("127.0.0.1", proxy.port), limits=replace(FAST, keepalive_s=1))
+    proxy.pause()
+    client.wait(LinkLost)
+    proxy.resume()
+    client.wait(LinkUp)
+    proxy.stop()
+
+
+def test_a_lost_answer_does_not_close_the_window_for_ever(
+    connect: Callable[..., Client], fake: Callable[..., FakeServer], server: MqttServerProcess
+) -> None:
+    refusal = bytes([0x20, 2, 0, 1])
+    limits = replace(FAST, keepalive_s=1, answer_timeout_ms=300)
+    client = connect(fake(refusal, CONNACK_V311).address, server.address, limits=limits)
+    client.transport.publish(Publish(ASK, b"never answered"))
+    assert client.wait(LinkLost) == LinkLost("no answer in time")
+    client.wait(LinkUp)
+
+
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("cut_after_bytes", [10_000, 150_000, 300_000])
+def test_every_chunk_arrives_although_the_link_breaks(
+    tmp_path: Path, connect: Callable[..., Client], cut_after_bytes: int
+) -> None:
+    """Not on the embedded server: it drops acknowledged messages when their sender's connection breaks."""
+    server = local_server("mosquitto", tmp_path, ACCESS)
+    server.start()
+    validator = connect(server.address, node=VALIDATOR)
+    validator.transport.subscribe(TOPICS.validator_filters())
+    validator.transport.publish(Publish(TOPICS.chain_head(VALIDATOR), b"", token=1))
+    validator.wait(Acknowledged)
+    proxy = FaultProxy((server.address.host, server.address.port))
+    proxy.start()
+    device = connect(ServerAddress("127.0.0.1", proxy.port))
+    chunks = [TOPICS.up_chunk(DEVICE, "r", index) for index in range(26)]
+    missing = set(chunks)
+    proxy.cut_after(cut_after_bytes)
+    for topic in chunks:
+        device.transport.publish(Publish(topic, bytes(16_384)))
+    while missing:
+        missing.discard(validator.wait(Received).topic)
+    device.wait(LinkLost)
+    proxy.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `ca.pem`, `server.pem` (the authority behind it) and `server.key` for localhost."""
+    folder = tmp_path_factory.mktemp("tls")
+    issue(folder, "ca", "/CN=ca", "-addext", "basicConstraints=critical,CA:TRUE", signed=False)
+    issue(folder, "server", "/CN=server", "-addext", "subjectAltName=DNS:localhost")
+    (folder / "server.pem").write_text((folder / "server.pem").read_text() + (folder / "ca.pem").read_text())
+    return folder
+
+
+def issue(folder: Path, name: str, subject: str, *extra: str, signed: bool = True) -> None:
+    """Write `name.pem` and `name.key`, signed by `ca.pem` or by itself."""
+    signer = ["-CA", "ca.pem", "-CAkey", "ca.key"] if signed else []
+    files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command = ["openssl", "req", "-x509", "-days", "2", *key, *signer, *files, "-subj", subject, *extra]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def fingerprint(pem: Path) -> bytes:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.read_text())).digest()
+
+
+@pytest.fixture
+def tls_server(authority: Path) -> Iterator[ServerAddress]:
+    """Only the TLS part of a server: shakes hands and closes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.pem", authority / "server.key")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with (
+                    contextlib.suppress(OSError),
+                    context.wrap_socket(connection, server_side=True) as wrapped,
+                ):
+                    wrapped.recv(1)
+
+    threading.Thread(target=run, daemon=True).start()
+    yield ServerAddress("localhost", listening.getsockname()[1], tls=True)
+    listening.close()
+
+
+def shake_hands(context: ssl.SSLContext, address: ServerAddress) -> None:
+    with socket.create_connection((address.host, address.port)) as plain:
+        context.wrap_socket(plain, server_hostname=address.host).close()
+
+
+def test_a_pinned_fingerprint_is_all_a_device_needs(authority: Path, tls_server: ServerAddress) -> None:
+    options = TlsOptions(ca_sha256=fingerprint(authority / "ca.pem"))
+    shake_hands(client_context(options, tls_server.host, tls_server.port, 5), tls_server)
+
+
+def test_another_authority_is_refused(authority: Path, tls_server: ServerAddress) -> None:
+    with pytest.raises(TlsError, match="does not show the certificate"):
+        client_context(TlsOptions(ca_sha256=bytes(32)), tls_server.host, tls_server.port, 5)
+    with pytest.raises(TlsError, match="does not hold the certificate"):
+        client_context(TlsOptions(ca_file=authority / "ca.pem", ca_sha256=bytes(32)), "localhost", 1, 5)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(client_context(TlsOptions(), tls_server.host, tls_server.port, 5), tls_server)
+
+
+def test_the_host_name_counts_even_when_the_authority_is_pinned(
+    authority: Path, tls_server: ServerAddress
+) -> None:
+    options = TlsOptions(ca_sha256=fingerprint(authority / "ca.pem"))
+    elsewhere = replace(tls_server, host="127.0.0.1")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(client_context(options, elsewhere.host, elsewhere.port, 5), elsewhere)
+
+
+def test_unusable_certificate_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TlsError, match="absent"):
+        client_context(TlsOptions(ca_file=tmp_path / "absent"), "localhost", 1, 5)
+    (tmp_path / "rubbish").write_text("rubbish")
+    with pytest.raises(TlsError, match="rubbish"):
+        client_context(TlsOptions(cert_file=tmp_path / "rubbish"), "localhost", 1, 5)
+
+
+@pytest.mark.mosquitto
+def test_mqtt_over_tls_with_client_certificates(
+    authority: Path, tmp_path: Path, connect: Callable[..., Client]
+) -> None:
+    address = ServerAddress("localhost", free_port(), tls=True)
+    acl_file, config_file = tmp_path / "acl", tmp_path / "conf"
+    acl_file.write_text(mosquitto.acl_text(ACCESS))
+    tls = mosquitto.ServerTls(authority / "ca.pem", authority / "server.pem", authority / "server.key")
+    config_file.write_text(mosquitto.config_text(address, acl_file, tls, user="root"))
+    binary = mosquitto.find_binary()
+    assert binary is not None
+    process = MqttServerProcess("mosquitto", address, [binary, "-c", str(config_file)], tmp_path / "log")
+    process.start()
+    issue(authority, "device", f"/CN={DEVICE}")
+    pin, folder = fingerprint(authority / "ca.pem"), authority
+    options = TlsOptions(ca_sha256=pin, cert_file=folder / "device.pem", key_file=folder / "device.key")
+    device = connect(address, tls=options)
+    device.transport.publish(Publish(ASK, bytes(100_000), token=1))
+    device.transport.publish(Publish(TOPICS.up_ask("e" * 32), b"forged", token=2))
+    device.wait(Acknowledged, lambda answer: answer.token == 2)
+    assert device.transport.traffic.denied_count == 1
+    process.stop()
