@@ -21,7 +21,7 @@ from edge_client.core.events import (
     SettleUpdate,
 )
 from edge_client.core.stored import Stored
-from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX, Piece, chunk_count
+from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.machine import Publish
 from edge_client.runtime.objects import ObjectStore
@@ -104,8 +104,6 @@ class DeviceDisk:
 
     def chunk(self, effect: PublishChunk) -> Publish:
         """The message that carries one piece of a stored object; only that piece is read."""
-        path = self.objects.path(effect.root)
-        with path.open("rb") as file:
+        with self.objects.path(effect.root).open("rb") as file:
             file.seek(effect.index * CHUNK_BYTES)
-            piece = Piece(chunk_count(path.stat().st_size), file.read(CHUNK_BYTES))
-        return Publish(effect.topic, piece.encode(), token=effect.token)
+            return Publish(effect.topic, file.read(CHUNK_BYTES), token=effect.token)
