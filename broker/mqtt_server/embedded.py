@@ -21,9 +21,9 @@ def available() -> bool:
     return find_spec("amqtt") is not None
 
 
-def local_server(folder: Path, access: AccessList) -> MqttServerProcess:
+def local_server(folder: Path, access: AccessList, port: int | None = None) -> MqttServerProcess:
     """A server on a free port of the loopback interface; writes its settings to `folder`."""
-    address = ServerAddress(LOOPBACK, free_port())
+    address = ServerAddress(LOOPBACK, port or free_port())
     settings = {"port": address.port, "chain": access.chain, "validators": sorted(access.validators)}
     settings_file = folder / "embedded.json"
     settings_file.write_text(json.dumps(settings))

@@ -1,0 +1,30 @@
+"""`edge-fleet`: rehearse a fleet before buying boards.
+
+Exit codes: 0 done; 1 the fleet did not do what it should, or our own bug; 2 a mistake in arguments or set-up;
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from edge_client import __version__
+from firmware_profiles.commands.demo import demo
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="edge-fleet")
+def main() -> None:
+    r"""Rehearse fleets of devices with the real software.
+
+    \b
+    edge-fleet demo            a whole fleet on this machine, for two minutes
+    """
+
+
+main.add_command(demo)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""`edge-fleet demo`: a whole fleet on this machine, for two minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="A fleet of real processes learns handwritten digits on this machine.")
+@click.option("--rounds", default=25, show_default=True, help="How many rounds to finalise.")
+@click.option("--devices", default=8, show_default=True, help="Device-agent processes.")
+@click.option("--validators", default=4, show_default=True, help="Validator processes.")
+@click.option("--seed", default=7, show_default=True, help="Of the data cut and the first weights.")
+@click.option("--mqtt", default="auto", show_default=True, type=click.Choice(["auto", "embedded", "mosquitto"]),
+              help="Which MQTT server to start; auto takes Mosquitto if it is installed.")  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write the facts to this file.")  # fmt: skip
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False),
+              help="Work in this (new) folder and leave it there.")  # fmt: skip
+def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
+    """Start an MQTT server, validators and devices, each its own process with its own key and database, and
+    let them learn scikit-learn's digits, of which every device has two label shards. Ends with one table; the
+    exit code is 0 if all heads agree and the accuracy on held-out data is at least 0.90. Ctrl-C leaves
+    nothing running.
+    """
+    from tempfile import TemporaryDirectory
+
+    if keep is not None:
+        keep.mkdir(parents=True)
+        sys.exit(_play(keep.resolve(), json_file, plan))
+    with TemporaryDirectory(prefix="edge-fleet-") as folder:
+        code = _play(Path(folder), json_file, plan)
+    sys.exit(code)
+
+
+def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> int:
+    import json
+    import signal
+
+    from broker.founding_folder import FoundingError
+    from broker.mqtt_server.process import MqttServerError
+    from firmware_profiles.demo.processes import ChildDiedError
+    from firmware_profiles.demo.run import ACCURACY_MIN, DemoStuckError, run_demo
+    from firmware_profiles.demo.setting import DemoPlan
+    from firmware_profiles.demo.view import make_view, show_table
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    plan = DemoPlan(folder=folder, **options)  # type: ignore[arg-type]
+    view = make_view(plan.rounds, plan.devices)
+    try:
+        facts = run_demo(plan, view)
+    except (FoundingError, MqttServerError) as error:
+        click.echo(f"edge-fleet: {error}", err=True)
+        return 2
+    except (ChildDiedError, DemoStuckError) as error:
+        click.echo(f"edge-fleet: {error}", err=True)
+        return 1
+    except KeyboardInterrupt:
+        click.echo("\nedge-fleet: stopped; nothing is left running", err=True)
+        return 130
+    show_table({**facts, "accuracy": facts["accuracy"][-1]})
+    if json_file is not None:
+        json_file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if not facts["heads_agree"] or facts["accuracy"][-1] < ACCURACY_MIN:
+        click.echo(f"edge-fleet: heads disagree, or accuracy is below {ACCURACY_MIN}", err=True)
+        return 1
+    return 0

@@ -1,0 +1,121 @@
+"""Setting the stage: data shares, training graph, MQTT server, chain, validators and device folders."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.founding import ChainFiles
+from broker.founding_folder import Plan, access_list, found_in_folder
+from broker.mqtt_server.choose import Choice, local_server
+from broker.mqtt_server.process import MqttServerProcess, free_port
+from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.litert.training import Dataset
+from edge_client.litert.zoo import dense_net
+from edge_client.protocol.join import Join
+from edge_client.runtime.mqtt_options import ServerAddress
+from firmware_profiles.demo.data import PIXEL_MAX, write_shares
+from firmware_profiles.demo.processes import Children, program
+
+LAYER_WIDTHS = (64, 32, 10)
+BATCH = 10
+RULES = {
+    "epochs": 2,
+    "learning_rate": 0.2,
+    "clip_norm": 10.0,
+    "sample_cap": 1000,
+    "round_s": 20,
+    "records_wait_s": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What to show: how many, from which seed, on which MQTT server."""
+
+    folder: Path
+    devices: int
+    validators: int
+    rounds: int
+    seed: int
+    mqtt: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything the demo plays with."""
+
+    plan: DemoPlan
+    server: MqttServerProcess
+    join: Join
+    files: ChainFiles
+    held_out: Dataset
+    device_folders: tuple[Path, ...]
+
+    @property
+    def chain_folder(self) -> Path:
+        """What `edge-broker init` made."""
+        return self.plan.folder / "chain"
+
+    def validator_folder(self, index: int) -> Path:
+        """Folder of one validator."""
+        return self.chain_folder / f"validator-{index}"
+
+    def events_file(self, index: int) -> Path:
+        """Where one validator writes its events."""
+        return self.plan.folder / f"validator-{index}.events"
+
+
+def set_stage(plan: DemoPlan) -> Stage:
+    """Write all files; start nothing but the (not yet started) server object."""
+    shares, held_out = write_shares(plan.folder / "data", plan.devices, plan.validators, plan.seed)
+    graph = plan.folder / "trainable.tflite"
+    options = TrainingOptions(batch=BATCH, input_scale_num=1, input_scale_den=PIXEL_MAX)
+    graph.write_bytes(make_trainable(dense_net(LAYER_WIDTHS, plan.seed), options))
+    port = free_port()
+    url = str(ServerAddress("127.0.0.1", port))
+    rules = {**RULES, "k": plan.devices, "min_updates": max(1, plan.devices // 2)}
+    chain = plan.folder / "chain"
+    join = found_in_folder(Plan(chain, graph, (url,), plan.validators), rules)
+    files = ChainFiles.read(chain / "chain")
+    server = local_server(plan.mqtt, plan.folder, access_list(files), port)
+    folders = tuple(plan.folder / f"device-{i}" for i in range(plan.devices))
+    _init_devices(folders, shares, join)
+    return Stage(plan, server, join, files, held_out, folders)
+
+
+def _init_devices(folders: tuple[Path, ...], shares: list[Path], join: Join) -> None:
+    """What a board's owner does, once for each device."""
+    starting = [
+        subprocess.Popen(  # noqa: S603 - our own command line
+            [
+                program("edge-client"),
+                "init",
+                "--join",
+                join.text(),
+                "--state",
+                str(folder),
+                "--data",
+                f"npz:{share}",
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        for folder, share in zip(folders, shares, strict=True)
+    ]
+    for process in starting:
+        if process.wait() != 0:
+            raise RuntimeError("edge-client init failed; its message is above")
+
+
+def start_everybody(stage: Stage, children: Children) -> None:
+    """MQTT server first, then validators, then devices: every one a process of its own."""
+    stage.server.start()
+    folder = stage.plan.folder
+    for index in range(stage.plan.validators):
+        command = [program("edge-broker"), "validator", str(stage.validator_folder(index))]
+        events = ["--events", str(stage.events_file(index))]
+        children.add(f"validator {index}", command + events, folder / f"validator-{index}.log")
+    for index, state in enumerate(stage.device_folders):
+        command = [program("edge-client"), "run", "--state", str(state)]
+        children.add(f"device {index}", command, folder / f"device-{index}.log")
