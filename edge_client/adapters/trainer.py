@@ -98,15 +98,12 @@ class _Work:
         base = self._base()
         graph.set_weights(base)
         graph.reset_optimizer()
-        plan = TrainingPlan(self.order.params.local_epochs, self.order.params.learning_rate, self._draw(0))
+        shuffle = int.from_bytes(self.order.seed[:8], "big")
+        plan = TrainingPlan(self.order.params.local_epochs, self.order.params.learning_rate, shuffle)
         outcome = train(graph, data, plan, self.stopped)
         if self.stopped():
             return None
         return self._write(graph.get_weights(), base, outcome)
-
-    def _draw(self, index: int) -> int:
-        """A seed of 64 bits for one purpose."""
-        return int.from_bytes(self.order.seed[8 * index : 8 * index + 8], "big")
 
     def _base(self) -> list[Floats]:
         data = self.setup.objects.get(self.order.model_root)
@@ -120,8 +117,7 @@ class _Work:
     def _write(self, weights: list[Floats], base: list[Floats], outcome: TrainingOutcome) -> TrainingFinished:
         delta = [after - before for after, before in zip(weights, base, strict=True)]
         self._add_residual(delta)
-        random = np.random.Generator(np.random.Philox(self._draw(1)))
-        body, residue = quantise(delta, lambda count: random.random(count, dtype=np.float32))
+        body, residue = quantise(delta, self.order.seed)
         encoded, left = body.encode(), encode_residue(residue)
         hashes = tuple(chunk_hash(piece) for piece in split(encoded))
         root = update_root(self.setup.public_key, self.order.round, len(encoded), hashes)

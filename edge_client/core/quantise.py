@@ -7,7 +7,8 @@ updates that were refused or expired. A part counts from the round in which it b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from hashlib import shake_256
 from math import frexp
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from edge_client.protocol.model import Floats
 from edge_client.protocol.update import CODE_MAX, EXPONENT_MAX, EXPONENT_MIN, UpdateBody
 
-Uniform = Callable[[int], Floats]
-"""Gives that many float32 values drawn from [0, 1)."""
+UNIFORM_BITS = 24
+"""A float32 holds no finer values of [0, 1)."""
 
 
 def exponent_for(largest: float) -> int:
@@ -29,7 +30,7 @@ def exponent_for(largest: float) -> int:
     return min(max(exponent, EXPONENT_MIN), EXPONENT_MAX)
 
 
-def quantise(delta: Sequence[Floats], uniform: Uniform) -> tuple[UpdateBody, list[Floats]]:
+def quantise(delta: Sequence[Floats], seed: bytes) -> tuple[UpdateBody, list[Floats]]:
     """Codes of a delta (one float32 array per tensor, any shape) and the residue that they lose.
 
     Stochastic rounding: a value between two codes becomes the upper one with the probability of its place
@@ -37,21 +38,30 @@ def quantise(delta: Sequence[Floats], uniform: Uniform) -> tuple[UpdateBody, lis
     finite.
     """
     exponents, codes, residue = [], [], []
-    for tensor in delta:
+    for number, tensor in enumerate(delta):
         flat = np.asarray(tensor, dtype=np.float32).ravel()
         largest = float(np.max(np.abs(flat))) if flat.size else 0.0
         if not np.isfinite(largest):
             raise ValueError("an update holds a value that is not finite: the training diverged")
         exponent = exponent_for(largest)
-        code = _round(np.ldexp(flat, -exponent), uniform)
+        code = _round(np.ldexp(flat, -exponent), uniform(seed, number, flat.size))
         exponents.append(exponent)
         codes.append(code)
         residue.append((flat - np.ldexp(code.astype(np.float32), exponent)).reshape(tensor.shape))
     return UpdateBody(tuple(exponents), np.concatenate(codes)), residue
 
 
-def _round(scaled: Floats, uniform: Uniform) -> npt.NDArray[np.int8]:
-    scaled += uniform(scaled.size)
+def uniform(seed: bytes, number: int, count: int) -> Floats:
+    """`count` values of stream `number`, evenly drawn from [0, 1).
+
+    Drawn by hashing: `numpy.random` costs 6 MiB of memory, and its streams may change with its version.
+    """
+    drawn = np.frombuffer(shake_256(number.to_bytes(4, "big") + seed).digest(4 * count), dtype=">u4")
+    return np.ldexp((drawn >> (32 - UNIFORM_BITS)).astype(np.float32), -UNIFORM_BITS)
+
+
+def _round(scaled: Floats, dither: Floats) -> npt.NDArray[np.int8]:
+    scaled += dither
     np.floor(scaled, out=scaled)
     return np.clip(scaled, -CODE_MAX, CODE_MAX, out=scaled).astype(np.int8)
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
-from edge_client.litert.training import Dataset, TrainingPlan, evaluate, train
+from edge_client.litert.training import Dataset, TrainingPlan, evaluate, sample_order, train
 from edge_client.litert.zoo import dense_net
 
 
@@ -37,7 +37,7 @@ def softmax_step(weights, x, y, rate):
 def test_a_short_last_batch_counts_exactly() -> None:
     graph, data = opened(batch=5, den=255), samples(7)
     expected = graph.get_weights()
-    order = np.random.Generator(np.random.Philox(9)).permutation(7)
+    order = sample_order(9, 0, 7)
     for part in (order[:5], order[5:]):
         expected = softmax_step(expected, data.x[part] / 255.0, data.y[part], 0.5)
     outcome = train(graph, data, TrainingPlan(1, 0.5, 9), lambda: False)
