@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_client.protocol.body import Body, encode_block
 from edge_client.protocol.chunks import ObjectKind, blob_root, chunk_hash, split
+from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules, steps_asked, voucher_claim, voucher_grant
 from edge_client.protocol.execution.execute import Executed, Slot, execute
 from edge_client.protocol.execution.genesis_state import genesis_state
@@ -366,3 +367,19 @@ class ChainMaker:
             (ObjectKind.BLOCK, one.hash(self.chain_id)): encode_block(one, body) for one, body in blocks
         }
         return found | {(ObjectKind.UPDATE, root): data for root, data in self.update_bodies.items()}
+
+
+def chain_of(devices: int = 4, admission: Admission = Admission.OPEN, **params: Any) -> ChainMaker:
+    """A chain of `make_params(**params)` on which `devices` are registered."""
+    return ChainMaker(make_genesis(admission=admission, params=make_params(**params)), devices)
+
+
+def refused(chain: ChainMaker, *records: Record, time_s: int | None = None) -> Reason:
+    """Why a block of these records is refused; fails when it is not. The chain stays as it was."""
+    before = chain.state
+    try:
+        chain.add(records, time_s)
+    except ProtocolError as error:
+        assert chain.state is before
+        return error.reason
+    raise AssertionError("the block was not refused")

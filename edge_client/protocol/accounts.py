@@ -54,11 +54,11 @@ class Account(Fixed):
         return self.jailed_until > round_number
 
     def is_active(self, round_number: int) -> bool:
-        """Whether selection counts with it: not jailed and seen in the last 50 rounds."""
+        """Whether selection counts with it: not jailed and seen in the last 50 rounds [ACC-2]."""
         return not self.is_jailed(round_number) and round_number - self.last_round <= ACTIVE_ROUNDS
 
     def credited(self, round_number: int, weight: int, reward: int) -> Account:
-        """After an update made in `round_number` counted with `weight` and earned `reward`."""
+        """After an update made in `round_number` counted with `weight` and earned `reward` [ACC-3]."""
         gap = min(max(round_number - self.last_round, 0), CONTRIBUTION_GAP_MAX_ROUNDS)
         decayed = self.contribution * CONTRIBUTION_NUM**gap // CONTRIBUTION_DEN**gap
         return replace(

@@ -51,7 +51,7 @@ class Body:
             raise DecodeError(f"body of {len(data)} bytes", Reason.OVERSIZE)
         reader = Reader(data, "Body")
         encoded = [_take_record(reader) for _ in range(reader.count(2, RECORDS_MAX))]
-        if any(a >= b for a, b in pairwise(encoded)):
+        if any(a >= b for a, b in pairwise(encoded)):  # [BOD-1]
             raise DecodeError("Body: records out of order")
         body = cls(tuple(decode_record(one) for one in encoded), read_certificates(reader))
         reader.finish()
@@ -103,7 +103,7 @@ class RecordProof:
 
 
 def body_root(records_root: bytes, justification_hash: bytes) -> bytes:
-    """`body_root` from its two parts."""
+    """`body_root` from its two parts [BOD-4]."""
     return digest(Tag.BODY, records_root, justification_hash)
 
 

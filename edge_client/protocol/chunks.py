@@ -33,7 +33,7 @@ class ObjectKind(IntEnum):
 
 
 def split(data: bytes) -> list[bytes]:
-    """Pieces of at most `CHUNK_BYTES`; one empty piece for an empty object."""
+    """Pieces of at most `CHUNK_BYTES`; one empty piece for an empty object [OBJ-1]."""
     return [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)] or [b""]
 
 
@@ -83,7 +83,7 @@ class Bitmap:
         count = reader.count(2, CHUNKS_MAX)
         bits = int.from_bytes(reader.take(-(-count // 8)), "big")
         if bits >> count:
-            raise DecodeError("Bitmap: bit set beyond its count")
+            raise DecodeError("Bitmap: bit set beyond its count")  # [OBJ-3]
         return cls(count, bits)
 
 

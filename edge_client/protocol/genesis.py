@@ -86,7 +86,7 @@ class Genesis:
         return genesis
 
     def check(self) -> None:
-        """Refuse a genesis that contradicts itself."""
+        """Refuse a genesis that contradicts itself [GEN-3]."""
         if not 1 <= self.owner_threshold <= len(self.owners):
             raise DecodeError(f"Genesis: {self.owner_threshold} of {len(self.owners)} owners")
         if (self.admission == Admission.LIST) != bool(self.admitted):
@@ -102,7 +102,7 @@ class Genesis:
             raise DecodeError(f"Genesis: batch {self.params.batch}, the graph has {self.manifest.batch}")
 
     def chain_id(self) -> bytes:
-        """The 32-byte name of the chain."""
+        """The 32-byte name of the chain [GEN-1]."""
         return digest(Tag.GENESIS, self.encode())
 
 

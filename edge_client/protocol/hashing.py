@@ -1,4 +1,4 @@
-"""BLAKE2b-256 with a domain tag in `person`, so that no two kinds of things can share a hash."""
+"""BLAKE2b-256 with a domain tag in `person`, so that no two kinds of things can share a hash [HASH-1]."""
 
 from __future__ import annotations
 

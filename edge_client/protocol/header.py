@@ -47,18 +47,18 @@ class Header(Fixed):
     app_root: bytes
 
     def check(self) -> None:
-        """Only version 1 without flags exists; heights and slots start at 1."""
+        """Only version 1 without flags exists; heights and slots start at 1 [HDR-1]."""
         if self.version != HEADER_VERSION or self.flags or not self.height or not self.slot:
             raise DecodeError(f"Header: version {self.version}, flags {self.flags}, height {self.height}")
         if not self.proposer < self.validators <= VALIDATORS_MAX:
             raise DecodeError(f"Header: proposer {self.proposer} of {self.validators}")
 
     def hash(self, chain_id: bytes) -> bytes:
-        """The header hash, bound to its chain."""
+        """The header hash, bound to its chain [HDR-3]."""
         return digest(Tag.HEADER, chain_id, self.encode())
 
     def encode_linked(self) -> bytes:
-        """The 84 bytes a device stores or is sent when it can rebuild `history_root` from its peaks."""
+        """The 84 bytes for who can rebuild `history_root` from its peaks [HDR-4]."""
         data = self.encode()
         return data[:20] + data[52:]
 

@@ -1,4 +1,4 @@
-"""Ed25519 through PyNaCl only (libraries disagree on edge cases: docs/PROTOCOL.md), and identities.
+"""Ed25519 through PyNaCl only [KEY-1] (libraries disagree on edge cases: ADR 0002), and identities.
 
 Every signature covers a domain tag, the protocol version and the chain id, so nothing signed for one
 purpose or one chain is valid for another.
@@ -42,7 +42,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 
 
 def signing_bytes(purpose: Purpose, chain_id: bytes, payload: bytes) -> bytes:
-    """What is really signed: purpose, protocol version, chain id, payload."""
+    """What is really signed: purpose, protocol version, chain id, payload [SIG-1]."""
     return purpose.value + bytes([PROTOCOL_VERSION]) + chain_id + payload
 
 
@@ -74,12 +74,12 @@ class Signer:
 
 
 def node_id(public_key: bytes) -> str:
-    """Name of a device or validator everywhere outside the chain: 32 hex characters of its key's hash."""
+    """Name of a device or validator outside the chain: 32 hex characters of its key's hash [KEY-3]."""
     return digest(Tag.DEVICE, public_key).hex()[:NODE_ID_CHARS]
 
 
 def is_small_order(public_key: bytes) -> bool:
-    """Whether the key is one of the points of small order that would make signatures meaningless."""
+    """Whether the key is a point of small order, which would make signatures meaningless [KEY-2]."""
     masked = public_key[:31] + bytes([public_key[31] & 0x7F])
     return masked in SMALL_ORDER_KEYS
 

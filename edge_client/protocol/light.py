@@ -18,7 +18,7 @@ LIGHT_BLOCK_BYTES_MAX = 1500
 
 @dataclass(frozen=True, slots=True)
 class LightBlock:
-    """A header with everything that shows it is final and what it says: *untrusted* until verified."""
+    """A header with all that shows it is final and what it says: *untrusted* until verified [LGT-2]."""
 
     header: Header
     quorum: Quorum
@@ -44,7 +44,7 @@ class LightBlock:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRun:
-    """Headers of consecutive heights without their history roots, and the certificate of the last one."""
+    """Headers of consecutive heights without their history roots, and the last one's certificate [LGT-3]."""
 
     first_height: int
     linked: tuple[bytes, ...]

@@ -134,7 +134,7 @@ class Ask:
     """A question on `up/<dev>/ask` or `val/<val>/ask`.
 
     The validator that stands at place `attempt` of `ValidatorSet.responders(nonce)` answers; who hears
-    nothing for two seconds asks again with the next attempt.
+    nothing for two seconds asks again with the next attempt [ASK-2].
     """
 
     nonce: int
@@ -173,7 +173,7 @@ ACCEPTED, REFUSED = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Receipt(Fixed):
-    """A validator's word on an update: its body is on my disk (verdict 1), or I refuse it and why (2).
+    """A validator's word on an update: its body is on my disk (1), or I refuse it and why (2) [RCP-1].
 
     `reason` is the place in `errors.Reason`, 0 with verdict 1; `height` is the validator's latest height.
     """

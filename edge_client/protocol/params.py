@@ -21,7 +21,7 @@ MINT_MAX = (1 << 32) - 1
 
 
 class Selection(IntEnum):
-    """How the participants of a round are chosen (PROTOCOL §Selection)."""
+    """How the participants of a round are chosen [SEL]."""
 
     ALL = 0
     EXACT = 1
@@ -106,7 +106,7 @@ class RoundParams(Fixed):
     sequence: int = 0
 
     def check(self) -> None:
-        """Refuse contradictions, each by name."""
+        """Refuse contradictions, each by name [PAR-1]."""
         for broken, why in (
             (self.version != PARAMS_VERSION or self.reserved, "unknown version"),
             (self.rule != Rule.CLIPPED_MEAN, "unknown aggregation rule"),

@@ -1,4 +1,4 @@
-"""Typed records: everything a block can say. A block body is a sorted list of them (PROTOCOL §Records)."""
+"""Typed records: everything a block can say. A block body is a sorted list of them [REC-1]."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Register(Fixed):
         return replace(self, signature=signer.sign(self.signing_bytes(chain_id)))
 
     def verify(self, chain_id: bytes, verify: Verify) -> None:
-        """Raise `ProtocolError` unless the key is usable and its holder signed."""
+        """Raise `ProtocolError` unless the key is usable and its holder signed [REG-1]."""
         if is_small_order(self.public_key):
             raise ProtocolError(Reason.OUT_OF_RANGE, "device key of small order")
         if not verify(self.public_key, self.signing_bytes(chain_id), self.signature):
@@ -111,11 +111,11 @@ class ParamsChange(Fixed):
         signatures = tuple(one if signers >> i & 1 else None for i, one in enumerate(places))
         change = cls(params, signatures)
         if change.encode() != data:
-            raise DecodeError("ParamsChange: signature without its bit")
+            raise DecodeError("ParamsChange: signature without its bit")  # [REC-2]
         return change
 
     def verify(self, chain_id: bytes, owners: tuple[bytes, ...], threshold: int, verify: Verify) -> None:
-        """Raise `ProtocolError` unless `threshold` different owners signed these params for this chain."""
+        """Raise `ProtocolError` unless `threshold` different owners signed these params [PAR-2]."""
         message = signing_bytes(Purpose.PARAMS, chain_id, self.params.encode())
         signed = [i for i, one in enumerate(self.signatures) if one is not None]
         if len(signed) < threshold:

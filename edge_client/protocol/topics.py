@@ -1,4 +1,4 @@
-"""The topic tree of one chain (PROTOCOL §Topics): the only place that builds or splits topic strings.
+"""The topic tree of one chain [TOP-1]: the only place that builds or splits topic strings.
 
 `device` and `validator` are node ids (32 hex characters of the key's hash), which are also MQTT user and
 client id, so that an MQTT server's access list can be written with its own substitution.

@@ -108,7 +108,7 @@ class UpdateBody:
     @classmethod
     def decode(cls, data: bytes, sizes: Sequence[int]) -> UpdateBody:
         """Parse the body for tensors of these sizes; raises `DecodeError` on wrong shape or range."""
-        if len(data) != len(sizes) + sum(sizes):
+        if len(data) != len(sizes) + sum(sizes):  # [UPD-3]
             detail = f"update body of {len(data)} bytes, not {len(sizes) + sum(sizes)}"
             raise DecodeError(detail, Reason.WRONG_SHAPE)
         exponents = tuple(int(e) for e in np.frombuffer(data, dtype=np.int8, count=len(sizes)))
@@ -124,7 +124,7 @@ def update_root(
     public_key: bytes, round_number: int, size_bytes: int, chunk_hashes: Sequence[bytes]
 ) -> bytes:
     """Root of an update body. It covers the account's key, so nobody can hand in a copy as his own, and the
-    round, so that the same body in two rounds is two updates."""
+    round, so that the same body in two rounds is two updates [UPD-4]."""
     return digest(Tag.UPDATE, public_key, uint(round_number, 4), uint(size_bytes, 4), *chunk_hashes)
 
 

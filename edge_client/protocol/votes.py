@@ -1,4 +1,4 @@
-"""Votes, certificates and proposals of the Simplex consensus (rules R1-R6, PROTOCOL §Consensus).
+"""Votes, certificates and proposals of the Simplex consensus [CON].
 
 A *vote* is one signature; a *certificate* is a quorum of them on the same subject. A finality certificate
 (kind FINALIZE) is by itself a proof that its header is final.
@@ -51,7 +51,7 @@ class Subject(Fixed):
     hash: bytes
 
     def check(self) -> None:
-        """One encoding per meaning."""
+        """One encoding per meaning [CON-3]."""
         if self.kind not in _PURPOSES or not self.slot:
             raise DecodeError(f"Subject: kind {self.kind}, slot {self.slot}")
         names_block = self.kind != VoteKind.NULLIFY
@@ -143,7 +143,7 @@ class Quorum:
         return cls(sum(1 << i for i in indices), tuple(signatures[i] for i in indices))
 
     def verify(self, subject: Subject, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
-        """Raise `ProtocolError` unless a quorum of the set signed `subject`; counts before it checks."""
+        """Raise `ProtocolError` unless a quorum of the set signed `subject`; counts first [CON-4]."""
         if self.signers >> validators.count:
             raise ProtocolError(Reason.WRONG_SENDER, "certificate signer outside the validator set")
         if len(self.signatures) < validators.quorum:

@@ -1,4 +1,4 @@
-"""[SIG-1] to [SIG-4]: what is signed, and exactly which signatures and keys count.
+"""[KEY-1] to [KEY-3], [SIG-1]: what is signed, and exactly which signatures and keys count.
 
 Ed25519 libraries disagree on malformed points and scalars, and a disagreement would split the chain. Twelve
 such signatures, after the cases of Chalkias, Garillot and Nikolaenko ("Taming the many EdDSAs", 2020), are

@@ -26,24 +26,24 @@ INT32_MIN = -(2**31)
 
 
 def credit(samples: int, sample_cap: int, steps: int, steps_asked: int) -> int:
-    """Clipped samples times the share of the asked steps that was done, in Q16."""
+    """Clipped samples times the share of the asked steps that was done, in Q16 [AGG-2]."""
     done = min(steps, steps_asked)
     return (min(samples, sample_cap) << CREDIT_BITS) * done // steps_asked
 
 
 def raw_weight(score: int, update_credit: int, staleness_rounds: int) -> int:
-    """W = score * credit, halved for every round the update is late."""
+    """W = score * credit, halved for every round the update is late [AGG-3]."""
     return (score * update_credit) >> staleness_rounds
 
 
 def normalised_weights(raw: Sequence[int]) -> list[int]:
-    """w_i = floor(W_i 2^24 / sum W); all zero when nothing has weight."""
+    """w_i = floor(W_i 2^24 / sum W); all zero when nothing has weight [AGG-4]."""
     total = sum(raw)
     return [(one << WEIGHT_BITS) // total if total else 0 for one in raw]
 
 
 def norm_q30(body: UpdateBody, sizes: Sequence[int]) -> int:
-    """Floor of the L2 norm of the whole update, in units of 2^-30; exact before the square root."""
+    """Floor of the L2 norm of the whole update, in units of 2^-30; exact before the root [AGG-5]."""
     total, start = 0, 0
     for exponent, size in zip(body.exponents, sizes, strict=True):
         codes = body.codes[start : start + size].astype(np.int64)
@@ -53,7 +53,7 @@ def norm_q30(body: UpdateBody, sizes: Sequence[int]) -> int:
 
 
 def clip_factor_q16(norm: int, clip_norm_q20: int) -> int:
-    """min(1, clip / norm) in Q16, rounded down; `norm` in units of 2^-30."""
+    """min(1, clip / norm) in Q16, rounded down; `norm` in units of 2^-30 [AGG-5]."""
     one = 1 << CLIP_BITS
     if norm == 0:
         return one
@@ -82,7 +82,7 @@ class Sum:
         return used
 
     def apply_to(self, base: Vector, frac_bits: int) -> tuple[Vector, int]:
-        """base + round(A / R) with R = D 2^(30-frac), saturating; and how many parameters saturated."""
+        """base + round(A / R) with R = D 2^(30-frac), saturating; how many saturated [AGG-6] [AGG-7]."""
         if not self._weight:
             return base, 0
         scale = self._weight << (-EXPONENT_MIN - frac_bits)

@@ -30,8 +30,8 @@ def steps_asked(params: RoundParams, samples: int) -> int:
 
 
 def check_update(rules: Rules, state: ChainState, head: UpdateHead) -> bool:
-    """Raise `ProtocolError` unless the head may count in the open round; returns whether its account was
-    selected for the round it was made in (others count only after the deadline)."""
+    """Raise `ProtocolError` unless the head may count in the open round [UPD-2]; returns whether its account
+    was selected for the round it was made in (others count only after the deadline)."""
     account = state.accounts.get(head.account)
     if account is None:
         raise ProtocolError(Reason.UNREGISTERED, f"account {head.account}")
@@ -57,7 +57,7 @@ def check_update(rules: Rules, state: ChainState, head: UpdateHead) -> bool:
 
 
 def check_register(rules: Rules, state: ChainState, record: Register) -> None:
-    """Raise `ProtocolError` unless the key is new, usable and admitted."""
+    """Raise `ProtocolError` unless the key is new, usable and admitted [REG-1]."""
     if state.accounts.index_of(record.public_key) is not None:
         raise ProtocolError(Reason.DUPLICATE, "key has an account")
     record.verify(rules.chain_id, rules.verify)
@@ -67,7 +67,7 @@ def check_register(rules: Rules, state: ChainState, record: Register) -> None:
     if genesis.admission == Admission.TOKEN:
         _check_voucher(rules, state, record)
     elif record != Register(record.public_key, signature=record.signature):
-        raise ProtocolError(Reason.OUT_OF_RANGE, "voucher where none is asked for")
+        raise ProtocolError(Reason.OUT_OF_RANGE, "voucher where none is asked for")  # [REG-3]
 
 
 def _check_voucher(rules: Rules, state: ChainState, record: Register) -> None:
@@ -85,7 +85,7 @@ def _check_voucher(rules: Rules, state: ChainState, record: Register) -> None:
 
 
 def voucher_grant(chain_id: bytes, voucher: int, voucher_key: bytes) -> bytes:
-    """What an owner signs to make a voucher."""
+    """What an owner signs to make a voucher [REG-4]."""
     return signing_bytes(Purpose.VOUCHER, chain_id, voucher.to_bytes(4, "big") + voucher_key)
 
 
@@ -95,7 +95,7 @@ def voucher_claim(chain_id: bytes, public_key: bytes) -> bytes:
 
 
 def check_params(rules: Rules, state: ChainState, change: ParamsChange) -> None:
-    """Raise `ProtocolError` unless the owners signed the change that comes next."""
+    """Raise `ProtocolError` unless the owners signed the change that comes next [PAR-2] [PAR-3]."""
     expected = state.params.next.sequence + 1
     if change.params.sequence != expected:
         raise ProtocolError(Reason.REPLAY, f"params {change.params.sequence}, next is {expected}")

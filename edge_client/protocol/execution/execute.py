@@ -116,6 +116,7 @@ def _apply_records(rules: Rules, state: ChainState, body: Body) -> ChainState:
 
 
 def _check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[UpdateHead, ...]) -> None:
+    """Whether these updates close the round now [RND-3]."""
     params = state.params.in_force
     if not params.min_updates <= len(updates) <= params.k_max:
         raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates")

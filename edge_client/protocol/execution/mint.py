@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def shares(amount: int, weights: Sequence[int]) -> list[int]:
-    """Largest-remainder split of `amount` by `weights`; sum(out) == amount unless all weights are zero.
+    """Largest-remainder split of `amount` by `weights`; sums to `amount` unless all are zero [MINT-1].
 
     Ties go to the earlier entry, which is the lower account number.
     """

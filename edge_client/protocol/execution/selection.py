@@ -11,7 +11,7 @@ OVERSELECTION_NUM, OVERSELECTION_DEN = 13, 10
 
 
 def selection_value(seed: bytes, public_key: bytes) -> int:
-    """A device's lot in the round opened with `seed`: the first 8 bytes of a hash (DESIGN §7.5)."""
+    """A device's lot in the round opened with `seed`: the first 8 bytes of a hash [SEL-1]."""
     return int.from_bytes(digest(Tag.SELECT, seed, public_key)[:8], "big")
 
 
@@ -21,7 +21,10 @@ def is_selected(seed: bytes, public_key: bytes, theta: int) -> bool:
 
 
 def threshold(params: RoundParams, accounts: Accounts, round_number: int, seed: bytes) -> int:
-    """θ of the round: everybody, the `selected` lowest lots, or 1.3 K expected winners (Bonawitz 2019)."""
+    """θ of the round: everybody, the `selected` lowest lots, or 1.3 k expected winners [SEL-2] to [SEL-4].
+
+    Asking 1.3 times as many as are needed is the practice of Bonawitz et al. (2019).
+    """
     if params.selection == Selection.ALL:
         return THETA_ALL
     active = [account for account in accounts if account.is_active(round_number)]
