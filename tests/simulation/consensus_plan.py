@@ -26,10 +26,6 @@ class Style(Enum):
     SILENT = "is never there"
 
 
-EQUIVOCATING = frozenset({Style.EQUIVOCATOR, Style.TWINS})
-"""Styles that sign a convicting pair in every run in which they get to vote."""
-
-
 class Trouble(Enum):
     """One fault with a beginning and an end."""
 

@@ -17,6 +17,7 @@ from random import Random
 
 from broker.core.consensus import events as on
 from broker.core.consensus.ballots import Ballots
+from broker.core.consensus.simplex import Simplex
 from broker.core.verified import VerifyOnce
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.header import Header
@@ -24,7 +25,7 @@ from edge_client.protocol.votes import Proposal, Snapshot, Vote
 from tests.simulation.consensus_byzantine import make_byzantine
 from tests.simulation.consensus_node import Node
 from tests.simulation.consensus_parts import CHAIN_ID, Committee, hash_of
-from tests.simulation.consensus_plan import CHAOS_MS, EQUIVOCATING, Incident, Plan, Trouble
+from tests.simulation.consensus_plan import CHAOS_MS, Incident, Plan, Trouble
 
 HEAL_MS = 20 * 60_000
 ROUNDS_AFTER_HEALING = 3
@@ -67,6 +68,9 @@ class World:
         self._wakes: dict[int, int] = {}
         self._retained: dict[int, Snapshot] = {}
         self._signed = Ballots()
+        self._heard: dict[Simplex, Ballots] = {}
+        self._caught: set[int] = set()
+        self._accused: set[int] = set()
         self._proposed: dict[tuple[int, int], Proposal] = {}
         self._final: dict[int, bytes] = {}
         self._trace: deque[tuple[int, int, object]] = deque(maxlen=TRACE_EVENTS)
@@ -130,6 +134,7 @@ class World:
         if self.side_of.get(sender, 0) != self.side_of.get(node.index, 0):
             self.tally.count("partitioned")
             return
+        self._overhear(node, message)
         match message:
             case Vote():
                 node.feed(on.VoteReceived(sender, message))
@@ -205,6 +210,16 @@ class World:
             self.fail(f"evidence does not hold: {wrong}")
         if node not in self.byzantine:
             self.tally.evidence += 1
+            self._accused.add(evidence.offender)
+
+    def _overhear(self, node: Node, message: object) -> None:
+        """Who ever lets one process of an honest validator hear both halves of a pair is caught by it."""
+        heard = self._heard.setdefault(node.machine, Ballots())
+        if not isinstance(message, Vote) or message.signer not in self.plan.styles or node in self.byzantine:
+            return
+        if heard.rival(message):
+            self._caught.add(message.signer)
+        heard.hold(message, checked=True)
 
     # --- course of a run ------------------------------------------------------------------------------------
 
@@ -301,14 +316,13 @@ class World:
         node.learn_work(node.work)
 
     def _check_evidence(self) -> None:
-        active = EQUIVOCATING & set(self.plan.styles.values())
-        if active and not self.tally.evidence:
-            self.fail(f"nobody noticed {[style.name for style in active]}")
+        if not self._caught <= self._accused:
+            self.fail(f"nobody accused {sorted(self._caught - self._accused)}")
 
 
 def brief(thing: object) -> str:
     """One line about an effect, hashes and signatures cut short."""
-    return re.sub(r"b'[^']*'|b\"[^\"]*\"", lambda found: _short(found.group()), repr(thing))[:400]
+    return re.sub(r"b'[^']*'|b\"[^\"]*\"", lambda found: _short(found.group()), repr(thing))[:240]
 
 
 def _short(literal: str) -> str:
