@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 
+MQTT_CHOICES = ("auto", "embedded", "mosquitto")
+
+
 @click.command(short_help="A fleet of real processes learns handwritten digits on this machine.")
-@click.option("--rounds", default=25, show_default=True, help="How many rounds to finalise.")
+@click.option("--rounds", default=40, show_default=True, help="How many rounds to finalise.")
 @click.option("--devices", default=8, show_default=True, help="Device-agent processes.")
 @click.option("--validators", default=4, show_default=True, help="Validator processes.")
-@click.option("--seed", default=7, show_default=True, help="Of the data cut and the first weights.")
-@click.option("--mqtt", default="auto", show_default=True, type=click.Choice(["auto", "embedded", "mosquitto"]),
+@click.option("--seed", default=2, show_default=True, help="Of the data cut and the first weights.")
+@click.option("--mqtt", default="auto", show_default=True, type=click.Choice(MQTT_CHOICES),
               help="Which MQTT server to start; auto takes Mosquitto if it is installed.")  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False),
               help="Also write the facts to this file.")  # fmt: skip

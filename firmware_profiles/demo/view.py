@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import click
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 BAR_CHARS = 24
 
@@ -51,7 +56,8 @@ class PlainView:
     def round(self, shown: RoundShown) -> None:
         """See `View`."""
         click.echo(
-            f"round {shown.number:>3}  accuracy {shown.accuracy:.3f}  {shown.updates} updates  {shown.seconds:.1f} s"
+            f"round {shown.number:>3}  accuracy {shown.accuracy:.3f}  "
+            f"{shown.updates} updates  {shown.seconds:.1f} s"
         )
 
     def close(self) -> None:
@@ -64,8 +70,6 @@ class LiveView:
     ROWS_MAX = 14
 
     def __init__(self, rounds: int, devices: int) -> None:
-        from rich.live import Live
-
         self._rounds = rounds
         self._devices = devices
         self._shown: list[RoundShown] = []
@@ -94,11 +98,6 @@ class LiveView:
         self._live.stop()
 
     def _draw(self) -> None:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
         table = Table(box=None, pad_edge=False)
         for heading in ("round", "who took part", "accuracy", "", "time"):
             table.add_column(heading)
