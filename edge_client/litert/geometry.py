@@ -90,6 +90,14 @@ class Window:
         )
 
     @property
+    def is_same(self) -> bool:
+        """Whether the runtime's SAME padding gives these zeros and outputs."""
+        return all(
+            axis == Axis.of(axis.size, axis.kernel, axis.stride, axis.dilation, Padding.SAME)
+            for axis in self._axes
+        )
+
+    @property
     def _axes(self) -> tuple[Axis, Axis]:
         return self.rows, self.columns
 

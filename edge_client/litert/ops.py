@@ -14,6 +14,9 @@ from edge_client.litert.geometry import Window
 from edge_client.litert.ir import Activation, Array, DType, Options, Padding
 
 
+DELEGATE_RANK_MAX = 6
+# Below this size a copy costs less than leaving and re-entering the delegate.
+RENAMED_VALUES_MIN = 1 << 15
 # Activations that element-wise kernels apply; they silently skip the others.
 CLAMPS = (Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
 
@@ -113,9 +116,19 @@ def select(b: GraphBuilder, condition: Value, x: Value, y: Value) -> Value:
 
 
 def reshape(b: GraphBuilder, x: Value, shape: tuple[int, ...]) -> Value:
-    """x in another shape of the same size."""
+    """x in another shape of the same size.
+
+    XNNPACK copies the values; the runtime's own kernel only renames them. A detour over more dimensions than
+    XNNPACK takes keeps large tensors away from it.
+    """
     if x.shape == shape:
         return x
+    if x.size >= RENAMED_VALUES_MIN:
+        x = _reshape(b, x, (1,) * (DELEGATE_RANK_MAX + 1 - len(shape)) + shape)
+    return _reshape(b, x, shape)
+
+
+def _reshape(b: GraphBuilder, x: Value, shape: tuple[int, ...]) -> Value:
     return b.op("RESHAPE", (x, b.ints(shape)), shape, Options("ReshapeOptions"), x.dtype)
 
 
@@ -222,28 +235,38 @@ def concatenate(b: GraphBuilder, parts: Sequence[Value], axis: int) -> Value:
     return b.op("CONCATENATION", parts, shape, Options("ConcatenationOptions", {"axis": axis}))
 
 
-def _window_options(window: Window) -> dict[str, int]:
-    """Options of a convolution whose padding was done before."""
-    return {
-        "padding": int(Padding.VALID),
+def pad_image(b: GraphBuilder, x: Value, window: Window, fill: float = 0.0) -> Value:
+    """x [n, h, w, c] with the window's padding."""
+    rows, columns = window.rows, window.columns
+    widths = ((0, 0), (rows.before, rows.after), (columns.before, columns.after), (0, 0))
+    return pad(b, x, widths, fill)
+
+
+def _read(b: GraphBuilder, x: Value, window: Window) -> tuple[Value, dict[str, int]]:
+    """The image and the options with which a convolution reads it; pads it unless the runtime's SAME does."""
+    padding = Padding.SAME if window.is_same else Padding.VALID
+    options = {
+        "padding": int(padding),
         "strideH": window.rows.stride,
         "strideW": window.columns.stride,
         "dilationHFactor": window.rows.dilation,
         "dilationWFactor": window.columns.dilation,
-        "fusedActivationFunction": int(Activation.NONE),
     }
+    return (x if window.is_same else pad_image(b, x, window)), options
 
 
 def convolve(b: GraphBuilder, x: Value, kernel: Value, window: Window) -> Value:
-    """CONV_2D of a padded image with kernel [out, kh, kw, in]. Fast only for a constant kernel."""
+    """CONV_2D with kernel [out, kh, kw, in] and no bias. Fast only for a constant kernel."""
     shape = (x.shape[0], window.rows.outputs, window.columns.outputs, kernel.shape[0])
     bias = b.constant(np.zeros(kernel.shape[0], np.float32))
-    return b.op("CONV_2D", (x, kernel, bias), shape, Options("Conv2DOptions", _window_options(window)))
+    image, options = _read(b, x, window)
+    return b.op("CONV_2D", (image, kernel, bias), shape, Options("Conv2DOptions", options))
 
 
 def convolve_depthwise(b: GraphBuilder, x: Value, kernel: Value, window: Window) -> Value:
-    """DEPTHWISE_CONV_2D of a padded image with kernel [1, kh, kw, c], one filter per channel."""
+    """DEPTHWISE_CONV_2D with kernel [1, kh, kw, c], one filter per channel, and no bias."""
     shape = (x.shape[0], window.rows.outputs, window.columns.outputs, x.shape[3])
-    options = {**_window_options(window), "depthMultiplier": 1}
     bias = b.constant(np.zeros(x.shape[3], np.float32))
-    return b.op("DEPTHWISE_CONV_2D", (x, kernel, bias), shape, Options("DepthwiseConv2DOptions", options))
+    image, options = _read(b, x, window)
+    table = Options("DepthwiseConv2DOptions", {**options, "depthMultiplier": 1})
+    return b.op("DEPTHWISE_CONV_2D", (image, kernel, bias), shape, table)

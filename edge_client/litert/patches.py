@@ -6,19 +6,12 @@ import numpy as np
 
 from edge_client.litert import ops
 from edge_client.litert.builder import GraphBuilder, Value
-from edge_client.litert.geometry import Axis, Window
+from edge_client.litert.geometry import Window
 
 # Up to this many values a patch is copied faster by a convolution with an identity kernel than by GATHER,
 # whose cost is one small copy per pixel (docs/TRAINING.md).
-IDENTITY_VALUES_MAX = 32
+IDENTITY_VALUES_MAX = 64
 LOWEST = float(np.finfo(np.float32).min)
-
-
-def pad_image(b: GraphBuilder, x: Value, window: Window, fill: float = 0.0) -> Value:
-    """x [n, h, w, c] with the window's padding."""
-    rows, columns = window.rows, window.columns
-    widths = ((0, 0), (rows.before, rows.after), (columns.before, columns.after), (0, 0))
-    return ops.pad(b, x, widths, fill)
 
 
 def flat_image(b: GraphBuilder, x: Value) -> Value:
@@ -32,33 +25,24 @@ def read_patches(b: GraphBuilder, x: Value, window: Window) -> Value:
     shape = (n * window.outputs, window.taps * channels)
     if window.is_pointwise:
         return ops.reshape(b, x, shape)
-    padded = pad_image(b, x, window)
     if channels == 1 and window.taps <= IDENTITY_VALUES_MAX:
-        return ops.reshape(b, _identity_convolution(b, padded, window), shape)
+        identity = np.eye(window.taps, dtype=np.float32)
+        kernel = identity.reshape(window.taps, window.rows.kernel, window.columns.kernel, 1)
+        return ops.reshape(b, ops.convolve(b, x, b.constant(kernel), window), shape)
+    padded = ops.pad_image(b, x, window)
     return ops.reshape(b, ops.gather(b, flat_image(b, padded), window.sources().ravel(), 1), shape)
 
 
-def _identity_convolution(b: GraphBuilder, padded: Value, window: Window) -> Value:
-    """Patches of a one-channel image through a constant kernel."""
-    identity = np.eye(window.taps, dtype=np.float32)
-    kernel = identity.reshape(window.taps, window.rows.kernel, window.columns.kernel, 1)
-    return ops.convolve(b, padded, b.constant(kernel), _without_padding(window))
-
-
-def _without_padding(window: Window) -> Window:
-    def bare(axis: Axis) -> Axis:
-        return Axis(axis.padded, axis.kernel, axis.stride, axis.dilation, 0, 0, axis.outputs)
-
-    return Window(bare(window.rows), bare(window.columns))
-
-
 def add_patches(b: GraphBuilder, entries: Value, window: Window, *, taps_first: bool = False) -> Value:
-    """The transpose of reading: for each pixel, the sum of the entries [n, outputs * taps + 1, c] that read it.
+    """The transpose of reading: for each pixel, the sum of the entries [n, outputs * taps, c] that read it.
 
-    The last entry must be zero (it fills up pixels that fewer windows read). Result [n, h, w, c].
+    A further entry of zeros fills up pixels that fewer windows read; it is added here if it is missing.
+    Result [n, h, w, c].
     """
     table = window.targets(taps_first=taps_first)
     n, channels = entries.shape[0], entries.shape[2]
+    if int(table.max()) == entries.shape[1]:
+        entries = ops.pad(b, entries, ((0, 0), (0, 1), (0, 0)))
     picked = ops.gather(b, entries, table.ravel(), 1)
     parts = ops.reshape(b, picked, (n, *table.shape, channels))
     return ops.reshape(
@@ -70,7 +54,7 @@ def pool_slabs(b: GraphBuilder, x: Value, window: Window) -> list[Value]:
     """One [n, outputs, c] value per tap of the window; padding counts as the lowest number."""
     n, channels = x.shape[0], x.shape[3]
     table = window.sources().T.ravel()
-    picked = ops.gather(b, flat_image(b, pad_image(b, x, window, LOWEST)), table, 1)
+    picked = ops.gather(b, flat_image(b, ops.pad_image(b, x, window, LOWEST)), table, 1)
     size = (n, window.outputs, channels)
     return [ops.slice_of(b, picked, (0, tap * window.outputs, 0), size) for tap in range(window.taps)]
 

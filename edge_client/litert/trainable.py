@@ -10,6 +10,7 @@ from edge_client.litert.network import Network, all_weights, find_logits
 from edge_client.litert.optimizers import Optimizer
 from edge_client.litert.reader import read_model
 from edge_client.litert.rebatch import rebatch
+from edge_client.litert.reorder import pool_first
 from edge_client.litert.signatures import SignatureBuilder
 from edge_client.litert.writer import write_model
 from edge_client.protocol.manifest import FRAC_BITS_DEFAULT, Loss, Manifest, TensorSpec
@@ -32,7 +33,7 @@ class TrainingOptions:
 
 def make_trainable(model: bytes, options: TrainingOptions) -> bytes:
     """The training graph of an inference model; raises `ModelError` with the way out."""
-    graph = rebatch(read_model(model), options.batch)
+    graph = pool_first(rebatch(read_model(model), options.batch))
     network = all_weights(graph, find_logits(graph, ACTIVATION_OF_LOSS.get(options.loss, "")))
     manifest = _manifest(network, options)
     builder = SignatureBuilder(network, options.loss, options.optimizer)

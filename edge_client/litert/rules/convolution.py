@@ -8,7 +8,7 @@ from edge_client.litert import ops
 from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.geometry import Axis, Window
 from edge_client.litert.ir import ModelError, Op
-from edge_client.litert.patches import add_patches, pad_image, read_patches, spread
+from edge_client.litert.patches import add_patches, read_patches, spread
 from edge_client.litert.rules.step import Gradients, Lowered, Step, given
 
 
@@ -137,24 +137,16 @@ def _depthwise_input(b: GraphBuilder, x: Value, kernel: Value) -> Value:
     return ops.gather(b, x, table, 3)
 
 
-def lower_depthwise(b: GraphBuilder, op: Op, inputs: tuple[Value | None, ...]) -> Lowered:
-    """The runtime's own kernel on the padded, repeated input, which is kept."""
-    x, kernel = _image(given(inputs, 0), op.kind), _image(given(inputs, 1), op.kind)
-    window = _conv_window(op, x, kernel)
-    padded = pad_image(b, _depthwise_input(b, x, kernel), window)
-    product = ops.convolve_depthwise(b, padded, kernel, window)
-    return Lowered(ops.finish(b, product, _bias(inputs, 2), op.activation), (padded,))
-
-
 def depthwise(step: Step, grad: Value) -> Gradients:
     """Both gradients are depthwise convolutions again: of grad with the kernel turned round, of x with grad."""
-    b, x, kernel, padded = step.builder, step.input(0), step.input(1), step.saved[0]
+    b, x, kernel = step.builder, _image(step.input(0), step.op.kind), _image(step.input(1), step.op.kind)
     window = _conv_window(step.op, x, kernel)
-    dx = _depthwise_dx(b, (x, kernel), grad, window) if step.needed[0] else None
-    dkernel = (
-        ops.reshape(b, _depthwise_dkernel(b, padded, grad, window), kernel.shape) if step.needed[1] else None
-    )
-    dbias = None
+    dx = dkernel = dbias = None
+    if step.needed[0]:
+        dx = _depthwise_dx(b, (x, kernel), grad, window)
+    if step.needed[1]:
+        padded = ops.pad_image(b, _depthwise_input(b, x, kernel), window)
+        dkernel = _depthwise_dkernel(b, padded, grad, window)
     if len(step.inputs) > 2 and step.needed[2]:
         dbias = ops.reduce_sum(b, grad, (0, 1, 2))
     return (dx, dkernel, dbias)[: len(step.inputs)]
@@ -167,7 +159,7 @@ def _depthwise_dx(b: GraphBuilder, pair: tuple[Value, Value], grad: Value, windo
     spreaded = spread(b, grad, window)
     rows, columns = spreaded.shape[1:3]
     back = Window(_turned_axis(window.rows, rows), _turned_axis(window.columns, columns))
-    dx = ops.convolve_depthwise(b, pad_image(b, spreaded, back), turned, back)
+    dx = ops.convolve_depthwise(b, spreaded, turned, back)
     multiplier = kernel.shape[3] // x.shape[3]
     if multiplier == 1:
         return dx

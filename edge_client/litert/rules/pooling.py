@@ -31,7 +31,7 @@ def max_pool(step: Step, grad: Value) -> Gradients:
         taken.append(ops.sub(b, left, passed))
         left = passed
     entries = ops.concatenate(b, [*taken, left], 1)
-    return (add_patches(b, _with_zero(b, entries), window, taps_first=True),)
+    return (add_patches(b, entries, window, taps_first=True),)
 
 
 def average_pool(step: Step, grad: Value) -> Gradients:
