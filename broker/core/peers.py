@@ -18,7 +18,7 @@ from broker.core.ledger import Clock, Ledger, Tip
 from edge_client.protocol.body import BODY_BYTES_MAX, Body, decode_block
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError
-from edge_client.protocol.fetch import Fetched, Fetcher
+from edge_client.protocol.fetch import PUSHES_MAX, Fetched, Fetcher
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.messages import Ask
@@ -57,7 +57,7 @@ class Peers:
         self._clock = clock
         self._pending: dict[bytes, Pending] = {}
         self._to_store: list[StoreUpdateBody] = []
-        self.fetcher = Fetcher(next_nonce)
+        self.fetcher = Fetcher(next_nonce, PUSHES_MAX)
         self.catch_up = CatchUp(ledger, next_nonce)
 
     def check_block(self, request: CheckBlock) -> None:

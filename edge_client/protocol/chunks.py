@@ -118,6 +118,9 @@ class Assembly:
         self._hashes = hashes
         self._pieces: dict[int, bytes] = {}
 
+    def __contains__(self, index: int) -> bool:
+        return index in self._pieces
+
     def add(self, index: int, piece: bytes) -> None:
         """Take one piece; raises `ProtocolError` when it is not the one announced."""
         if not 0 <= index < self.count:

@@ -1,8 +1,10 @@
-"""Fetching objects by their root from whoever has them, a window of chunks at a time (PROTOCOL §Objects).
+"""Fetching objects by their root from whoever has them, a window of chunks at a time [OBJ-5] [ASK-3].
 
 Used by devices and by validators alike. Pure bookkeeping: the owner publishes the asks it returns and feeds
-it the pieces that come. Pieces of all sources go into one copy; should that copy turn out not to be the
-object, it is fetched again from one source at a time, so that a source that lies spoils only its own copy.
+it the pieces that come. Pieces of all sources go into one copy. A copy that does not get ready, or turns out
+not to be the object, is thrown away; from then on a copy is made of one source's pieces, and a source whose
+copy came to nothing waits until the others had their turn. So whoever lies, however fast, delays a fetch and
+does not stop it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ RETRY_MAX_MS = 30_000
 ACTIVE_MAX = 8
 ATTEMPTS = 256
 COPY_ATTEMPTS = 4
-UNSOLICITED_MAX = 64
+SUSPECTS_MAX = 16
+PUSHES_MAX = 64
+PUSHED_CHUNKS_MAX = 64
 
 Accept = Callable[[bytes], bool]
 """Whether the bytes are the object asked for."""
@@ -38,6 +42,7 @@ class _Want:
     copy: Assembly | None = None
     one_source: bool = False
     source: str | None = None
+    suspects: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +57,21 @@ class Fetched:
 class Fetcher:
     """Wanted objects, at most `ACTIVE_MAX` of them under way; the rest wait in order."""
 
-    def __init__(self, next_nonce: Callable[[], int]) -> None:
+    def __init__(self, next_nonce: Callable[[], int], pushes_max: int = 0) -> None:
+        """`pushes_max` objects that nobody asked for are kept; a device, short of memory, keeps none."""
         self._next_nonce = next_nonce
+        self._pushes_max = pushes_max
         self._wants: dict[bytes, _Want] = {}
-        self._unsolicited: dict[tuple[str, bytes], Assembly] = {}
+        self._pushed: dict[tuple[str, bytes], Assembly] = {}
 
     def __contains__(self, root: bytes) -> bool:
         return root in self._wants
 
     def want(self, kind: ObjectKind, root: bytes, size_bytes_max: int, accept: Accept) -> Fetched | None:
         """Ask for an object from now on; at once its bytes if they were pushed here before."""
-        for key, copy in list(self._unsolicited.items()):
+        for key, copy in list(self._pushed.items()):
             if key[1] == root and copy.complete:
-                del self._unsolicited[key]
+                del self._pushed[key]
                 if accept(copy.data()):
                     return Fetched(kind, root, copy.data())
         if root not in self._wants:
@@ -84,7 +91,7 @@ class Fetcher:
             if want.ask_at_ms:
                 want.attempt = (want.attempt + 1) % ATTEMPTS
                 if want.one_source or want.attempt % COPY_ATTEMPTS == 0:
-                    want.copy = want.source = None
+                    _start_again(want)
             asks.append(self._ask(want, now_ms))
         return asks
 
@@ -108,14 +115,16 @@ class Fetcher:
         if want is None:
             self._push(source, root, index, piece)
             return None, []
-        if want.source not in (None, source):
+        if source in want.suspects or (want.one_source and want.source not in (None, source)):
             return None, []
         copy = self._copy(want, source, piece.count)
+        is_new = index not in copy
         copy.add(index, piece.data)
         want.window.discard(index)
         if copy.complete:
             return self._finish(want, source, copy), []
-        want.ask_at_ms = now_ms + RETRY_MS
+        if is_new:
+            want.ask_at_ms = now_ms + RETRY_MS
         return None, [] if want.window else [self._ask(want, now_ms)]
 
     def _copy(self, want: _Want, source: str, count: int) -> Assembly:
@@ -124,7 +133,7 @@ class Fetcher:
                 raise ProtocolError(Reason.OVERSIZE, f"object of {count} chunks")
             want.copy = Assembly(count)
             want.window = set(range(min(WINDOW_CHUNKS, count)))
-            want.source = source if want.one_source else None
+            want.source = source
         elif want.copy.count != count:
             raise ProtocolError(Reason.MALFORMED, f"object of {count} chunks, not {want.copy.count}")
         return want.copy
@@ -134,17 +143,32 @@ class Fetcher:
         if want.accept(data):
             del self._wants[want.root]
             return Fetched(want.kind, want.root, data)
-        want.copy = want.source = None
-        want.one_source, want.ask_at_ms = True, 1
+        want.source = source if want.one_source else None
+        _start_again(want)
+        want.attempt, want.ask_at_ms = (want.attempt + 1) % ATTEMPTS, 0
         raise ProtocolError(Reason.WRONG_HASH, f"{want.kind.name} from {source}")
 
     def _push(self, source: str, root: bytes, index: int, piece: Piece) -> None:
         """Keep what a validator sends before anybody asked (a leader's block), within a bound."""
-        copy = self._unsolicited.get((source, root))
+        if not self._pushes_max:
+            return
+        copy = self._pushed.get((source, root))
         if copy is None:
-            if piece.count > UNSOLICITED_MAX:
+            if piece.count > PUSHED_CHUNKS_MAX:
                 raise ProtocolError(Reason.OVERSIZE, f"unasked object of {piece.count} chunks")
-            if len(self._unsolicited) >= UNSOLICITED_MAX:
-                del self._unsolicited[next(iter(self._unsolicited))]
-            copy = self._unsolicited[source, root] = Assembly(piece.count)
+            if len(self._pushed) >= self._pushes_max:
+                del self._pushed[next(iter(self._pushed))]
+            copy = self._pushed[source, root] = Assembly(piece.count)
         copy.add(index, piece.data)
+
+
+def _start_again(want: _Want) -> None:
+    """Throw the copy away and suspect whoever began it. Without a copy nobody else answered: forgive the one
+    suspected longest, so that in the end everybody has a turn alone."""
+    if want.copy is None or len(want.suspects) >= SUSPECTS_MAX:
+        del want.suspects[:1]
+    if want.copy is not None:
+        want.one_source = True
+        if want.source is not None:
+            want.suspects.append(want.source)
+    want.copy = want.source = None
