@@ -17,6 +17,7 @@ from edge_client.protocol.state import ChainState
 from edge_client.protocol.update import UpdateBody, update_root
 
 UPLOADS_MAX = 2048
+UPLOADS_BYTES_MAX = 256 << 20
 UPLOADS_PER_DEVICE_MAX = 2
 QUIET_MS = 1000
 QUIET_MAX_MS = 60_000
@@ -72,8 +73,13 @@ class Ingest:
         own = [root for root, upload in self.uploads.items() if upload.device == device]
         if len(own) >= UPLOADS_PER_DEVICE_MAX:
             del self.uploads[own[0]]
-        elif len(self.uploads) >= UPLOADS_MAX:
+        elif len(self.uploads) >= self._uploads_max():
             del self.uploads[next(iter(self.uploads))]
+
+    def _uploads_max(self) -> int:
+        """Open uploads are in memory, and all bodies of a chain have the same size."""
+        body_bytes = self.rules.genesis.manifest.parameter_count
+        return min(UPLOADS_MAX, max(UPLOADS_PER_DEVICE_MAX, UPLOADS_BYTES_MAX // body_bytes))
 
     def chunk(self, device: str, root: bytes, index: int, data: bytes, now_ms: int) -> Complete | None:
         """Take a chunk; raises `ProtocolError`. Chunks of unknown uploads are dropped silently: their offer

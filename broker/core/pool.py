@@ -29,6 +29,8 @@ class Pool:
         self._rules = rules
         self._updates: dict[bytes, UpdateHead] = {}
         self._records: dict[bytes, Waiting] = {}
+        self.changes_count = 0
+        """Grows with every change; what was computed from the pool stays true while it does not."""
 
     def __contains__(self, update_root: bytes) -> bool:
         return update_root in self._updates
@@ -44,6 +46,7 @@ class Pool:
         """Take a head whose body is on disk; raises `ProtocolError` when the pool is full."""
         if len(self._updates) >= UPDATES_MAX:
             raise ProtocolError(Reason.RATE, "update pool is full")
+        self.changes_count += 1
         self._updates[head.update_root] = head
 
     def add_record(self, record: Register | ParamsChange, state: ChainState, now_ms: int) -> bool:
@@ -54,6 +57,7 @@ class Pool:
         if len(self._records) >= RECORDS_MAX:
             raise ProtocolError(Reason.RATE, "record pool is full")
         self._check(record, state)
+        self.changes_count += 1
         self._records[key] = Waiting(record, now_ms)
         return True
 
@@ -66,6 +70,7 @@ class Pool:
     def settle(self, state: ChainState) -> list[tuple[UpdateHead, Reason]]:
         """Drop what can no longer go into any block on `state`; returns the updates dropped and why."""
         dropped = []
+        self.changes_count += 1
         for root, head in list(self._updates.items()):
             try:
                 check_update(self._rules, state, head)

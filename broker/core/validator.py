@@ -97,6 +97,7 @@ class Validator:
         self._building: on.BuildBlock | None = None
         self._is_due = self._is_started = False
         self._next_due_ms: int | None = None
+        self._looked_at: tuple[int, int, int] | None = None
         self._effects: list[ValidatorEffect] = []
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
@@ -315,8 +316,13 @@ class Validator:
             self._effects.append(Publish(topic, Piece(len(chunks), data).encode()))
 
     def _look_whether_due(self, now_ms: int) -> None:
-        state = self._ledger.head.state
-        is_due = self._pool.is_due(state, self._clock.chain_time_s(now_ms), now_ms)
+        state, time_s = self._ledger.head.state, self._clock.chain_time_s(now_ms)
+        looked_at = (self._ledger.head.height, self._pool.changes_count, time_s)
+        is_time = self._next_due_ms is not None and now_ms >= self._next_due_ms
+        if looked_at == self._looked_at and not is_time:
+            return
+        self._looked_at = looked_at
+        is_due = self._pool.is_due(state, time_s, now_ms)
         if is_due and not self._is_due:
             self._is_due = True
             self._effects.append(Note("due", {"round": state.learning.round}))

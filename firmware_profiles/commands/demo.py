@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-
 MQTT_CHOICES = ("auto", "embedded", "mosquitto")
 
 
