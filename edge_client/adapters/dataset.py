@@ -52,7 +52,7 @@ def _samples(x: np.ndarray, manifest: Manifest, path: Path) -> np.ndarray:
         x = x.astype(np.float32)
     if x.dtype not in (np.uint8, np.float32):
         raise DatasetError(f"'x' in {path} is {x.dtype}; the model takes uint8 or float32")
-    if x.shape[1:] != manifest.input_dims:
+    if x.ndim == 0 or x.shape[1:] != manifest.input_dims:
         wanted = manifest.input_dims
         raise DatasetError(f"samples in {path} have shape {x.shape[1:]}, the model takes {wanted}")
     if not 1 <= len(x) <= SAMPLES_MAX:
@@ -63,8 +63,8 @@ def _samples(x: np.ndarray, manifest: Manifest, path: Path) -> np.ndarray:
 
 
 def _labels(y: np.ndarray, count: int, manifest: Manifest, path: Path) -> np.ndarray:
-    if len(y) != count:
-        raise DatasetError(f"{path} holds {count} samples and {len(y)} labels")
+    if y.shape[:1] != (count,):
+        raise DatasetError(f"{path} holds {count} samples, but labels of shape {y.shape}")
     if manifest.loss != Loss.SOFTMAX_CROSS_ENTROPY:
         if y.shape != (count, manifest.outputs):
             raise DatasetError(f"labels in {path} have shape {y.shape}, not {(count, manifest.outputs)}")

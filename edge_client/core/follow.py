@@ -43,6 +43,11 @@ class Follower:
         left = Unsubscribe((self._topics.chain_head(old),))
         return [left, subscribe, Note("follow", {"validator": new, "instead_of": old})]
 
+    def link_up(self, now_ms: int) -> None:
+        """The retained head of the followed validator should come at once."""
+        if self.followed is not None:
+            self.due_ms = now_ms + self._timing.head_ms
+
     def heard(self, head: TrustedHead, round_s: int, t0_s: int, now_ms: int) -> None:
         """A head that is not older than ours came; the next one is due when its round must be over."""
         self._silence_ms = self._timing.head_ms

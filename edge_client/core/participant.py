@@ -64,7 +64,7 @@ class Participant:
     def link_up(self, now_ms: int) -> None:
         """Ask where the chain stands and offer what is pending."""
         self._linked = True
-        self.sync.link_up()
+        self.sync.link_up(now_ms)
         self.outbox.link_up(now_ms)
         self.membership.claim(self.outbox.roots)
 

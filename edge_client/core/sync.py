@@ -34,6 +34,7 @@ class Sync:
         self._light = LightClient(rules, tip, head, identity.checkpoint)
         self._follower = Follower(identity.topics, tuple(order), identity.timing)
         self._asking: Asking | None = None
+        self._asked_first = 0
         self._fresh = False
 
     @property
@@ -46,9 +47,10 @@ class Sync:
         """Whether the head is the latest that anybody told us about since the link came up."""
         return self._fresh and not self._light.behind
 
-    def link_up(self) -> None:
+    def link_up(self, now_ms: int) -> None:
         """Much may have happened since we last heard anything."""
         self._fresh = False
+        self._follower.link_up(now_ms)
 
     def told(self, height: int, now_ms: int) -> None:
         """A validator says how high the chain is: a higher head is looked for, and verified as ever."""
@@ -87,7 +89,9 @@ class Sync:
         if self._asking is None:
             timing = self._identity.timing
             self._asking = Asking(question, self._draws.nonce(), self._validators, timing)
-        elif self._asking.question != question:
+            self._asked_first = question.first
+        elif self._asked_first != question.first:
+            self._asked_first = question.first
             return [self._identity.ask(self._asking.progressed(question, now_ms))]
         ask = self._asking.ask(now_ms)
         return [] if ask is None else [self._identity.ask(ask)]
