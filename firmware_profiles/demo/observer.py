@@ -68,7 +68,7 @@ class Observer:
         effects: list[SharedEffect | ModelHere] = []
         if isinstance(event, LinkUp):
             self._linked = True
-            self._sync.link_up()
+            self._sync.link_up(now_ms)
             effects.append(Subscribe(self._identity.topics.device_filters(self._identity.device)))
         elif isinstance(event, Received):
             try:
