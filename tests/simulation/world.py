@@ -48,6 +48,7 @@ class Node:
         self.is_up = True
         self.key = b""
         self.stuck_count = 0
+        self.due_ms = machine.deadline()
         self._effects = {
             Publish: self.transport.publish,
             Subscribe: lambda one: self.transport.subscribe(one.filters),
@@ -64,6 +65,7 @@ class Node:
             return
         for effect in self.machine.handle(event, self.world.now_ms):
             self._effects[type(effect)](effect)
+        self.due_ms = self.machine.deadline()
 
     def kill(self) -> None:
         """The process is gone; what it stored stays."""
@@ -128,7 +130,7 @@ class World:
         for _ in range(STEPS_MAX):
             if until():
                 return True
-            due = [self.server.due_ms(), *(node.machine.deadline() for node in self.nodes)]
+            due = [self.server.due_ms(), *(node.due_ms for node in self.nodes)]
             next_ms = min((at for at in due if at is not None), default=end_ms + 1)
             if next_ms > end_ms:
                 self.now_ms = end_ms
@@ -140,11 +142,9 @@ class World:
 
     def _wake(self) -> None:
         for node in list(self.nodes):
-            deadline = node.machine.deadline()
-            if deadline is not None and deadline <= self.now_ms:
+            if node.due_ms is not None and node.due_ms <= self.now_ms:
                 node.post(Woke())
-                deadline = node.machine.deadline()
-                if deadline is not None and deadline <= self.now_ms:
+                if node.due_ms is not None and node.due_ms <= self.now_ms:
                     node.stuck_count += 1
                     if node.stuck_count > 1000:
                         raise AssertionError(f"{node.name} keeps a deadline in the past")

@@ -1,0 +1,356 @@
+"""Exhaustive search over the real machine: three honest validators, one that signs everything, every order.
+
+The network is any subset of what was ever signed, so all that a search state holds is what each honest validator
+knows. A validator's next state depends on its own state and on which certificates can be formed, not on whose
+votes are in them. So the reachable states of *one* machine are found by running `Simplex.handle` and numbered,
+and the search walks triples of numbers, sorted because the three are alike.
+
+Left out, because no vote depends on it: which quorum signed, ballots of others, snapshots, waiting times.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TypeAlias
+
+from broker.core.consensus import events as on
+from broker.core.consensus.ballots import Ballots
+from broker.core.consensus.log_entries import Entry
+from broker.core.consensus.simplex import Simplex
+from broker.core.verified import VerifyOnce
+from edge_client.protocol.header import Header
+from edge_client.protocol.machine import LinkUp, Woke
+from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.votes import Certificate, Subject, Vote, finalize, notarize, nullify
+from tests.simulation.consensus_node import Disk
+from tests.simulation.consensus_parts import CHAIN_ID, EPOCH, Committee, hash_of
+
+ME, OTHERS, BYZANTINE = 0, (1, 2), 3
+LONG_MS = 1_000_000
+
+
+class LedByByzantine(ValidatorSet):
+    """Four validators whose every slot the Byzantine one leads: any justified block may be proposed."""
+
+    __slots__ = ()
+
+    def leader(self, seed: bytes, slot: int) -> int:
+        """Always the same."""
+        return BYZANTINE
+
+
+@dataclass(frozen=True)
+class Block:
+    """A proposal the Byzantine leader may make, and the subjects whose certificates it needs for that."""
+
+    header: Header
+    justification: tuple[Certificate, ...]
+    needs: frozenset[Subject]
+    ancestors: frozenset[bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How much is searched: slots, proposals a slot on each possible parent, and whether validators crash."""
+
+    slots: int
+    proposals: int
+    crashes: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found; `trace` leads to the violation, one changed validator a line."""
+
+    states: int
+    edges: int
+    local_states: int
+    violation: str = ""
+    trace: tuple[str, ...] = ()
+
+
+class FramedError(Exception):
+    """An honest validator signed a pair that convicts it."""
+
+
+class Universe:
+    """All blocks and certificates of a case, with a bit for each subject."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.committee = Committee(4)
+        self.validators = LedByByzantine(self.committee.validators.keys)
+        self.blocks = [block for slot in range(1, case.slots + 1) for block in self._blocks_of(slot)]
+        self.subjects = [
+            *(notarize(one.header, hash_of(one.header)) for one in self.blocks),
+            *(finalize(one.header, hash_of(one.header)) for one in self.blocks),
+            *(nullify(EPOCH, slot) for slot in range(1, case.slots + 1)),
+        ]
+        self.bits = {subject: 1 << at for at, subject in enumerate(self.subjects)}
+        self.conflicts = [
+            (one, other, self.bits[_final(one)] | self.bits[_final(other)])
+            for one, other in combinations(self.blocks, 2)
+            if hash_of(one.header) not in other.ancestors
+        ]
+
+    def _blocks_of(self, slot: int) -> Iterator[Block]:
+        """Blocks on genesis and on every block of earlier slots, once the slots between are nullified."""
+        earlier = getattr(self, "_made", [])
+        self._made: list[Block] = list(earlier)
+        for parent in [None, *earlier]:
+            skipped = range(parent.header.slot + 1 if parent else 1, slot)
+            subjects = [notarize(parent.header, hash_of(parent.header))] if parent else []
+            subjects += [nullify(EPOCH, one) for one in skipped]
+            just = tuple(self.certificate(one, (*OTHERS, BYZANTINE)) for one in subjects)
+            above = parent.ancestors | {hash_of(parent.header)} if parent else frozenset[bytes]()
+            for label in range(self.case.proposals):
+                made = self.committee.header(slot, parent.header if parent else None, just, b"%d" % label)
+                block = Block(replace(made, proposer=BYZANTINE), just, frozenset(subjects), above)
+                self._made.append(block)
+                yield block
+
+    def certificate(self, subject: Subject, signers: tuple[int, ...]) -> Certificate:
+        """A genuine certificate."""
+        return self.committee.certificate(subject, signers[-self.validators.quorum :])
+
+    def mask(self, subjects: frozenset[Subject]) -> int:
+        """Their bits."""
+        return sum(self.bits[one] for one in subjects)
+
+
+def _final(block: Block) -> Subject:
+    return finalize(block.header, hash_of(block.header))
+
+
+@dataclass(frozen=True)
+class Local:
+    """One validator: its machine, its log, and every vote it ever signed, remembered or not."""
+
+    machine: Simplex
+    log: tuple[Entry, ...]
+    signed: frozenset[Subject]
+
+
+Key: TypeAlias = tuple[object, ...]
+Action: TypeAlias = tuple[str, int]
+
+
+class Automaton:
+    """The reachable states of one real machine, numbered as they are met."""
+
+    def __init__(self, universe: Universe) -> None:
+        self.universe = universe
+        self.verify = VerifyOnce(universe.committee.verify)
+        self.locals: list[Local] = []
+        self._ids: dict[Key, int] = {}
+        self.masks: list[int] = []
+        self._moves: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._steps: dict[tuple[int, Action], tuple[int, ...]] = {}
+        self._needs: list[tuple[int, Action]] = [
+            *((universe.mask(block.needs), ("offer", at)) for at, block in enumerate(universe.blocks)),
+            *((universe.bits[subject], ("certify", at)) for at, subject in enumerate(universe.subjects)),
+            (0, ("expire", 0)),
+            (0, ("fetch", 0)),
+        ]
+        self.start = self._number(Local(self._machine(()), (), frozenset()))
+
+    def moves(self, local: int, available: int) -> tuple[int, ...]:
+        """Where validator state `local` can go when the certificates in `available` can be formed."""
+        known = self._moves.get((local, available))
+        if known is None:
+            enabled = [action for need, action in self._needs if not need & ~available]
+            reached = {after for action in enabled for after in self._step(local, action)} - {local}
+            known = self._moves[local, available] = tuple(sorted(reached))
+        return known
+
+    def _step(self, at: int, action: Action) -> tuple[int, ...]:
+        known = self._steps.get((at, action))
+        if known is None:
+            known = self._steps[at, action] = tuple(self._after(self.locals[at], action))
+        return known
+
+    def _after(self, local: Local, action: Action) -> Iterator[int]:
+        """The state after an action; with crashes also those where it died after each of its persists."""
+        machine = clone(local.machine)
+        entries, signed = [], set(local.signed)
+        for event in self._events(local, machine, action):
+            for effect in machine.handle(event, machine._now_ms):
+                if isinstance(effect, on.Persist):
+                    entries.append(effect.entry)
+                    signed |= _own(effect.entry)
+        log = (*local.log, *entries)
+        yield self._number(Local(machine, log, frozenset(signed)))
+        if self.universe.case.crashes:
+            for kept in range(len(entries) + 1):
+                survived = (*local.log, *entries[:kept])
+                votes = local.signed.union(*[_own(entry) for entry in entries[:kept]])
+                yield self._number(Local(self._machine(survived), survived, frozenset(votes)))
+
+    def _events(self, local: Local, machine: Simplex, action: Action) -> Iterator[on.Event]:
+        kind, at = action
+        if kind == "offer":
+            block = self.universe.blocks[at]
+            yield on.ProposalReceived(BYZANTINE, self.universe.committee.proposal(block.header))
+            if hash_of(block.header) in machine._checking:
+                yield on.BlockChecked(block.header, block.justification)
+        elif kind == "certify":
+            subject = self.universe.subjects[at]
+            voted = subject in local.signed
+            signers = (ME, OTHERS[0], BYZANTINE) if voted else (*OTHERS, BYZANTINE)
+            yield on.CertificateReceived(BYZANTINE, self.universe.certificate(subject, signers))
+        elif kind == "expire" and machine.slot <= self.universe.case.slots:
+            yield on.RoundDue(True)
+            machine._now_ms += LONG_MS
+            yield Woke()
+        elif kind == "fetch":
+            for block in self.universe.blocks:
+                if hash_of(block.header) in machine._fetching:
+                    yield on.BlockChecked(block.header, block.justification)
+
+    def _machine(self, log: tuple[Entry, ...]) -> Simplex:
+        """A machine (re)started from its log; a mutant without a log is a disk that forgets."""
+        disk = Disk()
+        for entry in log:
+            disk.append(entry)
+        setup = replace(self.universe.committee.setup(ME), validators=self.universe.validators)
+        genesis = on.FinalBlock.genesis(CHAIN_ID)
+        sign = self.universe.committee.signs[ME]
+        machine = Simplex(setup, sign, self.verify, genesis, disk.entries())
+        machine.handle(LinkUp("server"), LONG_MS)
+        return machine
+
+    def _number(self, local: Local) -> int:
+        key = state_key(local)
+        known = self._ids.get(key)
+        if known is None:
+            _check_framing(local.signed)
+            known = self._ids[key] = len(self.locals)
+            self.locals.append(local)
+            self.masks.append(self.universe.mask(local.signed))
+        return known
+
+
+def _own(entry: Entry) -> set[Subject]:
+    return {entry.subject} if isinstance(entry, Vote) and entry.signer == ME else set()
+
+
+def _check_framing(signed: frozenset[Subject]) -> None:
+    ballots = Ballots()
+    for subject in sorted(signed, key=lambda one: (one.slot, one.kind, one.hash)):
+        vote = Vote(subject.kind, subject.epoch, subject.slot, subject.height, subject.hash, ME, b"")
+        rival = ballots.rival(vote)
+        if rival:
+            raise FramedError(f"{describe(rival.subject)} and {describe(subject)}")
+        ballots.hold(vote, checked=True)
+
+
+def state_key(local: Local) -> Key:
+    """Everything about a machine that its later votes can depend on."""
+    machine = local.machine
+    known = machine._known
+    return (
+        local.signed,
+        frozenset(one.subject for one in known.pool.all()),
+        known.tree.head.hash,
+        frozenset(known.tree._blocks),
+        frozenset((slot, held.hash) for slot, held in known.witness.proposals.items()),
+        frozenset(vote.subject for vote in known.witness.ballots.cast_by(ME, 0)),
+        frozenset(machine._checking),
+        frozenset(machine._fetching),
+        frozenset(machine._unfit),
+        machine._halted,
+    )
+
+
+def clone(machine: Simplex) -> Simplex:
+    """An independent copy: containers are copied, what they hold is immutable."""
+    other = copy(machine)
+    other._timer, other._pacer = copy(machine._timer), copy(machine._pacer)
+    for name in ("_unfit", "_checking", "_fetching", "_behind", "_faults"):
+        setattr(other, name, copy(getattr(machine, name)))
+    known = other._known = copy(machine._known)
+    known.effects, known._seen = list(known.effects), dict(known._seen)
+    known.pool, known.tree, known.witness = copy(known.pool), copy(known.tree), copy(known.witness)
+    known.pool._slots = {slot: dict(held) for slot, held in known.pool._slots.items()}
+    known.tree._blocks = dict(known.tree._blocks)
+    witness = known.witness
+    witness.proposals, witness._accused = dict(witness.proposals), set(witness._accused)
+    witness.ballots = copy(witness.ballots)
+    witness.ballots._slots = {slot: dict(held) for slot, held in witness.ballots._slots.items()}
+    return other
+
+
+State: TypeAlias = tuple[int, int, int]
+
+
+class Search:
+    """Breadth first over what three honest validators know."""
+
+    def __init__(self, case: Case) -> None:
+        self.universe = Universe(case)
+        self.automaton = Automaton(self.universe)
+        self._needed = self.universe.validators.quorum - 1
+        self._parents: dict[State, State | None] = {}
+        self._edges = 0
+
+    def run(self) -> Report:
+        """Search everything, or up to the first violation."""
+        first = (self.automaton.start,) * 3
+        self._parents[first] = None
+        queue = deque([first])
+        while queue:
+            state = queue.popleft()
+            available = self._available(state)
+            for one, other, both in self.universe.conflicts:
+                if available & both == both:
+                    return self._report(f"{describe(_final(one))} and {describe(_final(other))}", state)
+            try:
+                queue.extend(self._unseen(state, available))
+            except FramedError as framed:
+                return self._report(f"an honest validator signs {framed}", state)
+        return self._report("", first)
+
+    def _available(self, state: State) -> int:
+        """Subjects that can be certified: by the Byzantine validator and enough honest ones."""
+        a, b, c = (self.automaton.masks[one] for one in state)
+        return [~0, a | b | c, a & b | a & c | b & c, a & b & c][self._needed]
+
+    def _unseen(self, state: State, available: int) -> Iterator[State]:
+        for place, local in enumerate(state):
+            if place and state[place - 1] == local:
+                continue
+            for after in self.automaton.moves(local, available):
+                self._edges += 1
+                a, b, c = sorted((*state[:place], after, *state[place + 1 :]))
+                if (a, b, c) not in self._parents:
+                    self._parents[a, b, c] = state
+                    yield a, b, c
+
+    def _report(self, violation: str, last: State) -> Report:
+        path: list[State] = []
+        at: State | None = last if violation else None
+        while at is not None:
+            path.append(at)
+            at = self._parents[at]
+        lines = (" | ".join(map(self._describe, state)) for state in reversed(path))
+        sizes = len(self._parents), self._edges, len(self.automaton.locals)
+        return Report(*sizes, violation, tuple(lines))
+
+    def _describe(self, local: int) -> str:
+        held = self.automaton.locals[local]
+        votes = sorted(held.signed, key=lambda one: (one.slot, one.kind))
+        return f"slot {held.machine.slot}: {' '.join(map(describe, votes)) or '-'}"
+
+
+def describe(subject: Subject) -> str:
+    """Such as F(2,a1b2)."""
+    return f"{'NZF'[subject.kind - 1]}({subject.slot},{subject.hash.hex()[:4]})"
+
+
+def search(case: Case) -> Report:
+    """Search one case."""
+    return Search(case).run()
