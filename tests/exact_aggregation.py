@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import floor
 
 
@@ -19,7 +20,7 @@ class Contribution:
     exponents: tuple[int, ...]
     tensors: tuple[tuple[int, ...], ...]
 
-    @property
+    @cached_property
     def norm_q30(self) -> int:
         """Largest integer whose square is not above the squared norm times 4^30."""
         squared = sum(
