@@ -1,9 +1,11 @@
 """Exhaustive search over the real machine: three honest validators, one that signs everything, every order.
 
-The network is any subset of what was ever signed, so all that a search state holds is what each honest validator
+The network is any subset of what was ever signed, so all that a search state holds is what each honest one
 knows. A validator's next state depends on its own state and on which certificates can be formed, not on whose
-votes are in them. So the reachable states of *one* machine are found by running `Simplex.handle` and numbered,
-and the search walks triples of numbers, sorted because the three are alike.
+votes are in them. So all states of *one* machine are found first, by running `Simplex.handle` on every event
+in every state (`Automaton`); states that no continuation tells apart are merged (`Quotient`, strong
+bisimulation: same votes signed, and every event leads to merged states again); and the search walks triples of
+what is left, sorted because the three are alike.
 
 Left out, because no vote depends on it: which quorum signed, ballots of others, snapshots, waiting times.
 """
@@ -11,9 +13,10 @@ Left out, because no vote depends on it: which quorum signed, ballots of others,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from typing import TypeAlias
 
@@ -25,7 +28,7 @@ from broker.core.verified import VerifyOnce
 from edge_client.protocol.header import Header
 from edge_client.protocol.machine import LinkUp, Woke
 from edge_client.protocol.validators import ValidatorSet
-from edge_client.protocol.votes import Certificate, Subject, Vote, finalize, notarize, nullify
+from edge_client.protocol.votes import Certificate, Proposal, Subject, Vote, finalize, notarize, nullify
 from tests.simulation.consensus_node import Disk
 from tests.simulation.consensus_parts import CHAIN_ID, EPOCH, Committee, hash_of
 
@@ -68,13 +71,10 @@ class Report:
 
     states: int
     edges: int
-    local_states: int
+    machine_states: int
+    merged_states: int
     violation: str = ""
     trace: tuple[str, ...] = ()
-
-
-class FramedError(Exception):
-    """An honest validator signed a pair that convicts it."""
 
 
 class Universe:
@@ -113,9 +113,15 @@ class Universe:
                 self._made.append(block)
                 yield block
 
+    @cache  # noqa: B019 - lives as long as the search
     def certificate(self, subject: Subject, signers: tuple[int, ...]) -> Certificate:
         """A genuine certificate."""
         return self.committee.certificate(subject, signers[-self.validators.quorum :])
+
+    @cache  # noqa: B019 - the same
+    def proposal(self, block: Block) -> Proposal:
+        """The Byzantine leader's proposal of a block."""
+        return self.committee.proposal(block.header)
 
     def mask(self, subjects: frozenset[Subject]) -> int:
         """Their bits."""
@@ -140,38 +146,24 @@ Action: TypeAlias = tuple[str, int]
 
 
 class Automaton:
-    """The reachable states of one real machine, numbered as they are met."""
+    """All states that one real machine can get into when anything may be certified at any time."""
 
     def __init__(self, universe: Universe) -> None:
         self.universe = universe
         self.verify = VerifyOnce(universe.committee.verify)
-        self.locals: list[Local] = []
-        self._ids: dict[Key, int] = {}
-        self.masks: list[int] = []
-        self._moves: dict[tuple[int, int], tuple[int, ...]] = {}
-        self._steps: dict[tuple[int, Action], tuple[int, ...]] = {}
-        self._needs: list[tuple[int, Action]] = [
+        self.actions: list[tuple[int, Action]] = [
             *((universe.mask(block.needs), ("offer", at)) for at, block in enumerate(universe.blocks)),
             *((universe.bits[subject], ("certify", at)) for at, subject in enumerate(universe.subjects)),
             (0, ("expire", 0)),
             (0, ("fetch", 0)),
         ]
-        self.start = self._number(Local(self._machine(()), (), frozenset()))
-
-    def moves(self, local: int, available: int) -> tuple[int, ...]:
-        """Where validator state `local` can go when the certificates in `available` can be formed."""
-        known = self._moves.get((local, available))
-        if known is None:
-            enabled = [action for need, action in self._needs if not need & ~available]
-            reached = {after for action in enabled for after in self._step(local, action)} - {local}
-            known = self._moves[local, available] = tuple(sorted(reached))
-        return known
-
-    def _step(self, at: int, action: Action) -> tuple[int, ...]:
-        known = self._steps.get((at, action))
-        if known is None:
-            known = self._steps[at, action] = tuple(self._after(self.locals[at], action))
-        return known
+        self.locals: list[Local] = []
+        self._ids: dict[Key, int] = {}
+        self._number(Local(self._machine(()), (), frozenset()))
+        self.steps: list[tuple[tuple[int, ...], ...]] = []
+        while len(self.steps) < len(self.locals):
+            local = self.locals[len(self.steps)]
+            self.steps.append(tuple(tuple(self._after(local, action)) for _, action in self.actions))
 
     def _after(self, local: Local, action: Action) -> Iterator[int]:
         """The state after an action; with crashes also those where it died after each of its persists."""
@@ -194,7 +186,7 @@ class Automaton:
         kind, at = action
         if kind == "offer":
             block = self.universe.blocks[at]
-            yield on.ProposalReceived(BYZANTINE, self.universe.committee.proposal(block.header))
+            yield on.ProposalReceived(BYZANTINE, self.universe.proposal(block))
             if hash_of(block.header) in machine._checking:
                 yield on.BlockChecked(block.header, block.justification)
         elif kind == "certify":
@@ -224,13 +216,9 @@ class Automaton:
         return machine
 
     def _number(self, local: Local) -> int:
-        key = state_key(local)
-        known = self._ids.get(key)
-        if known is None:
-            _check_framing(local.signed)
-            known = self._ids[key] = len(self.locals)
+        known = self._ids.setdefault(state_key(local), len(self.locals))
+        if known == len(self.locals):
             self.locals.append(local)
-            self.masks.append(self.universe.mask(local.signed))
         return known
 
 
@@ -238,14 +226,59 @@ def _own(entry: Entry) -> set[Subject]:
     return {entry.subject} if isinstance(entry, Vote) and entry.signer == ME else set()
 
 
-def _check_framing(signed: frozenset[Subject]) -> None:
+def convicted(signed: frozenset[Subject]) -> str:
+    """A pair among the votes of one validator that would convict it, if there is one."""
     ballots = Ballots()
     for subject in sorted(signed, key=lambda one: (one.slot, one.kind, one.hash)):
         vote = Vote(subject.kind, subject.epoch, subject.slot, subject.height, subject.hash, ME, b"")
         rival = ballots.rival(vote)
         if rival:
-            raise FramedError(f"{describe(rival.subject)} and {describe(subject)}")
+            return f"{describe(rival.subject)} and {describe(subject)}"
         ballots.hold(vote, checked=True)
+    return ""
+
+
+class Quotient:
+    """An automaton with its bisimilar states merged; state 0 is the start."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        universe = automaton.universe
+        self._needs = [need for need, _ in automaton.actions]
+        colours = _numbered([local.signed for local in automaton.locals])
+        while True:
+            finer = _numbered(
+                [
+                    (colour, *(frozenset(colours[one] for one in after) for after in steps))
+                    for colour, steps in zip(colours, automaton.steps, strict=True)
+                ]
+            )
+            if max(finer) == max(colours):
+                break
+            colours = finer
+        first = {colour: at for at, colour in reversed(list(enumerate(colours)))}
+        self.members = [automaton.locals[first[colour]] for colour in range(len(first))]
+        self.masks = [universe.mask(local.signed) for local in self.members]
+        self.convicted = [convicted(local.signed) for local in self.members]
+        self._steps = [
+            tuple(tuple({colours[one] for one in after}) for after in automaton.steps[first[colour]])
+            for colour in range(len(first))
+        ]
+        self._moves: dict[tuple[int, int], tuple[int, ...]] = {}
+
+    def moves(self, local: int, available: int) -> tuple[int, ...]:
+        """Where a validator in state `local` can go when the certificates in `available` can be formed."""
+        known = self._moves.get((local, available))
+        if known is None:
+            pairs = zip(self._needs, self._steps[local], strict=True)
+            reached = {one for need, after in pairs if not need & ~available for one in after}
+            known = self._moves[local, available] = tuple(sorted(reached - {local}))
+        return known
+
+
+def _numbered(things: Sequence[Hashable]) -> list[int]:
+    """Equal things get equal numbers, in order of appearance."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(one, len(numbers)) for one in things]
 
 
 def state_key(local: Local) -> Key:
@@ -292,56 +325,59 @@ class Search:
 
     def __init__(self, case: Case) -> None:
         self.universe = Universe(case)
-        self.automaton = Automaton(self.universe)
+        automaton = Automaton(self.universe)
+        self.automaton_states = len(automaton.locals)
+        self.quotient = Quotient(automaton)
         self._needed = self.universe.validators.quorum - 1
-        self._parents: dict[State, State | None] = {}
+        self._parents: dict[State, State | None] = {(0, 0, 0): None}
         self._edges = 0
 
     def run(self) -> Report:
         """Search everything, or up to the first violation."""
-        first = (self.automaton.start,) * 3
-        self._parents[first] = None
-        queue = deque([first])
+        queue = deque(self._parents)
         while queue:
             state = queue.popleft()
             available = self._available(state)
-            for one, other, both in self.universe.conflicts:
-                if available & both == both:
-                    return self._report(f"{describe(_final(one))} and {describe(_final(other))}", state)
-            try:
-                queue.extend(self._unseen(state, available))
-            except FramedError as framed:
-                return self._report(f"an honest validator signs {framed}", state)
-        return self._report("", first)
+            violation = self._violation(state, available)
+            if violation:
+                return self._report(violation, state)
+            queue.extend(self._unseen(state, available))
+        return self._report("", None)
+
+    def _violation(self, state: State, available: int) -> str:
+        for one, other, both in self.universe.conflicts:
+            if available & both == both:
+                return f"{describe(_final(one))} and {describe(_final(other))} can both be certified"
+        framed = next((self.quotient.convicted[one] for one in state if self.quotient.convicted[one]), "")
+        return f"an honest validator signed {framed}" if framed else ""
 
     def _available(self, state: State) -> int:
         """Subjects that can be certified: by the Byzantine validator and enough honest ones."""
-        a, b, c = (self.automaton.masks[one] for one in state)
+        a, b, c = (self.quotient.masks[one] for one in state)
         return [~0, a | b | c, a & b | a & c | b & c, a & b & c][self._needed]
 
     def _unseen(self, state: State, available: int) -> Iterator[State]:
         for place, local in enumerate(state):
             if place and state[place - 1] == local:
                 continue
-            for after in self.automaton.moves(local, available):
+            for after in self.quotient.moves(local, available):
                 self._edges += 1
                 a, b, c = sorted((*state[:place], after, *state[place + 1 :]))
                 if (a, b, c) not in self._parents:
                     self._parents[a, b, c] = state
                     yield a, b, c
 
-    def _report(self, violation: str, last: State) -> Report:
+    def _report(self, violation: str, last: State | None) -> Report:
         path: list[State] = []
-        at: State | None = last if violation else None
-        while at is not None:
-            path.append(at)
-            at = self._parents[at]
+        while last is not None:
+            path.append(last)
+            last = self._parents[last]
         lines = (" | ".join(map(self._describe, state)) for state in reversed(path))
-        sizes = len(self._parents), self._edges, len(self.automaton.locals)
-        return Report(*sizes, violation, tuple(lines))
+        counts = len(self._parents), self._edges, self.automaton_states, len(self.quotient.members)
+        return Report(*counts, violation, tuple(lines))
 
     def _describe(self, local: int) -> str:
-        held = self.automaton.locals[local]
+        held = self.quotient.members[local]
         votes = sorted(held.signed, key=lambda one: (one.slot, one.kind))
         return f"slot {held.machine.slot}: {' '.join(map(describe, votes)) or '-'}"
 

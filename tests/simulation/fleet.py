@@ -1,4 +1,4 @@
-"""Real agents on the virtual network of `world`: their disk is a dictionary, their trainer draws codes from a seed."""
+"""Real agents on the virtual network of `world`: their disk is a dictionary, their trainer a seed."""
 
 from __future__ import annotations
 

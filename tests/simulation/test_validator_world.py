@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,8 @@ class Device:
         return [one for one in self.heard if isinstance(one, Receipt)]
 
 
-def view(world: World, validator: Validator, devices: list[Device]) -> SimpleNamespace:
+def view(world: World, validator: Validator, devices: list[Device]) -> Any:
+    """What `make_update` wants to know of a chain, taken from a running validator."""
     signers = {node_id(d.signer.public_key): d.signer for d in devices}
     state = validator.head.state
 

@@ -26,6 +26,7 @@ from edge_client.runtime.transport import Will
 from tests.builders import GRAPH_BYTES, make_model
 
 STEPS_MAX = 200_000
+STUCK_MAX = 1000
 
 
 class Node:
@@ -66,6 +67,10 @@ class Node:
         for effect in self.machine.handle(event, self.world.now_ms):
             self._effects[type(effect)](effect)
         self.due_ms = self.machine.deadline()
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether the machine wants to be woken."""
+        return self.due_ms is not None and self.due_ms <= now_ms
 
     def kill(self) -> None:
         """The process is gone; what it stored stays."""
@@ -115,7 +120,11 @@ class World:
         identity = Identity.of(rules, self.signers[index])
         setup = ValidatorSetup(identity, Clock(self.genesis.t0_s), Timing(), f"start {self.starts}".encode())
         validator = Validator(setup, store, store.load())
-        executors = {**store.executors(), Evidence: self.evidence.append, Diverged: _raise}
+        executors: dict[type[Any], Any] = {
+            **store.executors(),
+            Evidence: self.evidence.append,
+            Diverged: _raise,
+        }
         node = Node(self, identity.name, validator, executors)
         node.key = identity.signer.public_key
         return self.add_node(node)
@@ -142,14 +151,11 @@ class World:
 
     def _wake(self) -> None:
         for node in list(self.nodes):
-            if node.due_ms is not None and node.due_ms <= self.now_ms:
-                node.post(Woke())
-                if node.due_ms is not None and node.due_ms <= self.now_ms:
-                    node.stuck_count += 1
-                    if node.stuck_count > 1000:
-                        raise AssertionError(f"{node.name} keeps a deadline in the past")
-                else:
-                    node.stuck_count = 0
+            if not node.is_due(self.now_ms):
+                continue
+            node.post(Woke())
+            node.stuck_count = node.stuck_count + 1 if node.is_due(self.now_ms) else 0
+            assert node.stuck_count < STUCK_MAX, f"{node.name} keeps a deadline in the past"
 
 
 def _raise(effect: Diverged) -> None:
