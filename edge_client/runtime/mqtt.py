@@ -161,15 +161,17 @@ class MqttTransport:
                     return
             if link.happened:  # sending made something happen
                 continue
-            wait_ms = quarter_ms if drained_by_ms is None else min(quarter_ms, drained_by_ms - now_ms)
+            wait_ms = quarter_ms if session.accepted else min(quarter_ms, limits.connect_timeout_ms)
+            if drained_by_ms is not None:
+                wait_ms = min(wait_ms, drained_by_ms - now_ms)
             poller.modify(link.fileno(), select.POLLIN | (select.POLLOUT if link.wants_write() else 0))
             self._handle(poller.poll(wait_ms), link)
             now_ms = _monotonic_ms()
             if now_ms - pinged_ms >= quarter_ms:
                 pinged_ms = now_ms
                 link.keep_alive()
-                if session.overdue(now_ms):
-                    link.give_up("no answer in time")
+            if session.overdue(now_ms):
+                link.give_up("no answer in time")
 
     def _handle(self, ready: list[tuple[int, int]], link: PahoLink) -> None:
         for descriptor, events in ready:

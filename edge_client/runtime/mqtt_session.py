@@ -19,6 +19,9 @@ from edge_client.runtime.transport import Deliver, Traffic
 PACKET_OVERHEAD_BYTES = 16
 """Most that a PUBLISH adds to topic and payload: fixed header 5, topic length 2, message id 2, properties."""
 
+HELD_MAX = 1024
+"""Messages that may come before our subscriptions are answered; honest servers answer first."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +86,7 @@ class MqttSession:
     def overdue(self, now_ms: int) -> bool:
         """Whether the server owes an answer for too long."""
         if not self.accepted:
-            return now_ms - self._opened_ms > self._limits.connect_timeout_ms
+            return now_ms - self._opened_ms >= self._limits.connect_timeout_ms
         return now_ms - self._oldest_ms(now_ms) > self._limits.answer_timeout_ms
 
     def take_in(self) -> None:
@@ -135,6 +138,8 @@ class MqttSession:
     def _receive(self, message: Received) -> None:
         if not self.up:
             self._held.append(message)
+            if len(self._held) > HELD_MAX:
+                self._link.give_up("messages instead of an answer to our subscriptions")
             return
         self._outgoing.traffic.down_messages += 1
         self._outgoing.traffic.down_bytes += len(message.payload)

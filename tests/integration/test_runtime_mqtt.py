@@ -20,12 +20,14 @@ from broker.mqtt_server.process import MqttServerProcess, free_port
 from edge_client.protocol.machine import Acknowledged, LinkLost, LinkUp, Publish, Received
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddress
+from edge_client.runtime.mqtt_session import HELD_MAX
 from edge_client.runtime.tls import TlsError, TlsOptions, client_context
 from tests.fault_proxy import FaultProxy
 from tests.transport_rigs import ACCESS, DEVICE, FAST, TOPICS, VALIDATOR, Client
 
 ASK = TOPICS.up_ask(DEVICE)
 CONNACK_V311 = bytes([0x20, 2, 0, 0])
+V311_ONLY = bytes([0x20, 2, 0, 1])
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_the_next_server_takes_over(server: MqttServerProcess, connect: Callable
 def test_a_server_that_talks_nonsense_is_left(
     answer: bytes, server: MqttServerProcess, connect: Callable[..., Client], fake: Callable[..., FakeServer]
 ) -> None:
-    limits = replace(FAST, keepalive_s=1, connect_timeout_ms=200)
+    limits = replace(FAST, connect_timeout_ms=200)
     client = connect(fake(answer, answer).address, server.address, limits=limits)
     assert client.seen == [LinkUp(str(server.address))]
 
@@ -129,13 +131,49 @@ def test_a_server_that_talks_nonsense_is_left(
 def test_a_malformed_packet_costs_the_connection_and_nothing_else(
     packet: bytes, server: MqttServerProcess, connect: Callable[..., Client], fake: Callable[..., FakeServer]
 ) -> None:
-    refusal = bytes([0x20, 2, 0, 1])
-    client = connect(fake(refusal, CONNACK_V311 + packet).address, server.address)
+    client = connect(fake(V311_ONLY, CONNACK_V311 + packet).address, server.address)
     if client.seen != [LinkUp(str(server.address))]:  # unless the packet came before the link was up
         client.wait(LinkLost)
         assert client.wait(LinkUp) == LinkUp(str(server.address))
     client.transport.publish(Publish(ASK, b"alive", token=1))
     client.wait(Acknowledged)
+
+
+def test_messages_that_come_before_the_subscription_is_answered_follow_link_up(
+    fake: Callable[..., FakeServer],
+) -> None:
+    publish, suback = bytes([0x30, 4, 0, 1]) + b"tx", bytes([0x90, 3, 0, 1, 1])
+    server = fake(V311_ONLY, CONNACK_V311 + publish + suback)
+    client = Client(MqttTransport(MqttOptions((server.address,), DEVICE, limits=FAST)), None)
+    client.transport.subscribe(("t",))
+    client.start()
+    assert client.seen == [LinkUp(str(server.address))]
+    assert client.wait(Received) == Received("t", b"x")
+    client.transport.stop()
+
+
+def test_a_flood_instead_of_an_answer_costs_the_connection(
+    server: MqttServerProcess, fake: Callable[..., FakeServer]
+) -> None:
+    publish = bytes([0x30, 4, 0, 1]) + b"tx"
+    flood = fake(V311_ONLY, CONNACK_V311 + publish * (HELD_MAX + 1))
+    options = MqttOptions((flood.address, server.address), DEVICE, limits=FAST)
+    client = Client(MqttTransport(options), None)
+    client.transport.subscribe(("t",))
+    client.start()
+    assert client.seen == [LinkUp(str(server.address))]
+    client.transport.stop()
+
+
+def test_no_publish_before_the_subscription_is_answered(
+    connect: Callable[..., Client], fake: Callable[..., FakeServer]
+) -> None:
+    limits = replace(FAST, keepalive_s=1, answer_timeout_ms=300)
+    client = connect(fake(V311_ONLY, CONNACK_V311).address, limits=limits)
+    client.transport.subscribe(("t",))
+    client.transport.publish(Publish("t", b"a question"))
+    client.wait(LinkLost)
+    assert client.transport.traffic.up_messages == 0
 
 
 def test_a_half_open_link_is_noticed(server: MqttServerProcess, connect: Callable[..., Client]) -> None:
@@ -152,9 +190,8 @@ def test_a_half_open_link_is_noticed(server: MqttServerProcess, connect: Callabl
 def test_a_lost_answer_does_not_close_the_window_for_ever(
     connect: Callable[..., Client], fake: Callable[..., FakeServer], server: MqttServerProcess
 ) -> None:
-    refusal = bytes([0x20, 2, 0, 1])
     limits = replace(FAST, keepalive_s=1, answer_timeout_ms=300)
-    client = connect(fake(refusal, CONNACK_V311).address, server.address, limits=limits)
+    client = connect(fake(V311_ONLY, CONNACK_V311).address, server.address, limits=limits)
     client.transport.publish(Publish(ASK, b"never answered"))
     assert client.wait(LinkLost) == LinkLost("no answer in time")
     client.wait(LinkUp)
