@@ -83,9 +83,7 @@ def find_binary() -> str | None:
     return shutil.which(BINARY) or shutil.which(BINARY, path=_SEARCH_ALSO)
 
 
-def local_server(
-    folder: Path, access: AccessList, binary: str, port: int | None = None
-) -> MqttServerProcess:
+def local_server(folder: Path, access: AccessList, binary: str, port: int | None = None) -> MqttServerProcess:
     """A server for this machine only, on a free port, without TLS; writes its two files to `folder`."""
     address = ServerAddress(LOOPBACK, port or free_port())
     config_file, acl_file = folder / "mosquitto.conf", folder / "mosquitto.acl"
