@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.ir import DType, Graph, ModelError, Op
-from edge_client.litert.network import Network
+from edge_client.litert.network import Network, needed_ops
 from edge_client.litert.rules import LOWERINGS, RULES
 from edge_client.litert.rules.step import Step
 
@@ -48,7 +48,7 @@ def emit_forward(
     values = {network.graph.inputs[0]: x, **dict(zip(network.weights, weights, strict=True))}
     variable = set(network.weights)
     emitted: list[Emitted] = []
-    for op in _needed(network.graph, target):
+    for op in needed_ops(network.graph, target):
         for index in op.inputs:
             if index >= 0 and index not in values:
                 values[index] = b.tensor(tensors[index])
@@ -76,16 +76,6 @@ def _emit(
     moved = tuple(-1 if value is None else value.index for value in inputs)
     b.append(replace(op, inputs=moved, outputs=tuple(value.index for value in outputs)))
     return Emitted(op, inputs, outputs)
-
-
-def _needed(graph: Graph, target: int) -> list[Op]:
-    """The ops `target` depends on, in order."""
-    wanted, found = {target}, []
-    for op in reversed(graph.ops):
-        if wanted.intersection(op.outputs):
-            wanted.update(op.inputs)
-            found.append(op)
-    return found[::-1]
 
 
 def _step(b: GraphBuilder, graph: Graph, item: Emitted, trained: frozenset[int]) -> Step:

@@ -13,7 +13,6 @@ from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.geometry import Window
 from edge_client.litert.ir import Activation, Array, DType, Options, Padding
 
-
 DELEGATE_RANK_MAX = 6
 # Below this size a copy costs less than leaving and re-entering the delegate.
 RENAMED_VALUES_MIN = 1 << 15

@@ -7,14 +7,17 @@ The batch is taken to be the first axis, followed through TRANSPOSE; the tool ch
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
 from edge_client.litert.builder import VALUES_MAX
 from edge_client.litert.fold import fold
 from edge_client.litert.ir import NUMPY_DTYPES, Array, DType, Graph, ModelError, Op, Options, Tensor
+from edge_client.litert.shapes import output_shape
 
-_MASK_OF_FIRST_AXIS = 1
+_FIRST_AXIS = 1
+SMALL_VALUES_MAX = 1 << 10
 
 
 def rebatch(graph: Graph, batch: int) -> Graph:
@@ -75,7 +78,7 @@ class _Rebatch:
         array = fold(op, [self._tensors[index] for index in op.inputs])
         if array is None:
             return False
-        array = np.ascontiguousarray(array, NUMPY_DTYPES[output.dtype])
+        array = np.array(array, NUMPY_DTYPES[output.dtype])
         self._tensors[op.outputs[0]] = replace(output, shape=tuple(array.shape), data=array.tobytes())
         return True
 
@@ -84,27 +87,77 @@ class _Rebatch:
         if not self._varying.intersection(op.inputs):
             return op
         self._varying.update(op.outputs)
-        if op.kind == "TRANSPOSE":
-            order = self._tensors[op.inputs[1]].array().tolist()
-            shape = self._tensors[op.inputs[0]].shape
-            self._set_shape(op.outputs[0], tuple(shape[axis] for axis in order))
-            return op
-        for index in op.outputs:
-            self._scale(index)
-        output = self._tensors[op.outputs[0]]
-        if op.kind == "RESHAPE":
-            sizes = self._constant(output.name + "/shape", np.array(output.shape, np.int32))
-            return replace(op, inputs=(op.inputs[0], sizes), options=Options("ReshapeOptions"))
-        if op.kind == "SLICE":
-            size = self._tensors[op.inputs[2]].array().copy()
-            size[0] = output.shape[0]
-            return replace(op, inputs=(*op.inputs[:2], self._constant(output.name + "/size", size)))
-        if op.kind == "STRIDED_SLICE":
-            masks = {mask: op.option(mask) | _MASK_OF_FIRST_AXIS for mask in ("beginMask", "endMask")}
-            return replace(op, options=Options("StridedSliceOptions", {**op.options.values, **masks}))
+        op = self._with_batch(op)
+        given = [self._tensors[index] for index in op.inputs if index >= 0]
+        constants = [tensor.array() if _is_small_integer(tensor) else None for tensor in given]
+        shape = output_shape(op, [tensor.shape for tensor in given], constants)
+        if shape is not None and len(op.outputs) == 1:
+            self._set_shape(op.outputs[0], shape)
+        elif op.kind not in self._KNOWN:
+            for index in op.outputs:
+                self._scale(index)
         return op
+
+    _KNOWN = ("RESHAPE", "SLICE")
+
+    def _with_batch(self, op: Op) -> Op:
+        """The op with the batch in the constants that name it."""
+        if op.kind == "RESHAPE":
+            return self._reshape(op)
+        if op.kind == "SLICE":
+            return self._slice(op)
+        if op.kind == "STRIDED_SLICE" and not op.option("shrinkAxisMask") & _FIRST_AXIS:
+            masks = {mask: op.option(mask) | _FIRST_AXIS for mask in ("beginMask", "endMask")}
+            return replace(op, options=Options("StridedSliceOptions", {**op.options.values, **masks}))
+        if op.kind == "TRANSPOSE_CONV" and self._tensors[op.inputs[0]].data is not None:
+            sizes = self._tensors[op.inputs[0]].array().copy()
+            sizes[0] = self._tensors[op.inputs[2]].shape[0]
+            return replace(op, inputs=(self._constant("transpose_conv/shape", sizes), *op.inputs[1:]))
+        return op
+
+    def _reshape(self, op: Op) -> Op:
+        """One free (-1) or leading dimension takes up the batch."""
+        x, output = self._tensors[op.inputs[0]], self._tensors[op.outputs[0]]
+        if len(op.inputs) > 1 and self._tensors[op.inputs[1]].data is not None:
+            wanted = [int(size) for size in self._tensors[op.inputs[1]].array().ravel()]
+        else:
+            wanted = [int(size) for size in op.options.values.get("newShape", output.shape)]
+        free = wanted.index(-1) if -1 in wanted else 0
+        if wanted and prod(wanted) != x.size:
+            others = prod(size for axis, size in enumerate(wanted) if axis != free)
+            wanted[free] = x.size // others if others > 0 else 0
+        shape = tuple(wanted)
+        if prod(shape) != x.size or min(shape, default=0) < 0:
+            raise ModelError(f"RESHAPE of '{x.name}', {x.shape}, to {shape} does not keep its values")
+        self._set_shape(op.outputs[0], shape)
+        sizes = self._constant(output.name + "/shape", np.array(shape, np.int32))
+        return replace(op, inputs=(op.inputs[0], sizes), options=Options("ReshapeOptions"))
+
+    def _slice(self, op: Op) -> Op:
+        """Everything along the first axis, which is the batch."""
+        x, output = self._tensors[op.inputs[0]], self._tensors[op.outputs[0]]
+        begin, size = (self._tensors[index].array() for index in op.inputs[1:])
+        if len(begin) != len(x.shape) or len(size) != len(begin) or begin[0] != 0:
+            raise ModelError(f"SLICE computing '{output.name}' does not take the whole batch")
+        parts = np.where(size < 0, np.array(x.shape) - begin, size)
+        parts[0] = x.shape[0]
+        if (begin < 0).any() or (parts < 0).any() or (begin + parts > x.shape).any():
+            raise ModelError(f"SLICE computing '{output.name}' reads outside of {x.shape}")
+        self._set_shape(op.outputs[0], tuple(parts.tolist()))
+        return replace(
+            op, inputs=(*op.inputs[:2], self._constant(output.name + "/size", parts.astype(size.dtype)))
+        )
 
     def _constant(self, name: str, array: Array) -> int:
         dtype = DType.INT64 if array.dtype == np.int64 else DType.INT32
         self._tensors.append(Tensor(name, tuple(array.shape), dtype, array.tobytes()))
         return len(self._tensors) - 1
+
+
+def _is_small_integer(tensor: Tensor) -> bool:
+    """Whether a constant can be an axis, a padding or a shape."""
+    return (
+        tensor.data is not None
+        and tensor.dtype in (DType.INT32, DType.INT64)
+        and tensor.size <= SMALL_VALUES_MAX
+    )

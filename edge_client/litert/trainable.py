@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_client.litert.ir import DType, ModelError
+from edge_client.litert.head import NewHead, with_float_input, with_new_head
+from edge_client.litert.ir import ModelError
 from edge_client.litert.metadata import MANIFEST_KEY
-from edge_client.litert.network import Network, all_weights, find_logits
+from edge_client.litert.network import Network, Scope, choose, find_logits
 from edge_client.litert.optimizers import Optimizer
 from edge_client.litert.reader import read_model
 from edge_client.litert.rebatch import rebatch
 from edge_client.litert.reorder import pool_first
 from edge_client.litert.signatures import SignatureBuilder
+from edge_client.litert.untie import untie
 from edge_client.litert.writer import write_model
+from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.manifest import FRAC_BITS_DEFAULT, Loss, Manifest, TensorSpec
 
 NAME_CHARS_MAX = 200
@@ -26,6 +29,8 @@ class TrainingOptions:
     batch: int = 10
     loss: Loss = Loss.SOFTMAX_CROSS_ENTROPY
     optimizer: Optimizer = Optimizer.SGD
+    scope: Scope = Scope()
+    new_head: NewHead | None = None
     frac_bits: int = FRAC_BITS_DEFAULT
     input_scale_num: int = 1
     input_scale_den: int = 1
@@ -33,8 +38,21 @@ class TrainingOptions:
 
 def make_trainable(model: bytes, options: TrainingOptions) -> bytes:
     """The training graph of an inference model; raises `ModelError` with the way out."""
-    graph = pool_first(rebatch(read_model(model), options.batch))
-    network = all_weights(graph, find_logits(graph, ACTIVATION_OF_LOSS.get(options.loss, "")))
+    return build(prepare(model, options), options)
+
+
+def prepare(model: bytes, options: TrainingOptions) -> Network:
+    """The network that would be trained, without building its graphs."""
+    activation = ACTIVATION_OF_LOSS.get(options.loss, "")
+    graph = with_float_input(read_model(model))
+    if options.new_head is not None:
+        graph = with_new_head(graph, options.new_head, activation)
+    graph = pool_first(untie(rebatch(graph, options.batch)))
+    return choose(graph, find_logits(graph, activation), options.scope)
+
+
+def build(network: Network, options: TrainingOptions) -> bytes:
+    """The file of a prepared network."""
     manifest = _manifest(network, options)
     builder = SignatureBuilder(network, options.loss, options.optimizer)
     return write_model(
@@ -44,21 +62,23 @@ def make_trainable(model: bytes, options: TrainingOptions) -> bytes:
 
 def _manifest(network: Network, options: TrainingOptions) -> Manifest:
     source = network.graph
-    given = source.tensors[source.inputs[0]]
-    if given.dtype != DType.FLOAT32:
-        raise ModelError(f"input '{given.name}' is {given.dtype.name}, not float32")
     shapes = [source.tensors[index].shape for index in network.weights]
     tensors = tuple(TensorSpec(*pair) for pair in zip(_names(network), shapes, strict=True))
-    return Manifest(
+    manifest = Manifest(
         loss=options.loss,
         batch=options.batch,
         outputs=network.outputs,
-        input_dims=given.shape[1:],
+        input_dims=network.input_dims,
         tensors=tensors,
         frac_bits=options.frac_bits,
         input_scale_num=options.input_scale_num,
         input_scale_den=options.input_scale_den,
     )
+    try:
+        manifest.encode()
+    except DecodeError as error:
+        raise ModelError(f"the model does not fit the protocol: {error.detail}") from error
+    return manifest
 
 
 def _names(network: Network) -> list[str]:
