@@ -10,7 +10,7 @@ from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddr
 from edge_client.runtime.send_queue import QueueLimits
 from edge_client.runtime.tls import TlsOptions
 
-WINDOW_MESSAGES = 64
+WINDOW_MESSAGES = 32
 QUEUE_MESSAGES_MAX = 16_384
 QUEUE_BYTES_MAX = 64 << 20
 _TIMING = Timing()
@@ -27,7 +27,7 @@ class ValidatorSection:
 
 @dataclass(frozen=True, slots=True)
 class MqttSection:
-    """The MQTT servers, in order of preference, and how to trust them."""
+    """The MQTT servers; a validator is on all of them at once, so that devices may sit on any."""
 
     servers: tuple[str, ...]
     ca_file: Path | None = None
@@ -44,13 +44,13 @@ class MqttSection:
         """Parsed; raises `ServerUrlError`."""
         return tuple(parse_server(url) for url in self.servers)
 
-    def options(self, client_id: str) -> MqttOptions:
-        """For the transport; a validator's window is wide because its peers are near."""
+    def options(self, client_id: str) -> list[MqttOptions]:
+        """One for each server; a validator's window is wide because its peers are near."""
         limits = MqttLimits(
             queue=QueueLimits(QUEUE_MESSAGES_MAX, QUEUE_BYTES_MAX), window_messages=WINDOW_MESSAGES
         )
         tls = TlsOptions(ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
-        return MqttOptions(self.addresses(), client_id, tls=tls, limits=limits)
+        return [MqttOptions((one,), client_id, tls=tls, limits=limits) for one in self.addresses()]
 
 
 @dataclass(frozen=True, slots=True)

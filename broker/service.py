@@ -23,6 +23,7 @@ from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.fan import FanTransport
 from edge_client.runtime.files import replace
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.logs import EventLog, line
@@ -103,7 +104,7 @@ def _run(
         identity, Clock(files.genesis.t0_s), config.timing.timing(), os.urandom(NONCE_SEED_BYTES)
     )
     validator = Validator(setup, store, store.load())
-    transport = MqttTransport(config.mqtt.options(identity.name))
+    transport = FanTransport([MqttTransport(one) for one in config.mqtt.options(identity.name)])
 
     def note(one: Note) -> None:
         log.note(one)
