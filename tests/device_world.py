@@ -133,6 +133,10 @@ class Disk:
         )
 
 
+class PowerCut(Exception):  # noqa: N818
+    """The process died between two effects."""
+
+
 class DeviceWorld:
     """One agent, its disk, and validators that answer from `chain`."""
 
@@ -151,6 +155,7 @@ class DeviceWorld:
         self.orders: list[TrainingOrder] = []
         self.filters: set[str] = set()
         self.registered: list[Register] = []
+        self.effects_until_crash: int | None = None
 
     def make_agent(self, seed: bytes = b"s" * 32) -> Agent:
         """An agent that finds what the disk holds."""
@@ -158,8 +163,15 @@ class DeviceWorld:
 
     def restart(self) -> None:
         """kill -9 and start again: only the disk survives."""
+        self.effects_until_crash = None
+        self.asks, self.chunks = [], []
         self.agent = self.make_agent(b"t" * 32)
         self.filters.clear()
+
+    @property
+    def account(self) -> int | None:
+        """The number of the device's account, as validators see it."""
+        return self.chain.state.accounts.index_of(self.signer.public_key)
 
     def phase(self) -> Phase:
         """What the agent is about."""
@@ -171,6 +183,10 @@ class DeviceWorld:
         """Hand one event over and execute what comes back."""
         effects = self.agent.handle(event, self.now_ms)
         for effect in effects:
+            if self.effects_until_crash is not None:
+                if not self.effects_until_crash:
+                    raise PowerCut
+                self.effects_until_crash -= 1
             self._execute(effect)
         self.effects += effects
         return effects
@@ -241,8 +257,7 @@ class DeviceWorld:
         elif isinstance(question, GetHeaders):
             self.say(chain.header_run(question.first, min(question.last, question.first + 99)), validator)
         elif isinstance(question, Claim):
-            account = chain.state.accounts.index_of(self.signer.public_key)
-            self.say(chain.claimed(account, question.update_roots), validator)
+            self.say(chain.claimed(self.account, question.update_roots), validator)
         elif isinstance(question, GetChunks):
             self._answer_chunks(question, validator)
 

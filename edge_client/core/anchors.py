@@ -49,6 +49,10 @@ class Anchors:
         """The account if the proof holds as of `height`."""
         return proof.account if proof.root() == self._account_roots.get(height) else None
 
+    def covers(self, height: int) -> bool:
+        """Whether inclusions at this height can be checked."""
+        return height in self._body_roots
+
     def includes(self, inclusion: Inclusion, head: UpdateHead) -> bool:
         """Whether the update stands in the block the validator named."""
         root = self._body_roots.get(inclusion.height)

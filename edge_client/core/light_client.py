@@ -73,7 +73,9 @@ class LightClient:
     def offer(self, block: LightBlock, now_ms: int) -> Progress:
         """Take a light block from a peer."""
         header_hash = block.header.hash(self._rules.chain_id)
-        if header_hash == self.head.hash or block == self._target:
+        if header_hash == self.head.hash:
+            return Known()
+        if block == self._target and block.header.height > self.tip.height + 1:
             return Known()
         if header_hash == self.tip.hash:
             return self._reach(block, header_hash, now_ms)

@@ -37,7 +37,7 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Acknowledged, Note
-from edge_client.protocol.messages import Claimed, MissingChunks, Receipt, decode_say
+from edge_client.protocol.messages import Claimed, Inclusion, MissingChunks, Receipt, decode_say
 
 Effects: TypeAlias = list[AgentEffect]
 
@@ -142,29 +142,35 @@ class Participant:
 
     def _claimed(self, claimed: Claimed, now_ms: int) -> Effects:
         """Our account and the fate of our updates, as far as this validator shows them."""
-        head = self.head
+        head, checkable = self.head, self._anchors.knows(claimed.height)
+        proven = {one.update_root: one for one in claimed.inclusions if self._proves(one)}
+        if checkable and claimed.account is not None:
+            self._check_account(claimed.account, claimed.height)
+        # Everything is checked; from here on only our own state changes.
         self.sync.told(claimed.height, now_ms)
-        effects: Effects = []
-        for inclusion in claimed.inclusions:
-            update = self.outbox.update(inclusion.update_root)
-            if update is not None and self._anchors.includes(inclusion, update.head):
-                settled = self.outbox.settle_included(
-                    inclusion.update_root, inclusion.height, head.learning.round
-                )
-                effects.append(settled)
-        if not self._anchors.knows(claimed.height):
-            return effects
-        if claimed.account is not None:
-            effects += self._account(claimed.account, claimed.height)
+        effects: Effects = [
+            self.outbox.settle_included(root, one.height, head.learning.round) for root, one in proven.items()
+        ]
+        if checkable and claimed.account is not None:
+            news = self.membership.proven(claimed.account, claimed.height)
+            effects += [SaveAccount(claimed.height, claimed.account)] if news else []
         if claimed.height == head.height:
             effects += self._decide(claimed, head)
         return effects
 
-    def _account(self, proof: AccountProof, height: int) -> Effects:
+    def _proves(self, inclusion: Inclusion) -> bool:
+        """Whether a pending update is shown to stand in a block; raises `ProtocolError` for a false proof."""
+        update = self.outbox.update(inclusion.update_root)
+        if update is None or not self._anchors.covers(inclusion.height):
+            return False
+        if not self._anchors.includes(inclusion, update.head):
+            raise ProtocolError(Reason.WRONG_HASH, f"proof of inclusion at height {inclusion.height}")
+        return True
+
+    def _check_account(self, proof: AccountProof, height: int) -> None:
         account = self._anchors.account(height, proof)
         if account is None or account.public_key != self._identity.signer.public_key:
             raise ProtocolError(Reason.WRONG_HASH, f"account proof as of height {height}")
-        return [SaveAccount(height, proof)] if self.membership.proven(proof, height) else []
 
     def _decide(self, claimed: Claimed, head: TrustedHead) -> Effects:
         """What an answer of today leaves no doubt about; anything else is asked of the next validator."""

@@ -93,6 +93,7 @@ class Sync:
         elif self._asked_first != question.first:
             self._asked_first = question.first
             return [self._identity.ask(self._asking.progressed(question, now_ms))]
+        self._asking.question = question
         ask = self._asking.ask(now_ms)
         return [] if ask is None else [self._identity.ask(ask)]
 

@@ -112,6 +112,14 @@ def test_a_later_head_moves_the_target(chain: ChainMaker) -> None:
     assert light.question == GetHeaders(1, 9)
 
 
+def test_a_target_that_has_become_the_next_block_is_taken(chain: ChainMaker) -> None:
+    light = client(chain)
+    light.offer(chain.light_block(4), NOW_MS)
+    for height in range(1, 5):
+        assert isinstance(light.offer(chain.light_block(height), NOW_MS), Advanced)
+    assert (light.head.height, light.behind) == (4, False)
+
+
 def test_a_run_nobody_asked_for_changes_nothing(chain: ChainMaker) -> None:
     light = client(chain)
     assert light.take_run(chain.header_run(1, 3)) == Known()
