@@ -1,0 +1,62 @@
+"""Small cases searched to the end; `make check-consensus` takes the larger ones. Broken rules are found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.consensus_checker import Case, search, whole_key
+from tests.simulation.consensus_mutants import MUTANTS
+from tests.simulation.consensus_world import ViolationError, simulate
+
+SEEDS_MAX = 40
+CASES = {
+    "no gap check": Case(slots=2, proposals=1, gaps=True),
+    "F after Z": Case(slots=1, proposals=1),
+    "Z after F": Case(slots=2, proposals=1),
+    "F without NC": Case(slots=1, proposals=1),
+    "quorum 2 of 4": Case(slots=1, proposals=2),
+    "two N": Case(slots=1, proposals=2),
+    "no log": Case(slots=1, proposals=1, crashes=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "states"),
+    [
+        (Case(slots=1, proposals=2), 186),
+        (Case(slots=1, proposals=2, crashes=True), 292),
+        (Case(slots=2, proposals=1), 10_412),
+    ],
+    ids=str,
+)
+def test_no_order_of_events_breaks_agreement_or_convicts_an_honest_validator(case, states):
+    report = search(case)
+    assert (report.violation, report.trace) == ("", ())
+    assert report.states == states  # fewer would mean that something is not tried any more
+
+
+@pytest.mark.parametrize("case", [Case(1, 2), Case(1, 1, crashes=True)], ids=str)
+def test_what_the_search_leaves_out_of_a_state_changes_nothing(case):
+    lean, whole = search(case), search(case, whole_key)
+    assert whole.machine_states > lean.machine_states
+    assert (lean.states, lean.edges, lean.merged_states) == (whole.states, whole.edges, whole.merged_states)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_broken_rule_is_found_by_the_search(name):
+    with MUTANTS[name]():
+        report = search(CASES[name])
+    assert report.violation
+    assert len(report.trace) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name != "no gap check"])
+def test_broken_rules_are_found_by_simulation_too(name):
+    """Not the gap check: a validator that has decided ignores lower blocks, so that no run comes so far."""
+    with MUTANTS[name](), pytest.raises(ViolationError, match="simulate"):
+        _simulate_all()
+
+
+def _simulate_all():
+    for seed in range(SEEDS_MAX):
+        simulate(seed)
