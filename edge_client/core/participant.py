@@ -56,6 +56,7 @@ class Participant:
         self.outbox = Outbox(identity, genesis.validators.faulty_max)
         self.rounds = Rounds(identity, draws, stored.last_round)
         self._anchors = Anchors(self.sync.head, stored.body_roots)
+        self._round = self.sync.head.learning.round
         for update in stored.updates:
             self.outbox.restore(update)
 
@@ -131,7 +132,7 @@ class Participant:
         bases = [] if pending is None else [pending]
         bases += [head.learning.opened_height] if running is None else [running.base_height]
         self._anchors.forget_to(min(bases))
-        closed_a_round = head.learning.opened_height == head.height
+        closed_a_round, self._round = head.learning.round > self._round, head.learning.round
         if self.membership.proof is None or (closed_a_round and self.outbox.roots):
             self.membership.claim(self.outbox.roots)
         note = Note("head", {"height": head.height, "round": head.learning.round})
