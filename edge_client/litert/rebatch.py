@@ -18,6 +18,7 @@ from edge_client.litert.shapes import output_shape
 
 _FIRST_AXIS = 1
 SMALL_VALUES_MAX = 1 << 10
+REDUCTIONS = ("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
 
 
 def rebatch(graph: Graph, batch: int) -> Graph:
@@ -87,6 +88,7 @@ class _Rebatch:
         if not self._varying.intersection(op.inputs):
             return op
         self._varying.update(op.outputs)
+        self._refuse_batch_reduction(op)
         op = self._with_batch(op)
         given = [self._tensors[index] for index in op.inputs if index >= 0]
         constants = [tensor.array() if _is_small_integer(tensor) else None for tensor in given]
@@ -99,6 +101,17 @@ class _Rebatch:
         return op
 
     _KNOWN = ("RESHAPE", "SLICE")
+
+    def _refuse_batch_reduction(self, op: Op) -> None:
+        """A sum over the first axis is the sign of a batch of 1 that stands at another axis."""
+        if op.kind not in REDUCTIONS or self._factor == 1 or self._tensors[op.inputs[1]].data is None:
+            return
+        x = self._tensors[op.inputs[0]]
+        axes = self._tensors[op.inputs[1]].array().ravel().tolist()
+        if any(axis in (0, -len(x.shape)) for axis in axes):
+            raise ModelError(
+                f"{op.kind} of '{x.name}' is over the batch: convert the model with a batch of {self._batch}"
+            )
 
     def _with_batch(self, op: Op) -> Op:
         """The op with the batch in the constants that name it."""

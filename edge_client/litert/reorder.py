@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from edge_client.litert.ir import Activation, Graph, Op, Options, Tensor
 
-_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _MONOTONE = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
 
 
@@ -23,7 +22,7 @@ def pool_first(graph: Graph) -> Graph:
     moved = {
         op.outputs[0]: op
         for op in graph.ops
-        if op.kind in _CONVOLUTIONS
+        if op.kind == "CONV_2D"
         and len(op.inputs) == 3
         and op.inputs[2] >= 0
         and op.activation in _MONOTONE

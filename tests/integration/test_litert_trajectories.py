@@ -45,9 +45,19 @@ def test_the_loss_follows_the_framework_at_every_step(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(MODELS.glob("*.json")), ids=lambda path: path.stem)
 def test_infer_equals_the_model_it_was_made_from(path: Path) -> None:
     model = path.with_suffix(".tflite").read_bytes()
-    graph = TrainingGraph.open(make_trainable(model, TrainingOptions(batch=3)))
-    (x, _), *_ = batches(1, 1, graph.manifest.input_dims, 3)
+    graph = TrainingGraph.open(make_trainable(model, TrainingOptions(batch=8)))
+    (x, _), *_ = batches(1, 1, graph.manifest.input_dims, 8)
+    if path.stem.startswith("torch"):
+        # These files give logits for a fixed batch.
+        np.testing.assert_allclose(graph.infer(x), run_by_parts(model, x), rtol=1e-4, atol=1e-6)
+        return
     np.testing.assert_allclose(graph.infer(x), run(model, x), rtol=1e-4, atol=1e-6)
+
+
+def run_by_parts(model: bytes, x: np.ndarray) -> np.ndarray:
+    """The model's own output, as many samples at a time as it takes."""
+    batch = Interpreter(model_content=model).get_input_details()[0]["shape"][0]
+    return np.concatenate([run(model, part) for part in np.split(x, len(x) // batch)])
 
 
 def run(model: bytes, x: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     {
         "FULLY_CONNECTED": dense.lower_fully_connected,
         "CONV_2D": convolution.lower_conv,
+        "DEPTHWISE_CONV_2D": convolution.lower_depthwise,
     }
 )
 

@@ -137,6 +137,17 @@ def _depthwise_input(b: GraphBuilder, x: Value, kernel: Value) -> Value:
     return ops.gather(b, x, table, 3)
 
 
+def lower_depthwise(b: GraphBuilder, op: Op, inputs: tuple[Value | None, ...]) -> Lowered:
+    """The op as it is, but never without a bias: the runtime's kernel crashes on computed weights without one."""
+    x, kernel = _image(given(inputs, 0), op.kind), _image(given(inputs, 1), op.kind)
+    bias = _bias(inputs, 2)
+    if bias is None:
+        bias = b.constant(np.zeros(kernel.shape[3], np.float32))
+    window = _conv_window(op, x, kernel)
+    shape = (x.shape[0], window.rows.outputs, window.columns.outputs, kernel.shape[3])
+    return Lowered(b.op(op.kind, (x, kernel, bias), shape, op.options))
+
+
 def depthwise(step: Step, grad: Value) -> Gradients:
     """Both gradients are depthwise convolutions again: of grad with the kernel turned round, of x with grad."""
     b, x, kernel = step.builder, _image(step.input(0), step.op.kind), _image(step.input(1), step.op.kind)
