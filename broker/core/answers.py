@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from broker.core.archive import Archive
 from broker.core.ledger import Tip
-from edge_client.protocol.body import decode_block
-from edge_client.protocol.chunks import WINDOW_CHUNKS, Piece, split
+from edge_client.protocol.body import Body, decode_block
+from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Piece, chunk_count
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
 
 ANSWER_CHUNKS_MAX = 16
+BODIES_KEPT_MAX = 4
 
 
 def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
@@ -31,11 +32,12 @@ class Claims:
     def __init__(self, archive: Archive, chain_id: bytes) -> None:
         self._archive = archive
         self._chain_id = chain_id
+        self._bodies: dict[int, Body] = {}
 
     def answer(self, head: Tip, account: int | None, question: Claim) -> Claimed:
         """`account` is None for a device without one."""
         proof = None if account is None else head.state.accounts.prove(account)
-        found = [self._inclusion(root) for root in question.update_roots]
+        found = [self._inclusion(root) for root in dict.fromkeys(question.update_roots)]
         return Claimed(head.height, proof, tuple(one for one in found if one is not None))
 
     def _inclusion(self, update_root: bytes) -> Inclusion | None:
@@ -43,9 +45,20 @@ class Claims:
         if place is None:
             return None
         height, index = place
-        header = self._archive.header(height)
-        data = None if header is None else self._archive.block(header.hash(self._chain_id))
-        return None if data is None else Inclusion(update_root, height, decode_block(data)[1].prove(index))
+        body = self._body(height)
+        return None if body is None else Inclusion(update_root, height, body.prove(index))
+
+    def _body(self, height: int) -> Body | None:
+        """After a round all its devices claim in the same block: it is read and parsed once."""
+        if height not in self._bodies:
+            header = self._archive.header(height)
+            data = None if header is None else self._archive.block(header.hash(self._chain_id))
+            if data is None:
+                return None
+            if len(self._bodies) >= BODIES_KEPT_MAX:
+                del self._bodies[min(self._bodies)]
+            self._bodies[height] = decode_block(data)[1]
+        return self._bodies[height]
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:
@@ -53,10 +66,12 @@ def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:
     data = archive.object(question.kind, question.root)
     if data is None:
         return []
-    chunks = split(data)
-    wanted = question.wanted.indices()
-    if not question.wanted.count:
-        wanted = list(range(min(WINDOW_CHUNKS, len(chunks))))
-    elif question.wanted.count != len(chunks):
+    count, wanted = chunk_count(len(data)), question.wanted
+    if wanted.count not in (0, count):
         return []
-    return [(i, Piece(len(chunks), chunks[i]).encode()) for i in wanted[:ANSWER_CHUNKS_MAX]]
+    indices = wanted.indices() if wanted.count else list(range(min(WINDOW_CHUNKS, count)))
+    return [(i, _piece(data, i, count)) for i in indices[:ANSWER_CHUNKS_MAX]]
+
+
+def _piece(data: bytes, index: int, count: int) -> bytes:
+    return Piece(count, data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]).encode()

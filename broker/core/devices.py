@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from broker.core.effects import StoreUpdate
 from broker.core.identity import Identity
 from broker.core.ingest import Complete, Ingest
 from broker.core.ledger import Ledger
-from broker.core.pool import Pool
-from broker.core.rate import DEVICE_ASKS, Buckets
+from broker.core.pool import FINAL_REASONS, Pool
+from broker.core.rate import DEVICE_ASKS, RUN_TOKENS, Buckets
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
@@ -27,6 +28,7 @@ from edge_client.protocol.messages import (
     GetChunks,
     GetHeaders,
     MissingChunks,
+    Question,
     Receipt,
     SubmitRecord,
     UpdateOffer,
@@ -34,11 +36,6 @@ from edge_client.protocol.messages import (
 )
 from edge_client.protocol.records import Register
 from edge_client.protocol.update import UpdateHead
-
-FINAL_REASONS = frozenset(
-    {Reason.STALE, Reason.REPLAY, Reason.WRONG_SHAPE, Reason.OUT_OF_RANGE, Reason.JAILED, Reason.WRONG_HASH}
-)
-"""Refusals that no later block can undo; only these are signed. Others may be this validator's own lag."""
 
 DeskEffect = Publish | Note | StoreUpdate
 
@@ -65,32 +62,36 @@ class Desk:
         """`up/<dev>/head/<root>`; raises `ProtocolError` after the refusal is on its way."""
         self.rates.take(device, now_ms)
         offer = UpdateOffer.decode(payload)
-        root = offer.head.update_root
+        root, state = offer.head.update_root, self.ledger.head.state
         if root.hex() != root_text:
             raise ProtocolError(Reason.WRONG_HASH, "topic names another update")
+        self.ingest.check_own(device, offer, state)
         if root in self.pool or self.archive.inclusion(root) is not None:
             return [self._receipt(device, root, None)]
-        if self.pool.has_other(offer.head):
-            raise ProtocolError(Reason.DUPLICATE, f"second update for round {offer.head.round}")
+        self.pool.check_place(offer.head)
         try:
-            missing = self.ingest.offer(device, offer, self.ledger.head.state, now_ms)
+            missing = self.ingest.offer(device, offer, state, now_ms)
         except ProtocolError as error:
-            raise RefusedUpdateError(error, self._refusal(device, offer.head, error.reason)) from None
+            answer = [self._receipt(device, root, error.reason)] if error.reason in FINAL_REASONS else []
+            raise RefusedUpdateError(error, answer) from None
         return [self._say(device, missing)] if missing.missing.bits else []
 
     def chunk(self, device: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[DeskEffect]:
-        """`up/<dev>/chunk/<root>/<i>`; raises `ProtocolError`."""
-        upload = self.ingest.uploads.get(root)
+        """`up/<dev>/chunk/<root>/<i>`; raises `ProtocolError`. Chunks that the root covers but that are no
+        body together can never count: that is refused for good."""
+        was_open = root in self.ingest.uploads
         try:
             complete = self.ingest.chunk(device, root, index, payload, now_ms)
         except ProtocolError as error:
-            refusal = self._refusal(device, upload.offer.head, error.reason) if upload else []
-            raise RefusedUpdateError(error, refusal if root not in self.ingest.uploads else []) from None
+            is_hopeless = was_open and root not in self.ingest.uploads
+            answer = [self._receipt(device, root, error.reason)] if is_hopeless else []
+            raise RefusedUpdateError(error, answer) from None
         return self._keep(device, complete) if complete else []
 
     def _keep(self, device: str, complete: Complete) -> list[DeskEffect]:
         """Persist before the receipt: what a validator has signed for survives its crash."""
         head = complete.offer.head
+        self.pool.check_place(head)
         self.pool.add_update(head)
         self.ledger.keep_update(head.update_root, complete.body)
         note = Note("update_stored", {"device": device, "round": head.round, "bytes": head.size})
@@ -102,9 +103,9 @@ class Desk:
 
     def ask(self, device: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
         """`up/<dev>/ask`; raises `ProtocolError`. Records are taken by everyone, answers given by one."""
-        self.rates.take(device, now_ms)
         ask = Ask.decode(payload)
         question = ask.question
+        self.rates.take(device, now_ms, _tokens(question))
         if isinstance(question, SubmitRecord):
             return self._submit(device, question, now_ms)
         order = self.identity.rules.genesis.validators.responders(ask.nonce)
@@ -152,11 +153,8 @@ class Desk:
         for head, reason in self.pool.settle(state):
             if head.update_root not in included:
                 device = node_id(state.accounts[head.account].public_key)
-                effects += self._refusal(device, head, reason)
+                effects.append(self._receipt(device, head.update_root, reason))
         return effects
-
-    def _refusal(self, device: str, head: UpdateHead, reason: Reason) -> list[DeskEffect]:
-        return [self._receipt(device, head.update_root, reason)] if reason in FINAL_REASONS else []
 
     def _receipt(self, device: str, root: bytes, refused: Reason | None) -> Publish:
         verdict = ACCEPTED if refused is None else REFUSED
@@ -172,6 +170,17 @@ class Desk:
 class RefusedUpdateError(ProtocolError):
     """A refused update, with the signed refusal to send back."""
 
-    def __init__(self, error: ProtocolError, answer: list[DeskEffect]) -> None:
+    def __init__(self, error: ProtocolError, answer: Sequence[DeskEffect]) -> None:
         super().__init__(error.reason, error.detail)
         self.answer = answer
+
+
+def _tokens(question: Question) -> int:
+    """What answering costs, so that a device cannot keep a validator busy with the dear questions."""
+    match question:
+        case GetHeaders():
+            return RUN_TOKENS
+        case Claim(update_roots):
+            return 1 + len(update_roots)
+        case _:
+            return 1

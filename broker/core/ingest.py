@@ -1,4 +1,4 @@
-"""Updates on their way in: offers, chunks, what is missing, and what to tell the device (DESIGN §7.8, §9).
+"""Updates on their way in: offers, chunks, what is missing, and what to tell the device (PROTOCOL §Updates).
 
 An upload is accepted only behind a head that could count right now, so a stranger cannot make a validator
 hold memory; every device has at most `UPLOADS_PER_DEVICE_MAX` open uploads.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edge_client.protocol.chunks import Assembly, Bitmap, chunk_count
+from edge_client.protocol.chunks import CHUNK_BYTES, Assembly, Bitmap, chunk_count
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules, check_update
 from edge_client.protocol.keys import node_id
@@ -49,32 +49,39 @@ class Ingest:
     rules: Rules
     uploads: dict[bytes, Upload] = field(default_factory=dict)
 
-    def offer(self, device: str, offer: UpdateOffer, state: ChainState, now_ms: int) -> MissingChunks:
-        """Open (or find again) an upload; raises `ProtocolError` when its head cannot count."""
+    def check_own(self, device: str, offer: UpdateOffer, state: ChainState) -> None:
+        """Raise `ProtocolError` unless the update root covers this device's own key, the round, the size and
+        the chunks. Before that, nothing may be signed about the root: anybody can write it into a head."""
         head = offer.head
-        check_update(self.rules, state, head)
-        account = state.accounts[head.account]
+        account = state.accounts.get(head.account)
+        if account is None:
+            raise ProtocolError(Reason.UNREGISTERED, f"account {head.account}")
         if node_id(account.public_key) != device:
             raise ProtocolError(Reason.WRONG_SENDER, f"account {head.account} is not {device}")
-        count = chunk_count(head.size)
-        if len(offer.chunk_hashes) != count:
-            raise ProtocolError(Reason.MALFORMED, f"{len(offer.chunk_hashes)} chunk hashes, not {count}")
         if update_root(account.public_key, head.round, head.size, offer.chunk_hashes) != head.update_root:
             raise ProtocolError(Reason.WRONG_HASH, "update root does not cover the chunk hashes")
+
+    def offer(self, device: str, offer: UpdateOffer, state: ChainState, now_ms: int) -> MissingChunks:
+        """Open (or find again) an upload that `check_own` passed; raises `ProtocolError` when its head cannot
+        count."""
+        head = offer.head
+        check_update(self.rules, state, head)
         upload = self.uploads.get(head.update_root)
         if upload is None:
             self._make_room(device)
-            assembly = Assembly(count, offer.chunk_hashes)
+            assembly = Assembly(chunk_count(head.size), offer.chunk_hashes)
             upload = Upload(device, offer, assembly, now_ms + QUIET_MS)
             self.uploads[head.update_root] = upload
         return _missing(upload)
 
     def _make_room(self, device: str) -> None:
+        """A device displaces its own oldest upload; one that finds no place, the upload that is silent
+        longest: who sends nothing cannot keep out who does."""
         own = [root for root, upload in self.uploads.items() if upload.device == device]
         if len(own) >= UPLOADS_PER_DEVICE_MAX:
             del self.uploads[own[0]]
         elif len(self.uploads) >= self._uploads_max():
-            del self.uploads[next(iter(self.uploads))]
+            del self.uploads[max(self.uploads, key=lambda root: self.uploads[root].quiet_ms)]
 
     def _uploads_max(self) -> int:
         """Open uploads are in memory, and all bodies of a chain have the same size."""
@@ -89,6 +96,8 @@ class Ingest:
             return None
         if upload.device != device:
             raise ProtocolError(Reason.WRONG_SENDER, "chunk of another device's update")
+        if len(data) > CHUNK_BYTES:
+            raise ProtocolError(Reason.OVERSIZE, f"chunk {index} of {len(data)} bytes")
         upload.assembly.add(index, data)
         upload.ask_at_ms, upload.quiet_ms = now_ms + QUIET_MS, QUIET_MS
         if not upload.assembly.complete:

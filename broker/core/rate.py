@@ -17,6 +17,9 @@ class Allowance:
     per_s: int
 
 
+RUN_TOKENS = 8
+"""A run of headers costs as much work as so many small questions; an inclusion proof costs one more."""
+
 DEVICE_ASKS = Allowance(burst=64, per_s=16)
 PEER_ASKS = Allowance(burst=1024, per_s=256)
 
@@ -28,14 +31,14 @@ class Buckets:
         self._allowance = allowance
         self._levels: dict[str, tuple[int, int]] = {}
 
-    def take(self, sender: str, now_ms: int) -> None:
-        """Use one token; raises `ProtocolError` when there is none. Levels count thousandths of a token."""
+    def take(self, sender: str, now_ms: int, tokens: int = 1) -> None:
+        """Use tokens; raises `ProtocolError` when there are too few. Levels count thousandths of a token."""
         full = self._allowance.burst * 1000
         level, at_ms = self._levels.pop(sender, (full, now_ms))
         level = min(full, level + max(0, now_ms - at_ms) * self._allowance.per_s)
         if len(self._levels) >= SENDERS_MAX:
             del self._levels[next(iter(self._levels))]
-        if level < 1000:
+        if level < tokens * 1000:
             self._levels[sender] = (level, now_ms)
             raise ProtocolError(Reason.RATE, f"more than {self._allowance.per_s} questions a second")
-        self._levels[sender] = (level - 1000, now_ms)
+        self._levels[sender] = (level - tokens * 1000, now_ms)
