@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.fan import FanTransport
 from edge_client.runtime.files import replace
 from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog, line
 from edge_client.runtime.loop import EventLoop, LoopLimits, stop_on_signals
 from edge_client.runtime.mqtt import MqttTransport
@@ -40,10 +39,6 @@ _log = logging.getLogger("validator")
 
 class DivergedError(Exception):
     """This validator's chain contradicts what more than two thirds signed; it must not go on."""
-
-
-class AlreadyRunningError(Exception):
-    """Another process works on the same state folder."""
 
 
 class StatusFile:
@@ -69,25 +64,13 @@ class StatusFile:
             replace(self._path, text.encode())
 
 
-@contextmanager
-def single_instance(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; raises `AlreadyRunningError`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AlreadyRunningError(f"another validator works in {folder}; stop it first") from None
-        yield
-
-
 def run_validator(config: ValidatorConfig, on_note: Callable[[Note, int], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds."""
     signer = Signer(load_seed(config.validator.key_file))
     files = ChainFiles.read(config.validator.chain_dir)
     rules = Rules(files.genesis, files.chain_id, VerifyOnce(verify))
     identity = Identity.of(rules, signer)
-    with single_instance(config.validator.state_dir):
+    with single_instance(config.validator.state_dir, "validator"):
         _run(config, files, identity, on_note)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +23,13 @@ from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog
 from edge_client.runtime.loop import EventLoop, stop_on_signals
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.transport import Transport, Will
 
 SEED_BYTES = 32
-LOCK_FILE = "lock"
 TRAINER_STOP_S_MAX = 5.0
 _log = logging.getLogger("device")
 
@@ -42,26 +40,11 @@ class HaltedError(Exception):
     """The chain contradicts what the device has verified; the owner must decide."""
 
 
-class AlreadyRunningError(Exception):
-    """Another process works on the same state folder."""
-
-
-@contextmanager
-def single_instance(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock (two agents of one key would fight for the link); `AlreadyRunningError`."""
-    with (folder / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AlreadyRunningError(f"another edge-client works in {folder}; stop it first") from None
-        yield
-
-
 def run_device(folder: Path, config: DeviceConfig) -> None:
     """Run until SIGTERM or SIGINT. Raises `KeyFileError`, `AlreadyRunningError`, `DatabaseError`,
     `DatasetError` (data that the chain's model does not take) or `HaltedError`."""
     identity = _identity(config)
-    with single_instance(folder):
+    with single_instance(folder, "edge-client"):
         disk = DeviceDisk(folder, identity.chain_id)
         try:
             will = Will(identity.topics.up_state(identity.device), LOST)

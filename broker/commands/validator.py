@@ -22,11 +22,12 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
 
     from broker.config import ValidatorConfig
     from broker.founding import ChainFilesError
-    from broker.service import AlreadyRunningError, DivergedError, run_validator
+    from broker.service import DivergedError, run_validator
     from edge_client.protocol.machine import Note
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.keystore import KeyFileError
+    from edge_client.runtime.lock import AlreadyRunningError
     from edge_client.runtime.mqtt_options import ServerUrlError
     from edge_client.runtime.settings import SettingsError, read_settings
 

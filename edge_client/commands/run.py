@@ -23,8 +23,9 @@ def run(folder: Path, journal: bool) -> None:
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.keystore import KeyFileError
+    from edge_client.runtime.lock import AlreadyRunningError
     from edge_client.runtime.settings import SettingsError
-    from edge_client.service import AlreadyRunningError, HaltedError, run_device
+    from edge_client.service import HaltedError, run_device
 
     logs.configure(journal=journal)
     try:
