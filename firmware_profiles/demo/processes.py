@@ -47,10 +47,11 @@ class Child:
                 os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        """kill -9 and wait."""
+        """kill -9 and wait; after this it is not missed until it is started again."""
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
+            self.process = None
 
     @property
     def peak_rss_kib(self) -> int:

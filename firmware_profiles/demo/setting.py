@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from broker.founding import ChainFiles
 from broker.founding_folder import Plan, access_list, found_in_folder
@@ -18,7 +20,6 @@ from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.demo.data import PIXEL_MAX, write_shares
 from firmware_profiles.demo.processes import Children, program
 
-LAYER_WIDTHS = (64, 32, 10)
 BATCH = 10
 RULES = {
     "epochs": 2,
@@ -31,8 +32,16 @@ RULES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learned: the widths of the network's layers, and rules other than the demo's own."""
+
+    layer_widths: tuple[int, ...] = (64, 32, 10)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to show: how many, from which seed, on which MQTT server."""
+    """What to show: how many, from which seed, on which MQTT server, what they learn."""
 
     folder: Path
     devices: int
@@ -40,6 +49,7 @@ class DemoPlan:
     rounds: int
     seed: int
     mqtt: Choice
+    lesson: Lesson = field(default_factory=Lesson)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,14 @@ def set_stage(plan: DemoPlan) -> Stage:
     shares, held_out = write_shares(plan.folder / "data", plan.devices, plan.validators, plan.seed)
     graph = plan.folder / "trainable.tflite"
     options = TrainingOptions(batch=BATCH, input_scale_num=1, input_scale_den=PIXEL_MAX)
-    graph.write_bytes(make_trainable(dense_net(LAYER_WIDTHS, plan.seed), options))
+    graph.write_bytes(make_trainable(dense_net(plan.lesson.layer_widths, plan.seed), options))
     port = free_port()
     url = str(ServerAddress("127.0.0.1", port))
-    rules = {**RULES, "k": plan.devices, "min_updates": max(1, plan.devices // 2)}
+    counts = {"k": plan.devices, "min_updates": max(1, plan.devices // 2)}
     chain = plan.folder / "chain"
-    join = found_in_folder(Plan(chain, graph, (url,), plan.validators), rules)
+    join = found_in_folder(
+        Plan(chain, graph, (url,), plan.validators), {**RULES, **counts, **plan.lesson.rules}
+    )
     files = ChainFiles.read(chain / "chain")
     server = local_server(plan.mqtt, plan.folder, access_list(files), port)
     folders = tuple(plan.folder / f"device-{i}" for i in range(plan.devices))
