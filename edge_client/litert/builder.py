@@ -78,6 +78,10 @@ class GraphBuilder:
             self._constants[key] = self.tensor(Tensor(name, shape, dtype, data))
         return self._constants[key]
 
+    def content(self, value: Value) -> Array:
+        """What a constant of this graph holds; raises `ModelError` for a computed value."""
+        return self._tensors[value.index].array()
+
     def scalar(self, number: float) -> Value:
         """A float32 constant of rank 0."""
         return self.constant(np.array(number, np.float32))

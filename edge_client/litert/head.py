@@ -16,7 +16,7 @@ QUANTISED = (DType.INT8, DType.UINT8, DType.INT16)
 
 @dataclass(frozen=True, slots=True)
 class NewHead:
-    """A dense head for `outputs` classes or values, its weights seeded, on the feature tensor named `tensor`.
+    """A dense head for `outputs` classes or values, seeded, on the feature tensor named `tensor`.
 
     Without a name: on what goes into the last layer, which the head replaces.
     """
@@ -27,7 +27,7 @@ class NewHead:
 
 
 def with_float_input(graph: Graph) -> Graph:
-    """A quantised input becomes float32 and is quantised by the graph; raises `ModelError` for other types."""
+    """A quantised input becomes float32, quantised by the graph; raises `ModelError` for other types."""
     index = graph.inputs[0]
     given = graph.tensors[index]
     if given.dtype == DType.FLOAT32:

@@ -66,7 +66,7 @@ def find_logits(graph: Graph, activation: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which weights to train: all, those of the last `layers` layers, or those behind the tensor named `tensor`."""
+    """Which weights to train: all, those of the last `layers` layers, or those behind a named tensor."""
 
     layers: int | None = None
     tensor: str | None = None

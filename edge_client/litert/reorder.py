@@ -1,7 +1,7 @@
 """Moves bias and activation of a convolution behind the max pool that follows it.
 
-Both are monotone per channel, so they commute with the maximum, to the last bit; done on the smaller image they
-cost a fraction, forward and backward.
+Both are monotone per channel, so they commute with the maximum, to the last bit; done on the smaller image
+they cost a fraction, forward and backward.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from edge_client.litert.ir import Activation, Graph, Op, Options, Tensor
 _MONOTONE = (Activation.NONE, Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
 
 
-def pool_first(graph: Graph) -> Graph:
-    """The same function with CONV, bias, activation, MAX_POOL reordered to CONV, MAX_POOL, bias, activation."""
+def pool_first(graph: Graph, trained: frozenset[int]) -> Graph:
+    """The same function: CONV, bias, activation, MAX_POOL become CONV, MAX_POOL, bias, activation.
+
+    Only where the kernel is in `trained`: the runtime's own kernel, used for the others, insists on a bias.
+    """
     pools = {op.inputs[0]: op for op in graph.ops if op.kind == "MAX_POOL_2D"}
     users: dict[int, int] = {}
     for index in (*graph.outputs, *(index for op in graph.ops for index in op.inputs)):
@@ -23,6 +26,7 @@ def pool_first(graph: Graph) -> Graph:
         op.outputs[0]: op
         for op in graph.ops
         if op.kind == "CONV_2D"
+        and op.inputs[1] in trained
         and len(op.inputs) == 3
         and op.inputs[2] >= 0
         and op.activation in _MONOTONE

@@ -22,7 +22,7 @@ _ShapeRule: TypeAlias = Callable[[Op, Sequence[Shape], Constants], Shape]
 
 
 def output_shape(op: Op, shapes: Sequence[Shape], constants: Constants) -> Shape | None:
-    """The shape of the op's output, None when there is no rule; raises `ModelError` when inputs do not fit."""
+    """The shape of the op's output, None without a rule; raises `ModelError` when inputs do not fit."""
     rule = _RULES.get(op.kind)
     if rule is None:
         return None

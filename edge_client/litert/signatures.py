@@ -35,7 +35,7 @@ class SignatureBuilder:
         weight_names = tuple(variable.name for variable in self.weights)
         state_names = tuple(f"s{i:03}" for i in range(len(self.state)))
         return (
-            Signature(self._train(), ("x", "y", "sample_weight", "learning_rate"), ("loss",)),
+            Signature(self.train(), ("x", "y", "sample_weight", "learning_rate"), ("loss",)),
             Signature(
                 self._evaluate(), ("x", "y", "sample_weight"), ("loss_sum", "correct_sum", "weight_sum")
             ),
@@ -53,7 +53,8 @@ class SignatureBuilder:
         _assign_initial(b, (*self.weights, *self.state))
         return b.build(())
 
-    def _train(self) -> Graph:
+    def train(self) -> Graph:
+        """Forward, backward and update: one optimiser step."""
         b = GraphBuilder("train")
         x, y, sample_weight = self._batch_inputs(b)
         rate = b.input("learning_rate", ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from edge_client.litert.head import NewHead, with_float_input, with_new_head
 from edge_client.litert.ir import ModelError
@@ -29,7 +29,7 @@ class TrainingOptions:
     batch: int = 10
     loss: Loss = Loss.SOFTMAX_CROSS_ENTROPY
     optimizer: Optimizer = Optimizer.SGD
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     new_head: NewHead | None = None
     frac_bits: int = FRAC_BITS_DEFAULT
     input_scale_num: int = 1
@@ -47,8 +47,9 @@ def prepare(model: bytes, options: TrainingOptions) -> Network:
     graph = with_float_input(read_model(model))
     if options.new_head is not None:
         graph = with_new_head(graph, options.new_head, activation)
-    graph = pool_first(untie(rebatch(graph, options.batch)))
-    return choose(graph, find_logits(graph, activation), options.scope)
+    graph = untie(rebatch(graph, options.batch))
+    network = choose(graph, find_logits(graph, activation), options.scope)
+    return replace(network, graph=pool_first(graph, frozenset(network.weights)))
 
 
 def build(network: Network, options: TrainingOptions) -> bytes:

@@ -123,7 +123,7 @@ def two_nn(seed: int) -> bytes:
 
 
 def mcmahan_cnn(seed: int) -> bytes:
-    """The CNN of McMahan et al. 2017: two 5x5 convolutions (32, 64), pools, 512 units; 1,663,370 parameters."""
+    """The CNN of McMahan et al. 2017: 5x5 convolutions (32, 64), pools, 512 units; 1,663,370 parameters."""
     layers = _Layers(seed)
     value = layers.max_pool(layers.conv(layers.input(28, 28, 1), 32, (5, 5)))
     value = layers.max_pool(layers.conv(value, 64, (5, 5)))
@@ -158,7 +158,7 @@ def keyword_net(seed: int) -> bytes:
 
 
 def residual_net(seed: int) -> bytes:
-    """A net of the size of ResNet-18 (11.2M parameters) for 32x32x3 images, batch norms folded, 10 classes."""
+    """A net like ResNet-18 (11.2M parameters) for 32x32x3 images, batch norms folded, 10 classes."""
     layers = _Layers(seed)
     value = layers.conv(layers.input(32, 32, 3), 64, (3, 3))
     for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):

@@ -40,6 +40,7 @@ class Case:
     ) -> None:
         self.kind, self.options, self.forward = kind, options, forward
         self.trained, self.fixed = trained, fixed
+        self.fixed_first = kind == "TRANSPOSE_CONV"
 
     def check(self, seed: int) -> None:
         exact = [np.array(array, np.float64) for array in self.trained]
@@ -55,7 +56,8 @@ class Case:
         b = GraphBuilder("test")
         given_ = [b.input(f"i{i}", array.shape) for i, array in enumerate(self.trained)]
         seed = b.input("seed", shape)
-        inputs: tuple[Value | None, ...] = (*given_, *(b.constant(array) for array in self.fixed))
+        fixed = [b.constant(array) for array in self.fixed]
+        inputs: tuple[Value | None, ...] = (*fixed, *given_) if self.fixed_first else (*given_, *fixed)
         op = Op(self.kind, (), (), self.options)
         lowering = LOWERINGS.get(self.kind)
         if lowering is None:
@@ -63,7 +65,7 @@ class Case:
         else:
             made = lowering(b, op, inputs)
             output, saved = made.output, made.saved
-        needed = tuple(index < len(given_) for index in range(len(inputs)))
+        needed = tuple(value in given_ for value in inputs)
         constants = (*(None for _ in given_), *self.fixed)
         step = Step(b, op, inputs, output, needed, constants, saved)
         by_index = backward(b, [step], output, seed)
@@ -210,6 +212,28 @@ def test_depthwise_conv_2d(case, n, channels, multiplier, activation, seed) -> N
 
     options = window_options("DepthwiseConv2DOptions", case, activation, depthMultiplier=multiplier)
     Case("DEPTHWISE_CONV_2D", options, forward, x, k, bias).check(seed)
+
+
+@few
+@given(window_cases(dilated=False), upto3, upto3, upto3, st.booleans(), seeds)
+def test_transpose_conv(case, n, channels, outputs, with_bias, seed) -> None:
+    kernel, stride, _, padding, size = case
+    small = windows(np.zeros((n, *size, 1)), kernel, stride, (1, 1), padding).shape[1:3]
+    arrays = [normal(seed, outputs, *kernel, channels), normal(seed + 1, n, *small, channels)]
+    arrays += [normal(seed + 2, outputs)] if with_bias else []
+
+    def forward(k: np.ndarray, x: np.ndarray, bias: float | np.ndarray = 0.0) -> np.ndarray:
+        # By definition: the transpose of the linear map that reads and weighs the windows of an image.
+        basis = np.eye(math.prod(size)).reshape(-1, *size, 1)
+        read = windows(basis, kernel, stride, (1, 1), padding)[..., 0]
+        image = np.einsum("pyxij,oijc,nyxc->npo", read, k, x)
+        return image.reshape(n, *size, outputs) + bias
+
+    options = {"padding": int(padding), "strideH": stride[0], "strideW": stride[1]}
+    sizes = ints(n, *size, outputs)
+    Case("TRANSPOSE_CONV", Options("TransposeConvOptions", options), forward, *arrays, fixed=[sizes]).check(
+        seed
+    )
 
 
 @few

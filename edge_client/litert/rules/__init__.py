@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from edge_client.litert.rules import activation, convolution, dense, elementwise, layout, pooling
+from edge_client.litert.rules import activation, convolution, dense, elementwise, layout, pooling, transposed
 from edge_client.litert.rules.step import Lowering, Rule
 
 LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
@@ -16,6 +16,7 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
         "FULLY_CONNECTED": dense.lower_fully_connected,
         "CONV_2D": convolution.lower_conv,
         "DEPTHWISE_CONV_2D": convolution.lower_depthwise,
+        "TRANSPOSE_CONV": transposed.lower_transpose_conv,
     }
 )
 
@@ -25,6 +26,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "BATCH_MATMUL": dense.batch_matmul,
         "CONV_2D": convolution.conv,
         "DEPTHWISE_CONV_2D": convolution.depthwise,
+        "TRANSPOSE_CONV": transposed.transpose_conv,
         "MAX_POOL_2D": pooling.max_pool,
         "AVERAGE_POOL_2D": pooling.average_pool,
         "RELU": activation.relu,

@@ -22,7 +22,7 @@ def _image(x: Value, kind: str) -> Value:
     return x
 
 
-# --- CONV_2D: x [n, h, w, c], kernel [o, kh, kw, c / groups] ----------------------------------------
+# --- CONV_2D: x [n, h, w, c], kernel [o, kh, kw, c / groups] ---------------------------------------
 
 
 def _conv_window(op: Op, x: Value, kernel: Value) -> Window:
@@ -123,7 +123,7 @@ def _joined(b: GraphBuilder, product: Value) -> Value:
     return ops.reshape(b, ops.transpose(b, product, (1, 0, 2)), (m, groups * outputs))
 
 
-# --- DEPTHWISE_CONV_2D: x [n, h, w, c], kernel [1, kh, kw, c * multiplier] --------------------------
+# --- DEPTHWISE_CONV_2D: x [n, h, w, c], kernel [1, kh, kw, c * multiplier] -------------------------
 
 
 def _depthwise_input(b: GraphBuilder, x: Value, kernel: Value) -> Value:
@@ -138,7 +138,7 @@ def _depthwise_input(b: GraphBuilder, x: Value, kernel: Value) -> Value:
 
 
 def lower_depthwise(b: GraphBuilder, op: Op, inputs: tuple[Value | None, ...]) -> Lowered:
-    """The op as it is, but never without a bias: the runtime's kernel crashes on computed weights without one."""
+    """The op as it is, but never without a bias: without one the runtime's kernel crashes."""
     x, kernel = _image(given(inputs, 0), op.kind), _image(given(inputs, 1), op.kind)
     bias = _bias(inputs, 2)
     if bias is None:
@@ -149,7 +149,7 @@ def lower_depthwise(b: GraphBuilder, op: Op, inputs: tuple[Value | None, ...]) -
 
 
 def depthwise(step: Step, grad: Value) -> Gradients:
-    """Both gradients are depthwise convolutions again: of grad with the kernel turned round, of x with grad."""
+    """Both gradients are depthwise convolutions: of grad with the kernel turned round, of x with grad."""
     b, x, kernel = step.builder, _image(step.input(0), step.op.kind), _image(step.input(1), step.op.kind)
     window = _conv_window(step.op, x, kernel)
     dx = dkernel = dbias = None
