@@ -28,7 +28,7 @@ class ChainSection:
         try:
             parse_join(self.join)
         except JoinError as error:
-            raise ValueError(f"join: {error}") from error
+            raise ValueError(f"join cannot be used: {error}") from error
 
     def parsed(self) -> Join:
         """The join string, taken apart."""

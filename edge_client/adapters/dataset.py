@@ -28,7 +28,7 @@ class NpzSource:
     def load(self, manifest: Manifest) -> Dataset:
         """The samples, checked against what the chain's model takes; raises `DatasetError`."""
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with self.path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
                 missing = [name for name in ("x", "y") if name not in archive.files]
                 if missing:
                     raise DatasetError(f"{self.path} lacks the array '{missing[0]}'; it needs 'x' and 'y'")

@@ -1,0 +1,195 @@
+"""The trainer with a real TFLite runtime: from an order to a stored update and its residue."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+import pytest
+
+from edge_client.adapters.dataset import NpzSource
+from edge_client.adapters.outbox_store import PartKind, ResidualPart
+from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
+from edge_client.core.quantise import decode_residue, dequantise, encode_residue
+from edge_client.litert.graph import TrainingGraph
+from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.litert.training import evaluate
+from edge_client.litert.zoo import dense_net
+from edge_client.protocol.chunks import blob_root, chunk_hash, split
+from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.model import encode_model, model_root, to_fixed, to_float
+from edge_client.protocol.update import UpdateBody, update_root_of
+from edge_client.runtime.objects import ObjectStore
+from tests.builders import make_genesis, make_params, make_signers
+
+WAIT_S = 60
+(SIGNER,) = make_signers(1, "device")
+
+
+class Bench:
+    """A graph, a model and 50 samples on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
+        manifest = TrainingGraph.open(graph).manifest
+        weights = np.concatenate([one.ravel() for one in TrainingGraph.open(graph).get_weights()])
+        self.model = to_fixed(weights, manifest.frac_bits)
+        data = encode_model(self.model)
+        self.genesis: Genesis = make_genesis(
+            manifest=manifest,
+            graph_root=blob_root(graph),
+            graph_bytes=len(graph),
+            model_root=model_root(data),
+            params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
+        )
+        self.objects = ObjectStore(folder / "objects", 1 << 20)
+        self.objects.put(self.genesis.graph_root, graph)
+        self.objects.put(self.genesis.model_root, data)
+        self.data_file = folder / "data.npz"
+        random = np.random.default_rng(5)
+        y = random.integers(0, 3, 50)
+        x = random.integers(0, 100, (50, 6), dtype=np.uint8) + (y[:, None] * 60).astype(np.uint8)
+        np.savez(self.data_file, x=x, y=y)
+        self.results: Queue[TrainingFinished | TrainingFailed] = Queue()
+        self.trainer = Trainer(
+            TrainerSetup(SIGNER.public_key, self.objects, NpzSource(self.data_file), 1, self.results.put)
+        )
+
+    def order(self, round_number: int = 1) -> TrainingOrder:
+        return TrainingOrder(
+            round=round_number,
+            base_height=0,
+            model_root=self.genesis.model_root,
+            params=self.genesis.params,
+            seed=bytes([round_number]) * 32,
+            residual_round_min=max(0, round_number - 8),
+        )
+
+    def run(
+        self, order: TrainingOrder, parts: tuple[ResidualPart, ...] = ()
+    ) -> TrainingFinished | TrainingFailed:
+        self.trainer.start(self.genesis, order, parts)
+        return self.results.get(timeout=WAIT_S)
+
+    def finished(self, order: TrainingOrder, parts: tuple[ResidualPart, ...] = ()) -> TrainingFinished:
+        result = self.run(order, parts)
+        assert isinstance(result, TrainingFinished), result
+        return result
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tensor.dims for tensor in self.genesis.manifest.tensors]
+
+    def learned(self, result: TrainingFinished) -> np.ndarray:
+        """Update plus residue, as one vector."""
+        body = UpdateBody.decode(self.need(result.update_root), self.genesis.manifest.sizes)
+        back, left = (
+            dequantise(body, self.shapes),
+            decode_residue(self.need(result.residue_root), self.shapes),
+        )
+        return np.concatenate([(a + b).ravel() for a, b in zip(back, left, strict=True)])
+
+    def need(self, root: bytes) -> bytes:
+        data = self.objects.get(root)
+        assert data is not None
+        return data
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_an_order_becomes_an_update(bench: Bench) -> None:
+    result = bench.finished(bench.order())
+    assert (result.samples, result.steps) == (50, 15)
+    assert result.loss_after_micro < result.loss_before_micro
+    body = bench.need(result.update_root)
+    assert len(body) == result.size_bytes
+    assert update_root_of(SIGNER.public_key, 1, body) == result.update_root
+    assert result.chunk_hashes == tuple(chunk_hash(piece) for piece in split(body))
+    assert np.abs(bench.learned(result)).max() > 0.01
+
+
+def test_the_update_moves_the_base_to_where_training_led(bench: Bench) -> None:
+    graph = TrainingGraph.open(bench.need(bench.genesis.graph_root))
+    vector = to_float(bench.model, bench.genesis.manifest.frac_bits) + bench.learned(
+        bench.finished(bench.order())
+    )
+    parts = np.split(vector, np.cumsum(bench.genesis.manifest.sizes)[:-1])
+    graph.set_weights(
+        [part.reshape(dims).astype(np.float32) for part, dims in zip(parts, bench.shapes, strict=True)]
+    )
+    data = NpzSource(bench.data_file).load(bench.genesis.manifest)
+    again = bench.finished(bench.order())
+    assert round(evaluate(graph, data).loss * 1e6) == pytest.approx(again.loss_after_micro, rel=1e-3)
+
+
+def test_the_same_order_gives_the_same_bytes(bench: Bench) -> None:
+    assert bench.finished(bench.order()) == bench.finished(bench.order())
+
+
+def test_residual_parts_are_added_and_named(bench: Bench) -> None:
+    alone = bench.learned(bench.finished(bench.order(9)))
+    residue = encode_residue([np.full(shape, 0.25, np.float32) for shape in bench.shapes])
+    bench.objects.put(b"r" * 32, residue)
+    refused = UpdateBody((-3,) * len(bench.shapes), np.full(alone.size, 4, np.int8))
+    bench.objects.put(b"u" * 32, refused.encode())
+    bench.objects.put(b"o" * 32, residue)
+    parts = (
+        ResidualPart(b"o" * 32, PartKind.RESIDUE, 0),
+        ResidualPart(b"r" * 32, PartKind.RESIDUE, 1),
+        ResidualPart(b"u" * 32, PartKind.UPDATE, 8),
+    )
+    result = bench.finished(bench.order(9), parts)
+    np.testing.assert_allclose(bench.learned(result) - alone, 0.25 + 0.5, atol=1e-5)
+    assert result.consumed == (b"o" * 32, b"r" * 32, b"u" * 32), "what is too old goes, too"
+
+
+def test_a_stopped_order_reports_nothing_and_the_next_one_runs(bench: Bench) -> None:
+    long = replace(bench.order(), params=replace(bench.genesis.params, local_epochs=255))
+    bench.trainer.start(bench.genesis, long, ())
+    bench.trainer.stop()
+    result = bench.finished(bench.order(2))
+    assert result.round == 2
+    assert bench.results.empty()
+
+
+def test_joining_waits_for_the_thread(bench: Bench) -> None:
+    bench.trainer.join(0)
+    bench.finished(bench.order())
+    bench.trainer.join(WAIT_S)
+    assert not any(thread.name == "trainer" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "why"),
+    [
+        (np.zeros((5, 7), np.uint8), np.zeros(5, np.int64), r"shape \(7,\), the model takes \(6,\)"),
+        (np.zeros((5, 6), np.int64), np.zeros(5, np.int64), "int64"),
+        (np.zeros((5, 6), np.uint8), np.full(5, 3), "3 to 3"),
+    ],
+)
+def test_data_that_do_not_fit_are_reported(bench: Bench, x: np.ndarray, y: np.ndarray, why: str) -> None:
+    np.savez(bench.data_file, x=x, y=y)
+    result = bench.run(bench.order())
+    assert isinstance(result, TrainingFailed)
+    assert re.search(why, result.why)
+
+
+def test_a_graph_that_is_none_is_reported(bench: Bench) -> None:
+    bench.objects.put(bench.genesis.graph_root, b"not a model")
+    result = bench.run(bench.order())
+    assert isinstance(result, TrainingFailed)
+
+
+def test_a_training_that_diverges_is_reported(bench: Bench) -> None:
+    wild = replace(bench.genesis.params, learning_rate_q20=(1 << 32) - 1, local_epochs=100)
+    result = bench.run(replace(bench.order(), params=wild))
+    assert isinstance(result, TrainingFailed)
+    assert "diverged" in result.why

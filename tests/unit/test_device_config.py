@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_client.config import CONFIG_FILE, DeviceConfig, device_toml, read_config
+from edge_client.protocol.join import Join
+from edge_client.runtime.settings import SettingsError
+from edge_client.runtime.transport import Will
+
+JOIN = Join(("mqtt://one:1884", "mqtt://two"), bytes(range(32))).text()
+TLS_JOIN = Join(("mqtts://one",), bytes(range(32)), ca_sha256=b"c" * 32).text()
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / CONFIG_FILE).write_text(text)
+    return folder
+
+
+def config(folder: Path, join: str = JOIN, more: str = "") -> DeviceConfig:
+    text = f'[chain]\njoin = "{join}"\n[identity]\nkey_file = "device.key"\n[data]\nsource = "npz:d.npz"\n'
+    return read_config(write(folder, text + more))
+
+
+def test_what_init_writes_is_a_configuration(tmp_path: Path) -> None:
+    read = read_config(write(tmp_path, device_toml(JOIN, 'npz:/data/we"ird \\ name.npz')))
+    assert read.chain.parsed().text() == JOIN
+    assert read.identity.key_file == tmp_path / "device.key"
+    assert read.source(tmp_path).path == Path('/data/we"ird \\ name.npz')
+    assert (read.training.threads, read.mqtt.keepalive_s) == (1, 60)
+
+
+def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None:
+    text = device_toml(TLS_JOIN, "npz:d.npz")
+    for line in ("ca_file", "cert_file", "key_file = ", "password_file", "keepalive_s", "threads"):
+        assert f"# {line}" in text
+        text = text.replace(f"# {line}", line)
+    (tmp_path / "mqtt.password").write_text("secret\n")
+    read = read_config(write(tmp_path, text))
+    options = read.mqtt_options("a" * 32, Will("t", b"lost"))
+    assert options.password == "secret"
+    assert options.tls.ca_file == tmp_path / "ca.pem"
+    assert options.tls.ca_sha256 == b"c" * 32
+    assert str(options.servers[0]) == "mqtts://one:8883"
+
+
+def test_servers_come_from_the_join_string(tmp_path: Path) -> None:
+    options = config(tmp_path).mqtt_options("a" * 32, Will("t", b"lost"))
+    assert [str(one) for one in options.servers] == ["mqtt://one:1884", "mqtt://two:1883"]
+    assert options.client_id == "a" * 32
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ("[mqtt]\nkeepalive = 60\n", "line 8: unknown key 'mqtt.keepalive'; did you mean 'keepalive_s'"),
+        ("[training]\nthreads = 0\n", "line 8: threads must be 1 to 64, not 0"),
+        ('[training]\nthreads = "2"\n', "line 8: 'training.threads' must be a whole number"),
+        ('[mqtt]\ncert_file = "a.pem"\n', "line 8: cert_file and key_file go together"),
+        ("[mqtt]\nkeepalive_s = 1\n", "line 8: keepalive_s must be 5 to 65535, not 1"),
+        ('[mqtt]\nca_file = "ca.pem"\n', "line 7: mqtt has certificate files, but no server"),
+        ("[trainning]\nthreads = 1\n", "line 7: unknown key 'trainning'; did you mean 'training'"),
+        ("[mqtt\n", "not valid TOML"),
+    ],
+)
+def test_mistakes_name_key_and_line(tmp_path: Path, more: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(sentence)) as error:
+        config(tmp_path, more=more)
+    assert str(tmp_path / CONFIG_FILE) in str(error.value)
+
+
+def test_a_typo_in_the_join_string(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 2: join cannot be used: the join string has a typo"):
+        config(tmp_path, join=JOIN.replace("one", "onn"))
+
+
+def test_another_kind_of_data(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="line 6: source must be npz:PATH, not 'csv:x'"):
+        read_config(
+            write(
+                tmp_path,
+                f'[chain]\njoin = "{JOIN}"\n[identity]\nkey_file = "k"\n[data]\nsource = "csv:x"\n',
+            )
+        )
+
+
+def test_missing_things(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no configuration file"):
+        read_config(tmp_path)
+    with pytest.raises(SettingsError, match=r"'identity\.key_file' is missing"):
+        read_config(write(tmp_path, f'[chain]\njoin = "{JOIN}"\n[data]\nsource = "npz:x"\n'))
+
+
+def test_a_password_file_that_cannot_be_read(tmp_path: Path) -> None:
+    read = config(tmp_path, more='[mqtt]\npassword_file = "nowhere"\n')
+    with pytest.raises(SettingsError, match="cannot read the password file"):
+        read.mqtt_options("a" * 32, Will("t", b"lost"))
