@@ -13,6 +13,8 @@ from edge_client.runtime.tls import TlsOptions
 WINDOW_MESSAGES = 32
 QUEUE_MESSAGES_MAX = 16_384
 QUEUE_BYTES_MAX = 64 << 20
+RECONNECT_WAIT_MS_MAX = 5_000
+"""Devices wait up to a minute so as not to come back in a wave; validators are few, and all wait for them."""
 _TIMING = Timing()
 
 
@@ -47,7 +49,9 @@ class MqttSection:
     def options(self, client_id: str) -> list[MqttOptions]:
         """One for each server; a validator's window is wide because its peers are near."""
         limits = MqttLimits(
-            queue=QueueLimits(QUEUE_MESSAGES_MAX, QUEUE_BYTES_MAX), window_messages=WINDOW_MESSAGES
+            queue=QueueLimits(QUEUE_MESSAGES_MAX, QUEUE_BYTES_MAX),
+            window_messages=WINDOW_MESSAGES,
+            reconnect_wait_ms_max=RECONNECT_WAIT_MS_MAX,
         )
         tls = TlsOptions(ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
         return [MqttOptions((one,), client_id, tls=tls, limits=limits) for one in self.addresses()]
