@@ -32,6 +32,7 @@ max_queued_bytes 50000000
 max_connections 10000
 max_keepalive 1200
 persistent_client_expiration 14d
+set_tcp_nodelay true
 persistence false
 """
 
