@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,30 +68,65 @@ class Times:
     round_close_ms: Percentiles
 
 
+@dataclass(slots=True)
+class _Seen:
+    """When what happened, in Unix milliseconds: by height, and by round for `due`."""
+
+    proposed: dict[int, int] = field(default_factory=dict)
+    due: dict[int, int] = field(default_factory=dict)
+    final: dict[int, list[int]] = field(default_factory=dict)
+    rounds: dict[int, int] = field(default_factory=dict)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Note one event of one validator."""
+        at_ms = int(event["at_ms"])
+        if event["event"] == "proposed":
+            height = int(event["height"])
+            self.proposed[height] = min(at_ms, self.proposed.get(height, at_ms))
+        elif event["event"] == "due":
+            number = int(event["round"])
+            self.due[number] = min(at_ms, self.due.get(number, at_ms))
+        elif event["event"] == "block_final" and event["updates"]:
+            height = int(event["height"])
+            self.final.setdefault(height, []).append(at_ms)
+            self.rounds[height] = int(event["round"]) - 1
+
+    def finality_ms(self, height: int, needed: int) -> int | None:
+        """Of one block that closed a round; None while it is unknown."""
+        times = sorted(self.final.get(height, []))
+        if len(times) < needed or height not in self.proposed:
+            return None
+        return times[needed - 1] - self.proposed[height]
+
+    def close_ms(self, height: int, needed: int) -> int | None:
+        """From due to final."""
+        times, due = sorted(self.final.get(height, [])), self.due.get(self.rounds.get(height, 0))
+        return times[needed - 1] - due if len(times) >= needed and due is not None else None
+
+
 def consensus_times(event_files: Sequence[Path]) -> Times:
     """`finality`: the leader's publish of the proposal to the q-th validator's finality certificate.
     `round_close`: the first validator that saw the round due, to the same moment. Rounds that closed only."""
-    needed = quorum(len(event_files))
-    proposed: dict[int, int] = {}
-    due: dict[int, int] = {}
-    final: dict[int, list[int]] = {}
-    rounds: dict[int, int] = {}
+    seen, needed = _seen(event_files), quorum(len(event_files))
+    finality = (seen.finality_ms(height, needed) for height in seen.final)
+    close = (seen.close_ms(height, needed) for height in seen.final)
+    return Times(
+        Percentiles.of([one for one in finality if one is not None]),
+        Percentiles.of([one for one in close if one is not None]),
+    )
+
+
+def finality_of(event_files: Sequence[Path], height: int) -> int | None:
+    """Finality of one block in milliseconds, as far as the validators have written it down by now."""
+    return _seen(event_files).finality_ms(height, quorum(len(event_files)))
+
+
+def _seen(event_files: Sequence[Path]) -> _Seen:
+    seen = _Seen()
     for path in event_files:
         for event in _events(path):
-            at_ms = int(event["at_ms"])
-            if event["event"] == "proposed":
-                height = int(event["height"])
-                proposed[height] = min(at_ms, proposed.get(height, at_ms))
-            elif event["event"] == "due":
-                number = int(event["round"])
-                due[number] = min(at_ms, due.get(number, at_ms))
-            elif event["event"] == "block_final" and event["updates"]:
-                final.setdefault(int(event["height"]), []).append(at_ms)
-                rounds[int(event["height"])] = int(event["round"]) - 1
-    decided = {height: sorted(times)[needed - 1] for height, times in final.items() if len(times) >= needed}
-    finality = [at - proposed[height] for height, at in decided.items() if height in proposed]
-    close = [at - due[rounds[height]] for height, at in decided.items() if rounds[height] in due]
-    return Times(Percentiles.of(finality), Percentiles.of(close))
+            seen.take(event)
+    return seen
 
 
 def _events(path: Path) -> list[Mapping[str, Any]]:

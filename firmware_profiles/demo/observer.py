@@ -1,4 +1,4 @@
-"""An onlooker: a light client without data, that fetches the model of every round it has seen proven.
+"""An onlooker: a light client without data, that fetches model and block of every round it has seen proven.
 
 It believes validators no more than a device does: what the demo measures is the model whose root stands in a
 finalised header.
@@ -15,9 +15,10 @@ from edge_client.core.stored import Stored
 from edge_client.core.sync import Sync
 from edge_client.core.timing import earliest
 from edge_client.core.trusted import TrustedHead
+from edge_client.protocol.body import BODY_BYTES_MAX, decode_block
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError
-from edge_client.protocol.fetch import Fetcher
+from edge_client.protocol.fetch import Fetched, Fetcher
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import (
@@ -34,15 +35,28 @@ from edge_client.protocol.messages import decode_say
 from edge_client.protocol.model import model_root
 from edge_client.protocol.topics import hash_level, index_level
 
+WANTED_MAX = 64
+"""Closed rounds whose model or block is still on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelHere:
-    """The model of a verified head is here; `closed_round` is the round whose block made it."""
+    """The model of a verified head is here; `closed_round` is the round whose block made it, `accounts` whose
+    updates that block holds."""
 
     closed_round: int
-    updates: int
+    accounts: tuple[int, ...]
     head: TrustedHead
     model: bytes
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A closed round, and what of it is here."""
+
+    head: TrustedHead
+    model: bytes | None = None
+    accounts: tuple[int, ...] | None = None
 
 
 class Observer:
@@ -54,7 +68,7 @@ class Observer:
         self._genesis = genesis
         self._sync = Sync(identity, genesis, draws, Stored())
         self._fetcher = Fetcher(draws.nonce)
-        self._wanted: dict[bytes, TrustedHead] = {}
+        self._wanted: list[_Wanted] = []
         self._round = 1
         self._linked = False
 
@@ -103,10 +117,14 @@ class Observer:
         if not isinstance(progress, Advanced) or head.learning.round == self._round:
             return []
         self._round = head.learning.round
-        root = head.app.model_root
-        self._wanted[root] = head
+        root, block_hash = head.app.model_root, head.hash
+        self._wanted.append(_Wanted(head))
+        del self._wanted[:-WANTED_MAX]
         size_bytes = 4 * self._genesis.manifest.parameter_count
         self._fetcher.want(ObjectKind.MODEL, root, size_bytes, lambda data: model_root(data) == root)
+        self._fetcher.want(
+            ObjectKind.BLOCK, block_hash, BODY_BYTES_MAX, lambda data: self._is_block(data, block_hash)
+        )
         return [Note("round_closed", {"round": self._round - 1, "height": head.height})]
 
     def _piece(
@@ -115,7 +133,27 @@ class Observer:
         fetched, asks = self._fetcher.piece(validator, *name, payload, now_ms)
         effects: list[SharedEffect | ModelHere] = [self._identity.ask(ask) for ask in asks]
         if fetched is not None:
-            head = self._wanted.pop(fetched.root)
-            learning = head.learning
-            effects.append(ModelHere(learning.round - 1, learning.updates, head, fetched.data))
+            effects += self._keep(fetched)
         return effects
+
+    def _is_block(self, data: bytes, block_hash: bytes) -> bool:
+        try:
+            header, _ = decode_block(data)
+        except ProtocolError:
+            return False
+        return header.hash(self._identity.chain_id) == block_hash
+
+    def _keep(self, fetched: Fetched) -> list[ModelHere]:
+        """Rounds that are complete now, in order."""
+        for one in self._wanted:
+            if fetched.root == one.head.app.model_root:
+                one.model = fetched.data
+            elif fetched.root == one.head.hash:
+                one.accounts = tuple(head.account for head in decode_block(fetched.data)[1].updates)
+        here = []
+        while self._wanted and self._wanted[0].model is not None and self._wanted[0].accounts is not None:
+            one = self._wanted.pop(0)
+            here.append(
+                ModelHere(one.head.learning.round - 1, one.accounts or (), one.head, one.model or b"")
+            )
+        return here

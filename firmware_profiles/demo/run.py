@@ -22,7 +22,7 @@ from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions, parse_server
 from firmware_profiles.demo.heads import Heads
-from firmware_profiles.demo.measure import consensus_times
+from firmware_profiles.demo.measure import consensus_times, finality_of
 from firmware_profiles.demo.observer import ModelHere, Observer
 from firmware_profiles.demo.processes import Children
 from firmware_profiles.demo.setting import DemoPlan, Stage, set_stage, start_everybody
@@ -108,10 +108,12 @@ class Watch:
         self._graph.set_weights(weights)
         accuracy = evaluate(self._graph, self.stage.held_out).accuracy
         now_s = time.monotonic()
-        shown = RoundShown(here.closed_round, here.updates, accuracy, now_s - self._round_began_s)
+        finality_ms = finality_of(self.stage.event_files, here.head.height)
+        took_s = now_s - self._round_began_s
+        shown = RoundShown(here.closed_round, here.accounts, accuracy, finality_ms, took_s)
         self._round_began_s = now_s
         self.accuracy.append(round(accuracy, 4))
-        self.updates.append(here.updates)
+        self.updates.append(len(here.accounts))
         self.view.round(shown)
 
 
@@ -164,7 +166,7 @@ def _wait_for_agreement(stage: Stage) -> bool:
 
 
 def _times(stage: Stage) -> dict[str, Any]:
-    times = consensus_times([stage.events_file(i) for i in range(stage.plan.validators)])
+    times = consensus_times(stage.event_files)
     return {"finality_ms": times.finality_ms.as_dict(), "round_close_ms": times.round_close_ms.as_dict()}
 
 

@@ -76,6 +76,11 @@ class Stage:
         """Where one validator writes its events."""
         return self.plan.folder / f"validator-{index}.events"
 
+    @property
+    def event_files(self) -> list[Path]:
+        """Of all validators."""
+        return [self.events_file(index) for index in range(self.plan.validators)]
+
 
 def set_stage(plan: DemoPlan) -> Stage:
     """Write all files; start nothing but the (not yet started) server object."""

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 BAR_CHARS = 24
+LOOK_BACK_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,9 @@ class RoundShown:
     """One closed round."""
 
     number: int
-    updates: int
+    accounts: tuple[int, ...]
     accuracy: float
+    finality_ms: int | None
     seconds: float
 
 
@@ -57,7 +59,7 @@ class PlainView:
         """See `View`."""
         click.echo(
             f"round {shown.number:>3}  accuracy {shown.accuracy:.3f}  "
-            f"{shown.updates} updates  {shown.seconds:.1f} s"
+            f"{len(shown.accounts)} updates  finality {_ms(shown.finality_ms)}  {shown.seconds:.1f} s"
         )
 
     def close(self) -> None:
@@ -74,12 +76,11 @@ class LiveView:
         self._devices = devices
         self._shown: list[RoundShown] = []
         self._now = ""
-        self._live = Live(refresh_per_second=8, transient=False)
-        self._live.start()
+        self._live: Live | None = None
 
     def say(self, text: str) -> None:
-        """See `View`."""
-        self.progress(text)
+        """A line above the table, which starts with the first progress."""
+        click.echo(text)
 
     def progress(self, text: str) -> None:
         """See `View`."""
@@ -93,21 +94,40 @@ class LiveView:
 
     def close(self) -> None:
         """See `View`."""
-        self._now = ""
-        self._draw()
-        self._live.stop()
+        if self._live is not None:
+            self._now = ""
+            self._draw()
+            self._live.stop()
+
+    def _left(self) -> str:
+        """Time left, guessed from the last rounds; the first holds the start of everything."""
+        recent = [one.seconds for one in self._shown[1:][-LOOK_BACK_ROUNDS:]]
+        if not recent:
+            return ""
+        left_s = (self._rounds - len(self._shown)) * sum(recent) / len(recent)
+        return f"about {left_s:.0f} s left  "
 
     def _draw(self) -> None:
         table = Table(box=None, pad_edge=False)
-        for heading in ("round", "who took part", "accuracy", "", "time"):
+        for heading in ("round", "who took part", "accuracy", "", "finality", "time"):
             table.add_column(heading)
         for one in self._shown[-self.ROWS_MAX :]:
-            took_part = "●" * one.updates + "·" * (self._devices - one.updates)
+            took_part = "".join("●" if i in one.accounts else "·" for i in range(self._devices))
             bar = ProgressBar(total=1.0, completed=one.accuracy, width=BAR_CHARS)
-            table.add_row(str(one.number), took_part, f"{one.accuracy:.3f}", bar, f"{one.seconds:.1f} s")
+            times = (_ms(one.finality_ms), f"{one.seconds:.1f} s")
+            table.add_row(str(one.number), took_part, f"{one.accuracy:.3f}", bar, *times)
         done = len(self._shown)
         overall = ProgressBar(total=self._rounds, completed=done, width=BAR_CHARS)
-        self._live.update(Group(table, Text(f"{done} of {self._rounds} rounds  {self._now}"), overall))
+        if self._live is None:
+            self._live = Live(refresh_per_second=8, transient=False)
+            self._live.start()
+        self._live.update(
+            Group(table, Text(f"{done} of {self._rounds} rounds  {self._left()}{self._now}"), overall)
+        )
+
+
+def _ms(value: int | None) -> str:
+    return "-" if value is None else f"{value} ms"
 
 
 def make_view(rounds: int, devices: int) -> View:
