@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from edge_client.adapters.dataset import DatasetError
+from edge_client.adapters.dataset import DatasetError, NpzSource
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
+from edge_client.core.trusted import TrustedHead
 from edge_client.core.verify import CLOCK_DRIFT_MS
 from edge_client.litert.graph import RUNTIMES
+from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.database import DatabaseError
@@ -41,16 +42,22 @@ def checkup(folder: Path) -> list[Finding]:
         config = read_config(folder)
     except SettingsError as error:
         return [Finding("config", False, str(error)), _runtime()]
-    checks: Iterable[Callable[[], Finding]] = (
-        lambda: Finding("config", True, str(folder / CONFIG_FILE)),
-        _runtime,
-        lambda: _key(config),
-        lambda: _folder(folder),
-        lambda: _data(folder, config),
-        lambda: _clock(folder, config),
-        lambda: _servers(config),
-    )
-    return [check() for check in checks]
+    findings = [Finding("config", True, str(folder / CONFIG_FILE)), _runtime(), _key(config)]
+    try:
+        genesis, head = _stored(folder, config)
+    except (DatabaseError, OSError) as error:
+        findings.append(Finding("folder", False, str(error)))
+    else:
+        findings += [_folder(folder), _data(config.source(folder), genesis), _clock(genesis, head)]
+    return [*findings, _servers(config)]
+
+
+def _stored(folder: Path, config: DeviceConfig) -> tuple[Genesis | None, TrustedHead | None]:
+    disk = DeviceDisk(folder, config.chain.parsed().chain_id)
+    try:
+        return disk.genesis(), disk.chain.head()
+    finally:
+        disk.close()
 
 
 def _runtime() -> Finding:
@@ -77,28 +84,17 @@ def _folder(folder: Path) -> Finding:
     return Finding("folder", True, str(folder))
 
 
-def _data(folder: Path, config: DeviceConfig) -> Finding:
-    source = config.source(folder)
+def _data(source: NpzSource, genesis: Genesis | None) -> Finding:
+    if genesis is None:
+        found = source.path.is_file()
+        return Finding("data", found, f"{source.path} {'(not checked yet)' if found else 'is missing'}")
     try:
-        disk = DeviceDisk(folder, config.chain.parsed().chain_id)
-        try:
-            genesis = disk.genesis()
-        finally:
-            disk.close()
-        if genesis is None:
-            found = source.path.is_file()
-            return Finding("data", found, f"{source.path} {'(not checked yet)' if found else 'is missing'}")
         return Finding("data", True, f"{len(source.load(genesis.manifest))} samples in {source.path}")
-    except (DatasetError, DatabaseError) as error:
+    except DatasetError as error:
         return Finding("data", False, str(error))
 
 
-def _clock(folder: Path, config: DeviceConfig) -> Finding:
-    disk = DeviceDisk(folder, config.chain.parsed().chain_id)
-    try:
-        genesis, head = disk.genesis(), disk.chain.head()
-    finally:
-        disk.close()
+def _clock(genesis: Genesis | None, head: TrustedHead | None) -> Finding:
     if genesis is None:
         return Finding("clock", True, "nothing to compare with yet")
     chain_ms = (genesis.t0_s + (head.time_s if head else 0)) * 1000

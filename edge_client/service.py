@@ -94,8 +94,8 @@ class Device:
 
     def run(self) -> None:
         """Run until told to stop; leaves a last status and the state `sleeping` behind."""
-        self._log.note(Note("started", {"device": self._identity.device}))
         with stop_on_signals(self._loop.request_stop):
+            self._log.note(Note("started", {"device": self._identity.device}))
             self._means.transport.start(self._loop.post)
             try:
                 self._loop.run()

@@ -1,0 +1,289 @@
+"""`edge-client` as its owner sees it: what it writes, says and returns."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.status_file import STATUS_FILE
+from edge_client.cli import main
+from edge_client.config import CONFIG_FILE, KEY_FILE
+from edge_client.core.events import SaveConflict
+from edge_client.protocol.join import Join
+from edge_client.protocol.keys import Signer
+from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.lock import single_instance
+from tests.builders import ChainMaker, make_genesis
+from tests.device_world import DeviceWorld
+from tests.real_disk import RealDisk
+
+NOBODY = "mqtt://127.0.0.1:1"
+"""A port that nothing listens on."""
+T0_S = 1_700_000_000
+"""A genesis in the past of every machine."""
+
+
+def edge_client(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+def facts(result: Result) -> dict[str, object]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
+@pytest.fixture
+def chain() -> ChainMaker:
+    return ChainMaker(make_genesis(t0_s=T0_S))
+
+
+@pytest.fixture
+def join(chain: ChainMaker) -> str:
+    return Join((NOBODY,), chain.chain_id).text()
+
+
+@pytest.fixture
+def state(tmp_path: Path, join: str) -> Path:
+    """A device that was never run; its data fit the tiny manifest of the builders."""
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.zeros((8, 3), np.uint8), y=np.arange(8) % 2)
+    folder = tmp_path / "state"
+    result = edge_client("init", "--join", join, "--state", folder, "--data", f"npz:{data}")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def lived(state: Path, chain: ChainMaker) -> Path:
+    """The same device after it joined, trained a round that was included, and sent the next."""
+    world = DeviceWorld(chain, disk=RealDisk(state, chain.chain_id))
+    world.signer = Signer(load_seed(state / KEY_FILE))
+    world.identity = replace(world.identity, signer=world.signer)
+    world.agent = world.make_agent()
+    world.join()
+    world.finish_training()
+    chain.add([world.offers[0].head], time_s=100)
+    world.publish_head()
+    world.answer()
+    world.finish_training()
+    return state
+
+
+class TestInit:
+    def test_writes_a_private_key_and_configuration(self, state: Path) -> None:
+        for name in (KEY_FILE, CONFIG_FILE):
+            assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
+
+    def test_says_who_the_device_is_and_what_to_do_next(self, tmp_path: Path, join: str) -> None:
+        result = edge_client("init", "--join", join, "--state", tmp_path / "s", "--data", "npz:x.npz")
+        assert "edge-client run --state" in result.stdout
+
+    def test_overwrites_nothing(self, state: Path, join: str) -> None:
+        before = {path.name: path.read_bytes() for path in state.iterdir()}
+        result = edge_client("init", "--join", join, "--state", state, "--data", "npz:x.npz")
+        assert result.exit_code == 2
+        assert "never overwritten" in result.stderr
+        (state / CONFIG_FILE).unlink()
+        assert edge_client("init", "--join", join, "--state", state, "--data", "npz:x.npz").exit_code == 2
+        del before[CONFIG_FILE]
+        assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+
+    @pytest.mark.parametrize(
+        ("breaking", "data", "sentence"),
+        [
+            (lambda join: join.replace("127", "128"), "npz:x", "has a typo"),
+            (lambda join: join[1:], "npz:x", "starts with 'flchain:'"),
+            (lambda join: join, "x.csv", "npz:PATH"),
+        ],
+    )
+    def test_a_mistake_gets_one_sentence_and_no_files(
+        self, tmp_path: Path, join: str, breaking, data: str, sentence: str
+    ) -> None:
+        folder = tmp_path / "new"
+        result = edge_client("init", "--join", breaking(join), "--state", folder, "--data", data)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert not folder.exists()
+
+
+class TestRun:
+    def run(self, folder: Path) -> Result:
+        return edge_client("run", "--state", folder)
+
+    def test_without_init(self, tmp_path: Path) -> None:
+        result = self.run(tmp_path)
+        assert result.exit_code == 2
+        assert "`init` writes one" in result.stderr
+
+    def test_an_unknown_key_is_named_with_its_line(self, state: Path) -> None:
+        text = (state / CONFIG_FILE).read_text().replace("# threads = 1", "thread = 1")
+        (state / CONFIG_FILE).write_text(text)
+        result = self.run(state)
+        line = text.splitlines().index("thread = 1") + 1
+        assert result.exit_code == 2
+        assert f"line {line}: unknown key 'training.thread'; did you mean 'threads'?" in result.stderr
+
+    def test_a_key_that_others_can_read(self, state: Path) -> None:
+        (state / KEY_FILE).chmod(0o644)
+        result = self.run(state)
+        assert result.exit_code == 2
+        assert f"chmod 600 {state / KEY_FILE}" in result.stderr
+
+    def test_a_missing_key(self, state: Path) -> None:
+        (state / KEY_FILE).unlink()
+        assert self.run(state).exit_code == 2
+
+    def test_data_of_the_wrong_shape(self, lived: Path) -> None:
+        np.savez(lived.parent / "data.npz", x=np.zeros((8, 4), np.uint8), y=np.arange(8) % 2)
+        result = self.run(lived)
+        assert result.exit_code == 2
+        assert "have shape (4,), the model takes (3,)" in result.stderr
+
+    def test_a_second_process_on_the_same_folder(self, state: Path) -> None:
+        with single_instance(state, "edge-client"):
+            result = self.run(state)
+        assert result.exit_code == 2
+        assert "another edge-client works in" in result.stderr
+
+    def test_a_halted_device_needs_its_owner(self, lived: Path, chain: ChainMaker) -> None:
+        disk = DeviceDisk(lived, chain.chain_id)
+        disk.chain.save_conflict(SaveConflict("two final headers at height 2", b"..."))
+        disk.close()
+        result = self.run(lived)
+        assert result.exit_code == 4
+        assert "two final headers at height 2" in result.stderr
+        assert facts(edge_client("status", "--state", lived, "--json"))["halted"]
+
+    def test_a_damaged_database(self, lived: Path) -> None:
+        for path in lived.glob("agent.db*"):
+            path.write_bytes(b"not a database" * 1000)
+        result = self.run(lived)
+        assert result.exit_code == 2
+        assert "agent.db" in result.stderr
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_ends_cleanly_when_told_to(self, state: Path, number: signal.Signals) -> None:
+        command = [sys.executable, "-m", "edge_client.cli", "run", "--state", str(state)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert "started device=" in process.stderr.readline()
+            process.send_signal(number)
+            rest = process.stderr.read()
+            assert process.wait(30) == 0, rest
+        assert "Traceback" not in rest
+        words = json.loads((state / STATUS_FILE).read_text())
+        assert words["phase"] == "joining"
+        assert words["peak_rss_kib"] > 1000
+
+
+class TestStatus:
+    def test_of_a_device_that_never_ran(self, state: Path, chain: ChainMaker) -> None:
+        found = facts(edge_client("status", "--state", state, "--json"))
+        assert found["chain"] == found["head"] == chain.chain_id.hex()
+        assert (found["height"], found["round"], found["account"]) == (0, 1, None)
+        assert (found["running"], found["phase"]) == (False, "stopped")
+
+    def test_of_a_device_that_lived(self, lived: Path, chain: ChainMaker) -> None:
+        found = facts(edge_client("status", "--state", lived, "--json"))
+        assert (found["height"], found["round"]) == (2, 2)
+        assert found["head"] == chain.headers[-1].hash(chain.chain_id).hex()
+        assert found["account"] == {
+            "number": 0,
+            "balance": 1_000_000,
+            "contribution": chain.state.accounts[0].contribution,
+            "last_round": 1,
+            "as_of_height": 2,
+        }
+        updates = found["updates"]
+        assert isinstance(updates, list)
+        assert [(one["round"], one["fate"], one["height"]) for one in updates] == [
+            (2, "pending", None),
+            (1, "included", 2),
+        ]
+
+    def test_shows_refusals_of_the_last_process(self, lived: Path) -> None:
+        (lived / STATUS_FILE).write_text(json.dumps({"pid": 1 << 22, "refused": {"bad-signature": 3}}))
+        assert facts(edge_client("status", "--state", lived, "--json"))["refused"] == {"bad-signature": 3}
+        text = edge_client("status", "--state", lived).stdout
+        assert "bad-signature 3" in text
+        assert "update of round 1: included" in text
+
+    def test_survives_last_words_that_were_cut_off(self, lived: Path) -> None:
+        (lived / STATUS_FILE).write_text('{"pid": 1')
+        assert facts(edge_client("status", "--state", lived, "--json"))["phase"] == "stopped"
+
+
+class TestVerify:
+    def test_a_true_chain(self, lived: Path) -> None:
+        assert facts(edge_client("verify", "--state", lived, "--json")) == {
+            "linked_height": 2,
+            "final_height": 2,
+            "signatures": 3,
+        }
+        assert "headers 1 to 2 are linked" in edge_client("verify", "--state", lived).stdout
+
+    def test_nothing_to_verify(self, state: Path) -> None:
+        assert edge_client("verify", "--state", state).exit_code == 2
+
+    def test_a_changed_header_needs_the_owner(self, lived: Path, chain: ChainMaker) -> None:
+        disk = DeviceDisk(lived, chain.chain_id)
+        disk._database.conn.execute("UPDATE headers SET linked = zeroblob(84) WHERE height = 1")
+        disk._database.conn.commit()
+        disk.close()
+        result = edge_client("verify", "--state", lived)
+        assert result.exit_code == 4
+        assert "does not hold" in result.stderr
+
+
+class TestDoctor:
+    def findings(self, folder: Path, code: int) -> dict[str, bool]:
+        result = edge_client("doctor", "--state", folder, "--json")
+        assert result.exit_code == code, result.output
+        return {one["check"]: one["good"] for one in json.loads(result.stdout)["checks"]}
+
+    def test_only_the_server_is_missing(self, lived: Path) -> None:
+        found = self.findings(lived, 3)
+        assert [name for name, good in found.items() if not good] == ["servers"]
+        assert set(found) == {"config", "runtime", "key", "folder", "data", "clock", "servers"}
+
+    def test_what_the_owner_has_to_mend(self, lived: Path) -> None:
+        (lived / KEY_FILE).chmod(0o640)
+        (lived.parent / "data.npz").unlink()
+        found = self.findings(lived, 2)
+        assert [name for name, good in found.items() if not good] == ["key", "data", "servers"]
+
+    def test_without_a_configuration(self, tmp_path: Path) -> None:
+        assert self.findings(tmp_path, 2)["config"] is False
+
+    def test_a_damaged_database_is_a_finding(self, lived: Path) -> None:
+        for path in lived.glob("agent.db*"):
+            path.write_bytes(b"not a database" * 1000)
+        assert self.findings(lived, 2)["folder"] is False
+
+    def test_for_people(self, lived: Path) -> None:
+        text = edge_client("doctor", "--state", lived).stdout
+        assert "ok    key" in text
+        assert "FAIL  servers" in text
+
+
+@pytest.mark.parametrize("command", ["init", "run", "status", "verify", "doctor"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = edge_client(command, "--help")
+    assert result.exit_code == 0
+    assert "--state" in result.stdout
+
+
+def test_an_unknown_command_is_a_mistake() -> None:
+    assert edge_client("trian").exit_code == 2
