@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.geometry import Window
-from edge_client.litert.ir import Activation, Array, DType, Options, Padding
+from edge_client.litert.ir import Activation, Array, DType, ModelError, Options, Padding
 
 DELEGATE_RANK_MAX = 6
 # Below this size a copy costs less than leaving and re-entering the delegate.
@@ -21,8 +21,11 @@ CLAMPS = (Activation.RELU, Activation.RELU6, Activation.RELU_N1_TO_1)
 
 
 def broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of an element-wise op on two shapes; raises `ValueError` when they do not match."""
-    return tuple(int(dim) for dim in np.broadcast_shapes(x, y))
+    """Shape of an element-wise op on two shapes; raises `ModelError` when they do not match."""
+    try:
+        return tuple(int(dim) for dim in np.broadcast_shapes(x, y))
+    except ValueError as error:
+        raise ModelError(f"an operation joins shapes {x} and {y}") from error
 
 
 def _binary(kind: str, table: str) -> _Binary:

@@ -93,6 +93,10 @@ class _Reader:
             _check_range(op.inputs, -1, len(tensors))
             _check_range(op.outputs, 0, len(tensors))
         _check_range(graph.inputs + graph.outputs, 0, len(tensors))
+        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise ModelError(
+                f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, not one each"
+            )
         return graph
 
     def _tensor(self, table: Any) -> Tensor:

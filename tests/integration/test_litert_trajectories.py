@@ -1,4 +1,4 @@
-"""Models converted by others learn here as they learned in the framework that made them (tests/fixtures/models)."""
+"""Models converted by others learn here as they learned in the framework that made them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from edge_client.litert.network import Scope
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 
 MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "models"
+Batch = tuple[np.ndarray, np.ndarray]
 CLASSES = 5
 LOSS_TOLERANCE = 1e-3
 
 
-def batches(seed: int, steps: int, shape: tuple[int, ...], batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(seed: int, steps: int, shape: tuple[int, ...], batch: int) -> Iterator[Batch]:
     """The data of scripts/fixtures, made again."""
     random = np.random.default_rng(seed)
     means = random.normal(0, 1, (CLASSES, *shape))
