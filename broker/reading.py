@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import Any
 
+from broker.adapters.status_file import read_status_file
 from broker.config import ValidatorConfig
 from broker.founding import ChainFiles
-from broker.service import STATUS_FILE, open_store
+from broker.service import open_store
 
 
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         final = store.load().head
     finally:
         store.close()
-    running = _last_words(config.validator.state_dir / STATUS_FILE)
+    running = read_status_file(config.validator.state_dir)
     pid = running.get("pid")
     facts: dict[str, Any] = {
         "chain": files.chain_id.hex(),
@@ -32,14 +31,6 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "refused": running.get("refused", {}),
     }
     return facts
-
-
-def _last_words(path: Path) -> dict[str, Any]:
-    try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return words if isinstance(words, dict) else {}
 
 
 def _is_alive(pid: int) -> bool:

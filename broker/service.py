@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.adapters.block_store import BlockStore
+from broker.adapters.status_file import STATUS_FILE, Reporting
 from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence
 from broker.core.identity import Identity
@@ -22,7 +22,6 @@ from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.fan import FanTransport
-from edge_client.runtime.files import replace
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog, line
@@ -31,37 +30,12 @@ from edge_client.runtime.mqtt import MqttTransport
 
 EVENTS_MAX = 65_536
 EVENT_PAYLOAD_BYTES_MAX = 256 << 20
-STATUS_INTERVAL_MS = 1000
-STATUS_FILE = "status.json"
 NONCE_SEED_BYTES = 32
 _log = logging.getLogger("validator")
 
 
 class DivergedError(Exception):
     """This validator's chain contradicts what more than two thirds signed; it must not go on."""
-
-
-class StatusFile:
-    """What `edge-broker status` shows of a running validator; rewritten at most once a second."""
-
-    def __init__(self, path: Path, log: EventLog) -> None:
-        self._path = path
-        self._log = log
-        self._written_ms = 0
-        self._facts: dict[str, object] = {"pid": os.getpid()}
-
-    def note(self, note: Note, now_ms: int) -> None:
-        """Remember the latest of each event."""
-        self._facts[note.event] = {**note.fields, "at_ms": now_ms}
-        self.write(now_ms)
-
-    def write(self, now_ms: int, *, at_once: bool = False) -> None:
-        """Write if it is time."""
-        if at_once or now_ms - self._written_ms >= STATUS_INTERVAL_MS:
-            self._written_ms = now_ms
-            refused = {reason.value: count for reason, count in self._log.refused_counts.items()}
-            text = json.dumps({**self._facts, "refused": refused, "written_ms": now_ms}, indent=1)
-            replace(self._path, text.encode())
 
 
 def run_validator(config: ValidatorConfig, on_note: Callable[[Note, int], None] | None = None) -> None:
@@ -82,22 +56,22 @@ def _run(
 ) -> None:
     store = open_store(config.validator.state_dir, files)
     clock, log = SystemClock(), EventLog(_log)
-    status = StatusFile(config.validator.state_dir / STATUS_FILE, log)
     setup = ValidatorSetup(
         identity, Clock(files.genesis.t0_s), config.timing.timing(), os.urandom(NONCE_SEED_BYTES)
     )
     validator = Validator(setup, store, store.load())
+    reporting = Reporting(validator, config.validator.state_dir / STATUS_FILE, log.refused_counts)
     transport = FanTransport([MqttTransport(one) for one in config.mqtt.options(identity.name)])
 
     def note(one: Note) -> None:
         log.note(one)
-        status.note(one, clock.now_ms())
+        reporting.note(one, clock.now_ms())
         if on_note is not None:
             on_note(one, clock.now_ms())
 
     def refused(one: Refused) -> None:
         log.refused(one)
-        status.write(clock.now_ms())
+        reporting.changed()
 
     def evidence(one: Evidence) -> None:
         _log.warning(line("evidence", offender=one.offender, kind=type(one.first).__name__))
@@ -116,7 +90,7 @@ def _run(
         Diverged: _halt,
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
-    loop: EventLoop[Any, Any] = EventLoop(validator, effects, clock, limits)
+    loop: EventLoop[Any, Any] = EventLoop(reporting, effects, clock, limits)
     note(Note("validator_started", {"validator": identity.name, "height": validator.head.height}))
     with stop_on_signals(loop.request_stop):
         transport.start(loop.post)
@@ -124,7 +98,7 @@ def _run(
             loop.run()
         finally:
             transport.stop()
-            status.write(clock.now_ms(), at_once=True)
+            reporting.write(clock.now_ms())
             store.close()
 
 
