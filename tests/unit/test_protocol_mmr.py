@@ -60,3 +60,9 @@ def test_a_proof_of_the_wrong_shape_proves_nothing() -> None:
     for broken in (short, long, few_peaks):
         assert broken.root_for(LEAVES[3]) is None
     assert other_size.root_for(LEAVES[3]) != peaks_of(LEAVES).root()
+
+
+def test_an_inner_node_is_no_leaf() -> None:
+    a, b, c, d = LEAVES[:4]
+    proof = replace(prove(LEAVES[:4], 0), siblings=(parent_hash(c, d),))
+    assert proof.root_for(parent_hash(a, b)) is None
