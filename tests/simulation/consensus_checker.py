@@ -144,6 +144,14 @@ class Local:
     signed: frozenset[Subject]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What stays of a machine's state once all its successors are known."""
+
+    slot: int
+    signed: frozenset[Subject]
+
+
 Key: TypeAlias = tuple[object, ...]
 Action: TypeAlias = tuple[str, int]
 
@@ -161,12 +169,13 @@ class Automaton:
             (0, ("expire", 0)),
             (0, ("fetch", 0)),
         ]
-        self.locals: list[Local] = []
-        self._ids: dict[Key, int] = {}
-        self._number(Local(self._machine(()), (), frozenset()))
+        self.seen: list[Seen] = []
         self.steps: list[tuple[tuple[int, ...], ...]] = []
-        while len(self.steps) < len(self.locals):
-            local = self.locals[len(self.steps)]
+        self._ids: dict[Key, int] = {}
+        self._open: deque[Local] = deque()
+        self._number(Local(self._machine(()), (), frozenset()))
+        while self._open:
+            local = self._open.popleft()
             self.steps.append(tuple(tuple(self._after(local, action)) for _, action in self.actions))
 
     def _after(self, local: Local, action: Action) -> Iterator[int]:
@@ -220,9 +229,10 @@ class Automaton:
         return machine
 
     def _number(self, local: Local) -> int:
-        known = self._ids.setdefault(self._key(local), len(self.locals))
-        if known == len(self.locals):
-            self.locals.append(local)
+        known = self._ids.setdefault(self._key(local), len(self.seen))
+        if known == len(self.seen):
+            self.seen.append(Seen(local.machine.slot, local.signed))
+            self._open.append(local)
         return known
 
 
@@ -248,7 +258,7 @@ class Quotient:
     def __init__(self, automaton: Automaton) -> None:
         universe = automaton.universe
         self._needs = [need for need, _ in automaton.actions]
-        colours = _numbered([local.signed for local in automaton.locals])
+        colours = _numbered([seen.signed for seen in automaton.seen])
         while True:
             finer = _numbered(
                 [
@@ -260,9 +270,9 @@ class Quotient:
                 break
             colours = finer
         first = {colour: at for at, colour in reversed(list(enumerate(colours)))}
-        self.members = [automaton.locals[first[colour]] for colour in range(len(first))]
-        self.masks = [universe.mask(local.signed) for local in self.members]
-        self.convicted = [convicted(local.signed) for local in self.members]
+        self.members = [automaton.seen[first[colour]] for colour in range(len(first))]
+        self.masks = [universe.mask(member.signed) for member in self.members]
+        self.convicted = [convicted(member.signed) for member in self.members]
         self._steps = [
             tuple(tuple({colours[one] for one in after}) for after in automaton.steps[first[colour]])
             for colour in range(len(first))
@@ -349,7 +359,7 @@ class Search:
     def __init__(self, case: Case, key: Callable[[Local], Key]) -> None:
         self.universe = Universe(case)
         automaton = Automaton(self.universe, key)
-        self.automaton_states = len(automaton.locals)
+        self.automaton_states = len(automaton.seen)
         self.quotient = Quotient(automaton)
         self._needed = self.universe.validators.quorum - 1
         self._parents: dict[State, State | None] = {(0, 0, 0): None}
@@ -402,7 +412,7 @@ class Search:
     def _describe(self, local: int) -> str:
         held = self.quotient.members[local]
         votes = sorted(held.signed, key=lambda one: (one.slot, one.kind))
-        return f"slot {held.machine.slot}: {' '.join(map(describe, votes)) or '-'}"
+        return f"slot {held.slot}: {' '.join(map(describe, votes)) or '-'}"
 
 
 def describe(subject: Subject) -> str:

@@ -13,6 +13,8 @@ from tests.simulation.consensus_parts import Committee
 
 E = TypeVar("E")
 N, Z, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
+FOUR = Committee(4)
+TIMEOUT_MS = on.Timing().slot_timeout_ms
 
 
 class Solo:
@@ -79,3 +81,18 @@ class Solo:
     def snapshot(self) -> Snapshot:
         """The last published one."""
         return self.all(on.PublishSnapshot)[-1].snapshot
+
+
+def follower(slot: int, *entries: Vote | Proposal | Certificate) -> Solo:
+    """One of four that does not lead `slot`."""
+    return Solo(FOUR, (FOUR.leader(slot) + 1) % 4, *entries)
+
+
+def leader(slot: int, *entries: Vote | Proposal | Certificate) -> Solo:
+    """The one of four that leads `slot`."""
+    return Solo(FOUR, FOUR.leader(slot), *entries)
+
+
+def others(solo: Solo) -> list[int]:
+    """The other three."""
+    return [one for one in range(4) if one != solo.me]
