@@ -131,16 +131,22 @@ class BlockStore:
                 db["meta"].insert({"key": key, "value": value}, replace=True)
             if effect.certificate is not None:
                 db["consensus_log"].delete_where("slot < ?", [effect.certificate.subject.slot])
-            self._drop_offers(state.bases[0].round)
+            expired = self._drop_offers(state.bases[0].round)
+        for root in expired:
+            self._updates.delete(root)
         self._remember_params(state.params)
 
-    def _drop_offers(self, oldest_round: int) -> None:
-        """Offers that are on the chain or too old need no second look after a restart."""
+    def _drop_offers(self, oldest_round: int) -> list[bytes]:
+        """Offers that are on the chain or too old need no second look after a restart. Returns the roots of
+        the old: their bodies go when the rows are gone for good, a crash between must not part the two."""
         self._db.execute("delete from offers where update_root in (select update_root from inclusions)")
-        for row in self._db["offers"].rows:
-            if UpdateOffer.decode(row["offer"]).head.round < oldest_round:
-                self._db["offers"].delete(row["update_root"])
-                self._updates.delete(row["update_root"])
+        expired = [
+            row["update_root"]
+            for row in self._db["offers"].rows
+            if UpdateOffer.decode(row["offer"]).head.round < oldest_round
+        ]
+        self._db.conn.executemany("delete from offers where update_root = ?", [(root,) for root in expired])
+        return expired
 
     def append_log(self, effect: AppendLog) -> None:
         """One consensus log entry, synced."""
@@ -175,6 +181,10 @@ class BlockStore:
     def update(self, root: bytes) -> bytes | None:
         """`Archive.update`."""
         return self._updates.get(root)
+
+    def has_update(self, root: bytes) -> bool:
+        """`Archive.has_update`."""
+        return self._updates.path(root).is_file()
 
     def model(self, root: bytes) -> bytes | None:
         """`Archive.model`."""

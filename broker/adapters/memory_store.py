@@ -92,6 +92,10 @@ class MemoryStore:
         """`Archive.update`."""
         return self._objects.get((ObjectKind.UPDATE, root))
 
+    def has_update(self, root: bytes) -> bool:
+        """`Archive.has_update`."""
+        return (ObjectKind.UPDATE, root) in self._objects
+
     def model(self, root: bytes) -> bytes | None:
         """`Archive.model`."""
         return self._objects.get((ObjectKind.MODEL, root))

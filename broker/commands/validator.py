@@ -21,6 +21,8 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
     import json
 
     from broker.config import ValidatorConfig
+    from broker.core.consensus.log_entries import LogDamagedError
+    from broker.core.identity import StrangerError
     from broker.founding import ChainFilesError
     from broker.service import DivergedError, run_validator
     from edge_client.protocol.machine import Note
@@ -32,7 +34,10 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
     from edge_client.runtime.settings import SettingsError, read_settings
 
     logs.configure(journal=journal)
-    sink = events.open("a", buffering=1, encoding="utf-8") if events else None
+    try:
+        sink = events.open("a", buffering=1, encoding="utf-8") if events else None
+    except OSError as error:
+        fail(f"cannot write the file of --events: {error}")
 
     def on_note(note: Note, now_ms: int) -> None:
         if sink is not None:
@@ -41,7 +46,9 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
     try:
         run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
-            AlreadyRunningError, ValueError) as error:  # fmt: skip
+            AlreadyRunningError, StrangerError) as error:  # fmt: skip
         fail(str(error))
+    except LogDamagedError as error:
+        fail(f"the log of this validator's votes is damaged, it must not sign again: {error}", CONTRADICTION)
     except DivergedError as error:
         fail(f"this validator and the chain contradict each other, keep its folder: {error}", CONTRADICTION)

@@ -14,10 +14,14 @@ from edge_client.protocol.votes import Certificate
 
 
 class Archive(Protocol):
-    """Lookups; every one answers None for what is not there."""
+    """Lookups; those of one thing answer None for what is not there."""
 
     def update(self, root: bytes) -> bytes | None:
         """Body of a client update."""
+        ...
+
+    def has_update(self, root: bytes) -> bool:
+        """Whether `update` would find it; much cheaper."""
         ...
 
     def model(self, root: bytes) -> bytes | None:

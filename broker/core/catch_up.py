@@ -14,16 +14,19 @@ from edge_client.protocol.fetch import ATTEMPTS, RETRY_MS
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun, link
 from edge_client.protocol.messages import Ask, GetHeaders
+from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, finalize
 
 
 @dataclass(slots=True)
-class _Run:
-    """Verified headers still to execute, and the certificate of the last."""
+class Run:
+    """Verified headers still to execute, and the certificate of the last. `body` is that of the first header
+    once it is here, `missing` those of its updates whose bodies may not be, None before they are checked."""
 
     headers: list[Header]
     certificate: Certificate
     body: Body | None = None
+    missing: list[UpdateHead] | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class CatchUp:
     nonce: int = 0
     attempt: int = 0
     ask_at_ms: int = 0
-    run: _Run | None = None
+    run: Run | None = None
     done: list[Finalised] = field(default_factory=list)
 
     def aim(self, height: int) -> None:
@@ -71,34 +74,25 @@ class CatchUp:
         last = headers[-1]
         subject = finalize(last, last.hash(chain_id))
         run.quorum.verify(subject, chain_id, ledger.rules.genesis.validators, ledger.rules.verify)
-        self.run = _Run(headers, Certificate(subject, run.quorum))
+        self.run = Run(headers, Certificate(subject, run.quorum))
 
-    def next_block(self) -> tuple[Header, Body | None] | None:
-        """The next header to execute, with its body when that is here; consensus may have been faster."""
+    def current(self) -> Run | None:
+        """The run, if it has a block left to execute; consensus may have been faster."""
         while self.run and self.run.headers and self.run.headers[0].height <= self.ledger.head.height:
             self.run.headers.pop(0)
             self.run.body = None
         if self.run and not self.run.headers:
             self.run = None
-        return (self.run.headers[0], self.run.body) if self.run else None
-
-    def lacks_body(self) -> bool:
-        """Whether the next block still waits for its body."""
-        return self.run is not None and self.run.body is None
+        return self.run
 
     def block(self, block_hash: bytes, body: Body) -> None:
         """A block arrived; kept if it is the next one."""
         if self.run and self.run.headers[0].hash(self.ledger.rules.chain_id) == block_hash:
-            self.run.body = body
+            self.run.body, self.run.missing = body, None
 
-    def apply(
-        self, header: Header, body: Body, stores: list[StoreUpdateBody | StoreBlock | StoreFinal]
-    ) -> None:
-        """Execute the next block on the head and make it the head."""
-        run = self.run
-        if run is None:
-            raise RuntimeError("no run to apply a block of")
-        head = self.ledger.head
+    def apply(self, run: Run, body: Body, stores: list[StoreUpdateBody | StoreBlock | StoreFinal]) -> None:
+        """Execute the run's next block on the head and make it the head."""
+        header, head = run.headers[0], self.ledger.head
         try:
             candidate = self.ledger.check(head, header, body)
         except ProtocolError as error:

@@ -9,6 +9,13 @@ from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.topics import Topics
 
+EPOCH = 0
+"""The only epoch: the validator set stays that of genesis until there are elections."""
+
+
+class StrangerError(Exception):
+    """This key is not one of the validators of the chain."""
+
 
 class AccountNames:
     """Device id -> account index. Accounts are append-only, so the table only ever grows by new entries."""
@@ -37,9 +44,9 @@ class Identity:
 
     @classmethod
     def of(cls, rules: Rules, signer: Signer) -> Identity:
-        """Raises `ValueError` when the key is not in the validator set of genesis."""
+        """Raises `StrangerError` when the key is not in the validator set of genesis."""
         index = rules.genesis.validators.index_of(signer.public_key)
         if index is None:
-            raise ValueError("this key is not one of the validators of the chain")
+            raise StrangerError(f"the key {node_id(signer.public_key)} is not one of the chain's validators")
         names = tuple(node_id(key) for key in rules.genesis.validators.keys)
         return cls(rules, signer, index, names[index], Topics.of(rules.chain_id), names)

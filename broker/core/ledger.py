@@ -14,7 +14,7 @@ from broker.core.effects import StoreBlock, StoreFinal
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules
-from edge_client.protocol.execution.execute import Executed, Slot, execute
+from edge_client.protocol.execution.execute import Executed, Slot, check_close, execute
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.mmr import EMPTY, Peaks
 from edge_client.protocol.records import Record
@@ -102,6 +102,10 @@ class Ledger:
         """`Bodies.update`."""
         return self._fresh_updates.get(root) or self._archive.update(root)
 
+    def has_update(self, root: bytes) -> bool:
+        """Whether `update` would find it."""
+        return root in self._fresh_updates or self._archive.has_update(root)
+
     def model(self, root: bytes) -> bytes | None:
         """`Bodies.model`: of a candidate, or from disk."""
         for candidate in self._candidates.values():
@@ -135,6 +139,13 @@ class Ledger:
     def stored(self, candidate: Candidate) -> StoreBlock:
         """The effect that makes a candidate durable."""
         return StoreBlock(candidate.tip.hash, candidate.parent_hash, candidate.header, candidate.body)
+
+    def check_updates(self, parent: Tip, header: Header, body: Body) -> None:
+        """What `check` says of the update heads, before one of their bodies is fetched; raises
+        `ProtocolError`. So only what registered devices signed for this round can make us fetch and store."""
+        if body.updates:
+            slot = Slot(header.height, header.time_s, header.history_root)
+            check_close(self.rules, parent.state, slot, body.updates)
 
     def check(self, parent: Tip, header: Header, body: Body) -> Candidate:
         """Re-execute a proposed block on its parent; raises `ProtocolError` with the first rule it breaks."""

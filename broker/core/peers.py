@@ -18,7 +18,7 @@ from broker.core.ledger import Clock, Ledger, Tip
 from edge_client.protocol.body import BODY_BYTES_MAX, Body, decode_block
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError
-from edge_client.protocol.fetch import PUSHES_MAX, Fetched, Fetcher
+from edge_client.protocol.fetch import PUSHES_MAX, Accept, Fetched, Fetcher
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.messages import Ask
@@ -32,17 +32,22 @@ WALK_BLOCKS_MAX = 4
 
 @dataclass(slots=True)
 class Pending:
-    """A block to check: `for_vote` applies the time window of R2; `body` is None until it is fetched."""
+    """A block to check. `for_vote`: it is only proposed, so R2's time window applies, and nothing is done for
+    it outside its own slot. `missing`: updates whose bodies may not be here, None before the heads are
+    checked.
+    """
 
     block_hash: bytes
+    slot: int
     for_vote: bool
     header: Header | None = None
     body: Body | None = None
+    missing: list[UpdateHead] | None = None
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What one step produced: answers for consensus, and what to write before they are given."""
+    """What one step produced: answers for consensus, and what to write before they are given, in order."""
 
     stores: list[StoreUpdateBody | StoreBlock | StoreFinal] = field(default_factory=list)
     answers: list[BlockChecked | Finalised] = field(default_factory=list)
@@ -56,80 +61,49 @@ class Peers:
         self._ledger = ledger
         self._clock = clock
         self._pending: dict[bytes, Pending] = {}
-        self._to_store: list[StoreUpdateBody] = []
+        self._outcome = Outcome()
+        self._wanted: set[bytes] = set()
+        self._asked: set[bytes] = set()
         self.fetcher = Fetcher(next_nonce, PUSHES_MAX)
         self.catch_up = CatchUp(ledger, next_nonce)
+
+    # --- what is to be checked ----------------------------------------------------------------------------
 
     def check_block(self, request: CheckBlock) -> None:
         """A proposal: its body was pushed by the leader, or is asked for."""
         header = request.proposal.header
         block_hash = header.hash(self._ledger.rules.chain_id)
-        self._add(Pending(block_hash, for_vote=True, header=header))
+        self._add(Pending(block_hash, header.slot, for_vote=True, header=header))
 
     def fetch_block(self, request: FetchBlock) -> None:
         """A certified block that is not here."""
         if request.height > self._ledger.head.height + WALK_BLOCKS_MAX:
             self.catch_up.aim(request.height)
         elif request.height > self._ledger.head.height:
-            self._add(Pending(request.hash, for_vote=False))
+            self._add(Pending(request.hash, request.slot, for_vote=False))
 
-    def _add(self, pending: Pending) -> None:
+    def _add(self, pending: Pending) -> Pending:
+        """The pending block of this hash; a certificate counts more than a proposal."""
         known = self._pending.get(pending.block_hash)
         if known is not None:
             known.for_vote = known.for_vote and pending.for_vote
-            return
+            return known
         if len(self._pending) >= PENDING_MAX:
-            self._forget(next(iter(self._pending)))
+            least = min(self._pending.values(), key=lambda one: (not one.for_vote, one.slot))
+            del self._pending[least.block_hash]
         self._pending[pending.block_hash] = pending
-        self._want_block(pending.block_hash)
+        return pending
 
-    def _forget(self, block_hash: bytes) -> None:
-        del self._pending[block_hash]
-        self.fetcher.forget(block_hash)
+    def settle(self) -> None:
+        """After a new head: no block of its slot or an earlier one can become final any more."""
+        slot = self._ledger.head.slot
+        self._pending = {key: one for key, one in self._pending.items() if one.slot > slot}
 
-    def _want_block(self, block_hash: bytes) -> None:
-        stored = self._archive.block(block_hash)
-        if stored is not None:
-            self._take(Fetched(ObjectKind.BLOCK, block_hash, stored))
-            return
+    # --- getting it ---------------------------------------------------------------------------------------
 
-        def accept(data: bytes) -> bool:
-            return self._is_block(data, block_hash)
-
-        fetched = self.fetcher.want(ObjectKind.BLOCK, block_hash, BODY_BYTES_MAX, accept)
-        if fetched is not None:
-            self._take(fetched)
-
-    def _is_block(self, data: bytes, block_hash: bytes) -> bool:
-        try:
-            header, _ = decode_block(data)
-        except ProtocolError:
-            return False
-        return header.hash(self._ledger.rules.chain_id) == block_hash
-
-    def _want_update(self, head: UpdateHead, state: ChainState) -> None:
-        account = state.accounts.get(head.account)
-        if account is None:
-            return
-
-        def accept(data: bytes) -> bool:
-            root = update_root_of(account.public_key, head.round, data)
-            return len(data) == head.size and root == head.update_root
-
-        fetched = self.fetcher.want(ObjectKind.UPDATE, head.update_root, head.size, accept)
-        if fetched is not None:
-            self._take(fetched)
-
-    def _take(self, fetched: Fetched) -> None:
-        if fetched.kind == ObjectKind.UPDATE:
-            self._ledger.keep_update(fetched.root, fetched.data)
-            self._to_store.append(StoreUpdateBody(fetched.root, fetched.data))
-            return
-        header, body = decode_block(fetched.data)
-        pending = self._pending.get(fetched.root)
-        if pending is not None:
-            pending.header, pending.body = header, body
-        self.catch_up.block(fetched.root, body)
+    def header_run(self, run: HeaderRun) -> None:
+        """A run of headers from a peer; raises `ProtocolError`."""
+        self.catch_up.headers(run)
 
     def piece(self, source: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[Ask]:
         """A chunk from a peer; raises `ProtocolError`."""
@@ -137,80 +111,6 @@ class Peers:
         if fetched is not None:
             self._take(fetched)
         return asks
-
-    def header_run(self, run: HeaderRun) -> None:
-        """A run of headers from a peer; raises `ProtocolError`."""
-        self.catch_up.headers(run)
-
-    def step(self, now_ms: int) -> Outcome:
-        """Check whatever has become checkable; call until it has no answers."""
-        outcome = Outcome()
-        outcome.stores, self._to_store = [*self._to_store], []
-        self._step_catch_up(outcome)
-        for pending in sorted(self._pending.values(), key=_height):
-            if pending.header is not None and pending.body is not None:
-                self._step_pending(pending, pending.header, pending.body, now_ms, outcome)
-        return outcome
-
-    def _step_pending(
-        self, pending: Pending, header: Header, body: Body, now_ms: int, outcome: Outcome
-    ) -> None:
-        parent = parent_of(body.justification, self._ledger.rules.chain_id)
-        tip = self._ledger.tip(parent.hash)
-        if tip is None:
-            if parent.height > self._ledger.head.height:
-                self._add(Pending(parent.hash, for_vote=False))
-            else:
-                self._forget(pending.block_hash)
-            return
-        if self._missing_updates(tip, body):
-            return
-        self._forget(pending.block_hash)
-        if pending.for_vote and not self._is_timely(header, body, tip, now_ms):
-            outcome.answers.append(BlockChecked(header, body.justification, Verdict.UNTIMELY))
-            return
-        try:
-            candidate = self._ledger.check(tip, header, body)
-        except ProtocolError as error:
-            fault = str(error)
-            outcome.answers.append(BlockChecked(header, body.justification, Verdict.INVALID, fault))
-            return
-        outcome.stores.append(self._ledger.stored(candidate))
-        outcome.answers.append(BlockChecked(header, body.justification))
-
-    def _is_timely(self, header: Header, body: Body, parent: Tip, now_ms: int) -> bool:
-        """R2's window; and an empty block only helps a parent that is not final here either."""
-        now_s = self._clock.chain_time_s(now_ms)
-        if not now_s - self._clock.lag_s <= header.time_s <= now_s + self._clock.drift_s:
-            return False
-        return bool(body.records) or parent.hash != self._ledger.head.hash
-
-    def _missing_updates(self, tip: Tip, body: Body) -> bool:
-        missing = [head for head in body.updates if self._ledger.update(head.update_root) is None]
-        for head in missing:
-            self._want_update(head, tip.state)
-        return any(self._ledger.update(head.update_root) is None for head in missing)
-
-    def _step_catch_up(self, outcome: Outcome) -> None:
-        while (wanted := self.catch_up.next_block()) is not None:
-            header, body = wanted
-            if body is None:
-                self._want_block(header.hash(self._ledger.rules.chain_id))
-                if self.catch_up.lacks_body():
-                    return
-                continue
-            if self._missing_updates(self._ledger.head, body):
-                return
-            self.catch_up.apply(header, body, outcome.stores)
-        if (caught_up := self.catch_up.finished()) is not None:
-            outcome.answers.append(caught_up)
-
-    def settle(self) -> None:
-        """After a new head: forget what is behind it."""
-        head = self._ledger.head.height
-        for block_hash, pending in list(self._pending.items()):
-            if pending.header is not None and pending.header.height <= head:
-                self._forget(block_hash)
 
     def due(self, now_ms: int) -> list[Ask]:
         """Questions to publish now."""
@@ -221,6 +121,139 @@ class Peers:
         times = (self.fetcher.deadline(), self.catch_up.deadline())
         return min((at for at in times if at is not None), default=None)
 
+    def _want_block(self, block_hash: bytes) -> None:
+        self._wanted.add(block_hash)
+        if block_hash in self.fetcher:
+            return
+        stored = self._archive.block(block_hash)
+        if stored is not None:
+            self._take(Fetched(ObjectKind.BLOCK, block_hash, stored))
+            return
 
-def _height(pending: Pending) -> int:
-    return pending.header.height if pending.header is not None else 0
+        def accept(data: bytes) -> bool:
+            return self._is_block(data, block_hash)
+
+        self._want(ObjectKind.BLOCK, block_hash, Header.LAYOUT.size_bytes + BODY_BYTES_MAX, accept)
+
+    def _is_block(self, data: bytes, block_hash: bytes) -> bool:
+        try:
+            header, _ = decode_block(data)
+        except ProtocolError:
+            return False
+        return header.hash(self._ledger.rules.chain_id) == block_hash
+
+    def _want_update(self, head: UpdateHead, state: ChainState) -> None:
+        self._wanted.add(head.update_root)
+        if head.update_root in self.fetcher:
+            return
+        public_key = state.accounts[head.account].public_key
+
+        def accept(data: bytes) -> bool:
+            root = update_root_of(public_key, head.round, data)
+            return len(data) == head.size and root == head.update_root
+
+        self._want(ObjectKind.UPDATE, head.update_root, head.size, accept)
+
+    def _want(self, kind: ObjectKind, root: bytes, size_bytes_max: int, accept: Accept) -> None:
+        fetched = self.fetcher.want(kind, root, size_bytes_max, accept)
+        if fetched is not None:
+            self._take(fetched)
+
+    def _take(self, fetched: Fetched) -> None:
+        """An update body is written before any answer that rests on it: it goes into the step's own list."""
+        if fetched.kind == ObjectKind.UPDATE:
+            self._ledger.keep_update(fetched.root, fetched.data)
+            self._outcome.stores.append(StoreUpdateBody(fetched.root, fetched.data))
+            return
+        header, body = decode_block(fetched.data)
+        pending = self._pending.get(fetched.root)
+        if pending is not None:
+            pending.header, pending.body = header, body
+        self.catch_up.block(fetched.root, body)
+
+    # --- checking it --------------------------------------------------------------------------------------
+
+    def step(self, slot: int, now_ms: int) -> Outcome:
+        """Check whatever has become checkable while consensus is in `slot`; call until it has no answers."""
+        self._wanted = set()
+        self._step_catch_up()
+        todo = sorted(self._pending.values(), key=lambda one: one.slot, reverse=True)
+        while todo:
+            parent = self._step_pending(todo.pop(), slot, now_ms)
+            if parent is not None:
+                todo.append(parent)
+        for root in self._asked - self._wanted:
+            self.fetcher.forget(root)
+        self._asked = self._wanted
+        outcome, self._outcome = self._outcome, Outcome()
+        return outcome
+
+    def _step_pending(self, pending: Pending, slot: int, now_ms: int) -> Pending | None:
+        """Check one block if everything for it is here; returns its parent if that must be got first."""
+        if pending.for_vote and pending.slot != slot:
+            if pending.slot < slot:
+                self._pending.pop(pending.block_hash, None)
+            return None
+        if pending.body is None:
+            self._want_block(pending.block_hash)
+        header, body = pending.header, pending.body
+        if header is None or body is None:
+            return None
+        parent = parent_of(body.justification, self._ledger.rules.chain_id)
+        tip = self._ledger.tip(parent.hash)
+        if tip is not None:
+            self._judge(pending, header, body, tip, now_ms)
+        elif parent.height <= self._ledger.head.height:
+            self._pending.pop(pending.block_hash, None)
+        elif not pending.for_vote and parent.hash not in self._pending:
+            return self._add(Pending(parent.hash, parent.slot, for_vote=False))
+        return None
+
+    def _judge(self, pending: Pending, header: Header, body: Body, tip: Tip, now_ms: int) -> None:
+        """Answer as soon as it is clear; only what is allowed is fetched for."""
+        if pending.for_vote and not self._is_timely(header, body, tip, now_ms):
+            answer = BlockChecked(header, body.justification, Verdict.UNTIMELY)
+        else:
+            try:
+                if pending.missing is None:
+                    self._ledger.check_updates(tip, header, body)
+                    pending.missing = list(body.updates)
+                pending.missing = self._still_missing(pending.missing, tip.state)
+                if pending.missing:
+                    return
+                candidate = self._ledger.check(tip, header, body)
+                self._outcome.stores.append(self._ledger.stored(candidate))
+                answer = BlockChecked(header, body.justification)
+            except ProtocolError as error:
+                answer = BlockChecked(header, body.justification, Verdict.INVALID, str(error))
+        self._pending.pop(pending.block_hash, None)
+        self._outcome.answers.append(answer)
+
+    def _is_timely(self, header: Header, body: Body, parent: Tip, now_ms: int) -> bool:
+        """R2's window; and an empty block only helps a parent that is not final here either."""
+        now_s = self._clock.chain_time_s(now_ms)
+        if not now_s - self._clock.lag_s <= header.time_s <= now_s + self._clock.drift_s:
+            return False
+        return bool(body.records) or parent.hash != self._ledger.head.hash
+
+    def _still_missing(self, heads: list[UpdateHead], state: ChainState) -> list[UpdateHead]:
+        for head in heads:
+            if not self._ledger.has_update(head.update_root):
+                self._want_update(head, state)
+        return [head for head in heads if not self._ledger.has_update(head.update_root)]
+
+    def _step_catch_up(self) -> None:
+        while (run := self.catch_up.current()) is not None:
+            if run.body is None:
+                self._want_block(run.headers[0].hash(self._ledger.rules.chain_id))
+            if run.body is None:
+                break
+            if run.missing is None:
+                self._ledger.check_updates(self._ledger.head, run.headers[0], run.body)
+                run.missing = list(run.body.updates)
+            run.missing = self._still_missing(run.missing, self._ledger.head.state)
+            if run.missing:
+                break
+            self.catch_up.apply(run, run.body, self._outcome.stores)
+        if (caught_up := self.catch_up.finished()) is not None:
+            self._outcome.answers.append(caught_up)

@@ -19,11 +19,12 @@ from broker.core.consensus.log_entries import decode_log, encode_entry
 from broker.core.consensus.simplex import Simplex
 from broker.core.devices import Desk, RefusedUpdateError
 from broker.core.effects import AppendLog, Stored, StoreFinal, ValidatorPersist
-from broker.core.identity import Identity
-from broker.core.ledger import Clock, Ledger, Place, Tip, genesis_tip
+from broker.core.identity import EPOCH, Identity
+from broker.core.ledger import Clock, Ledger, Tip, genesis_tip
 from broker.core.peer_desk import PeerDesk
 from broker.core.peers import Outcome, Peers
 from broker.core.pool import Pool
+from broker.core.proposer import Proposer
 from edge_client.protocol.body import encode_block
 from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
@@ -47,12 +48,13 @@ from edge_client.protocol.messages import (
     decode_validator_say,
     encode_validator_say,
 )
-from edge_client.protocol.topics import hash_level, index_level
+from edge_client.protocol.topics import hash_level, index_level, node_level
 from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
 
 ValidatorEvent = LinkUp | LinkLost | Received | Acknowledged | Woke
 ValidatorEffect = SharedEffect | ValidatorPersist | on.Evidence | on.Diverged
-EPOCH = 0
+MQTT_SERVER = "mqtt-server"
+"""The sender of what no node can send through an honest MQTT server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,8 @@ class Validator:
         self._certificate = stored.head.certificate if stored.head else None
         self._light: LightBlock | None = None
         self._consensus = self._start_consensus(setup, stored)
-        self._building: on.BuildBlock | None = None
-        self._is_due = self._is_started = False
-        self._next_due_ms: int | None = None
-        self._looked_at: tuple[int, int, int] | None = None
+        self._proposer = Proposer(self._identity, self._ledger, self._pool, setup.clock)
+        self._is_started = False
         self._effects: list[ValidatorEffect] = []
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
@@ -169,7 +169,7 @@ class Validator:
             self._consensus.deadline(),
             self._desk.ingest.deadline(),
             self._peers.deadline(),
-            self._next_due_ms,
+            self._proposer.deadline(),
         ]
         return min((at for at in times if at is not None), default=None)
 
@@ -191,14 +191,13 @@ class Validator:
                 self._feed(answer, now_ms)
             if not outcome.answers and not finals:
                 break
-        self._look_whether_due(now_ms)
-        self._try_build(now_ms)
+        self._propose(now_ms)
         topic = self._identity.topics.validator_ask(self._identity.name)
         self._effects += [Publish(topic, ask.encode()) for ask in self._peers.due(now_ms)]
 
     def _step_peers(self, now_ms: int) -> Outcome:
         try:
-            return self._peers.step(now_ms)
+            return self._peers.step(self._consensus.slot, now_ms)
         except ProtocolError as error:
             self._effects.append(on.Diverged(error.detail))
             return Outcome()
@@ -208,10 +207,11 @@ class Validator:
     def _receive(self, topic: str, payload: bytes, now_ms: int) -> None:
         levels = self._identity.topics.split(topic)
         if levels is None:
-            self._effects.append(Refused(Reason.WRONG_CHAIN, topic, "topic of another chain"))
+            self._effects.append(Refused(Reason.WRONG_CHAIN, MQTT_SERVER, f"topic {topic}"))
             return
-        sender = levels[1] if len(levels) > 1 else topic
+        sender = MQTT_SERVER
         try:
+            sender = node_level(levels[1] if len(levels) > 1 else "")
             if levels[0] == "up":
                 self._effects += self._from_device(levels[1:], payload, now_ms)
             else:
@@ -294,7 +294,7 @@ class Validator:
                 topic = self._identity.topics.snapshot(self._identity.name)
                 self._effects.append(Publish(topic, snapshot.encode(), retain=True))
             case on.BuildBlock():
-                self._building = effect
+                self._proposer.ask(effect)
             case on.CheckBlock():
                 self._peers.check_block(effect)
             case on.FetchBlock():
@@ -315,35 +315,16 @@ class Validator:
             topic = self._identity.topics.validator_chunk(self._identity.name, block_hash.hex(), index)
             self._effects.append(Publish(topic, Piece(len(chunks), data).encode()))
 
-    def _look_whether_due(self, now_ms: int) -> None:
-        state, time_s = self._ledger.head.state, self._clock.chain_time_s(now_ms)
-        looked_at = (self._ledger.head.height, self._pool.changes_count, time_s)
-        is_time = self._next_due_ms is not None and now_ms >= self._next_due_ms
-        if looked_at == self._looked_at and not is_time:
-            return
-        self._looked_at = looked_at
-        is_due = self._pool.is_due(state, time_s, now_ms)
-        if is_due and not self._is_due:
-            self._is_due = True
-            self._effects.append(Note("due", {"round": state.learning.round}))
+    def _propose(self, now_ms: int) -> None:
+        """Tell consensus that a block is due, and build the one it asked for."""
+        if self._proposer.becomes_due(now_ms):
+            self._effects.append(Note("due", {"round": self._ledger.head.state.learning.round}))
             self._feed(on.RoundDue(due=True), now_ms)
-        self._next_due_ms = self._pool.next_due_ms(self._ledger.head.state, self._clock.t0_s, now_ms)
-
-    def _try_build(self, now_ms: int) -> None:
-        """Answer `BuildBlock` as soon as there is something to put into the block."""
-        build = self._building
-        parent = self._ledger.tip(build.parent_hash) if build else None
-        if build is None or parent is None:
-            return
-        time_s = self._clock.chain_time_s(now_ms)
-        records = self._pool.choose(parent.state, max(time_s, parent.time_s))
-        if not records and parent.hash == self._ledger.head.hash:
-            return
-        place = Place(EPOCH, build.slot, self._identity.index, time_s)
-        candidate = self._ledger.build(parent, records, build.justification, place)
-        self._building = None
-        self._effects.append(self._ledger.stored(candidate))
-        self._feed(on.BlockBuilt(candidate.header, build.justification), now_ms)
+        built = self._proposer.build(now_ms)
+        if built is not None:
+            candidate, asked = built
+            self._effects.append(self._ledger.stored(candidate))
+            self._feed(on.BlockBuilt(candidate.header, asked.justification), now_ms)
 
     def _decide(self, certificate: Certificate, hashes: tuple[bytes, ...]) -> None:
         """Finalise what catching up has not finalised already."""
@@ -358,7 +339,7 @@ class Validator:
     def _after_finals(self, finals: list[StoreFinal]) -> None:
         if not finals:
             return
-        self._is_due, self._building = False, None
+        self._proposer.settle()
         included = {root for final in finals for root, _ in final.inclusions}
         self._effects += self._desk.settle(included)
         self._peers.settle()

@@ -22,7 +22,7 @@ ACTIVE_MAX = 8
 ATTEMPTS = 256
 COPY_ATTEMPTS = 4
 SUSPECTS_MAX = 16
-PUSHES_MAX = 64
+PUSHES_MAX = 4
 PUSHED_CHUNKS_MAX = 64
 
 Accept = Callable[[bytes], bool]
@@ -58,7 +58,8 @@ class Fetcher:
     """Wanted objects, at most `ACTIVE_MAX` of them under way; the rest wait in order."""
 
     def __init__(self, next_nonce: Callable[[], int], pushes_max: int = 0) -> None:
-        """`pushes_max` objects that nobody asked for are kept; a device, short of memory, keeps none."""
+        """`pushes_max` objects that nobody asked for are kept of each source, so that none displaces those of
+        others; the caller knows its sources. A device, short of memory, keeps none."""
         self._next_nonce = next_nonce
         self._pushes_max = pushes_max
         self._wants: dict[bytes, _Want] = {}
@@ -156,8 +157,9 @@ class Fetcher:
         if copy is None:
             if piece.count > PUSHED_CHUNKS_MAX:
                 raise ProtocolError(Reason.OVERSIZE, f"unasked object of {piece.count} chunks")
-            if len(self._pushed) >= self._pushes_max:
-                del self._pushed[next(iter(self._pushed))]
+            own = [key for key in self._pushed if key[0] == source]
+            if len(own) >= self._pushes_max:
+                del self._pushed[own[0]]
             copy = self._pushed[source, root] = Assembly(piece.count)
         copy.add(index, piece.data)
 

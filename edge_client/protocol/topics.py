@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from edge_client.protocol.chunks import CHUNKS_MAX
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import HASH_BYTES
+from edge_client.protocol.keys import NODE_ID_CHARS
 
 ROOT = "fl/v1"
 CHAIN_CHARS = 16
@@ -96,6 +97,13 @@ class Topics:
         """The levels below this chain's root, or None for a topic of another chain."""
         prefix = self.base + "/"
         return topic[len(prefix) :].split("/") if topic.startswith(prefix) else None
+
+
+def node_level(text: str) -> str:
+    """A topic level that is a node id, in lower-case hex; raises `DecodeError` [TOP-4]."""
+    if len(text) != NODE_ID_CHARS or text.strip("0123456789abcdef"):
+        raise DecodeError(f"topic level '{text[:NODE_ID_CHARS]}' is not a node id")
+    return text
 
 
 def hash_level(text: str) -> bytes:

@@ -86,7 +86,7 @@ def execute(rules: Rules, state: ChainState, slot: Slot, body: Body, bodies: Bod
     updates = body.updates
     if not updates:
         return Executed(state_after_records, None, (), 0)
-    _check_close(rules, state, slot, updates)
+    check_close(rules, state, slot, updates)
     aggregate = _aggregate(rules, state, updates, bodies)
     return _close_round(state, state_after_records, slot, updates, aggregate)
 
@@ -115,8 +115,8 @@ def _apply_records(rules: Rules, state: ChainState, body: Body) -> ChainState:
     return replace(state, accounts=state.accounts.changed({}, added), params=params)
 
 
-def _check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[UpdateHead, ...]) -> None:
-    """Whether these updates close the round now [RND-3]."""
+def check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[UpdateHead, ...]) -> None:
+    """Raise `ProtocolError` unless these updates close the round now [RND-3]; needs no bodies."""
     params = state.params.in_force
     if not params.min_updates <= len(updates) <= params.k_max:
         raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates")
