@@ -18,6 +18,8 @@ class Follower:
         self._at = -1
         self._switched_ms = 0
         self._silence_ms = timing.head_ms
+        self._height = -1
+        self._heard = False
         self.due_ms = 0
 
     @property
@@ -31,7 +33,7 @@ class Follower:
             return []
         old = self.followed
         self._at = (self._at + 1) % len(self._ids)
-        self._switched_ms = now_ms
+        self._switched_ms, self._heard = now_ms, False
         self.due_ms = now_ms + self._silence_ms
         self._silence_ms = doubled(self._silence_ms, self._timing.head_ms_max)
         new = self._ids[self._at]
@@ -49,11 +51,18 @@ class Follower:
             self.due_ms = now_ms + self._timing.head_ms
 
     def heard(self, head: TrustedHead, round_s: int, t0_s: int, now_ms: int) -> None:
-        """A head that is not older than ours came; the next one is due when its round must be over."""
-        self._silence_ms = self._timing.head_ms
+        """A head that is not older than ours came; the next one is due when its round must be over.
+
+        Repetitions of one head do not count, or a validator that hangs would be followed for ever.
+        """
+        if self._heard and head.height <= self._height:
+            return
+        if head.height > self._height:
+            self._silence_ms = self._timing.head_ms
+        self._heard, self._height = True, head.height
         closes_ms = (t0_s + head.learning.opened_at_s + round_s) * 1000 - now_ms
         # Our clock may be wrong: never wait longer than a round, nor less than the margin.
-        self.due_ms = now_ms + max(0, min(closes_ms, round_s * 1000)) + self._timing.head_ms
+        self.due_ms = now_ms + max(0, min(closes_ms, round_s * 1000)) + self._silence_ms
 
     def suspect(self, now_ms: int) -> None:
         """It said something wrong or is behind: leave it soon."""

@@ -26,6 +26,7 @@ class Materials:
         self._genesis = genesis
         self._fetcher = Fetcher(draws.nonce)
         self._params = stored.params or ParamsPair(genesis.params, genesis.params)
+        self._params_hash = self._params.hash()
         self._of_round: set[bytes] = set()
         self._graph_here = genesis.graph_root in stored.objects
         self._models = {stored.head.app.model_root} & stored.objects if stored.head else set()
@@ -42,24 +43,24 @@ class Materials:
         """Whether the training graph is stored."""
         return self._graph_here
 
-    def want_graph(self) -> None:
-        """Fetch the training graph of genesis."""
-        root = self._genesis.graph_root
+    def want_always(self, head: TrustedHead) -> None:
+        """Fetch what every member needs: the training graph, and the rules that the head commits to."""
+        root, rules = self._genesis.graph_root, head.state.params_hash
         if not self._graph_here and root not in self._fetcher:
-            self._fetcher.want(
-                ObjectKind.GRAPH, root, self._genesis.graph_bytes, lambda data: blob_root(data) == root
-            )
+            size_bytes = self._genesis.graph_bytes
+            self._fetcher.want(ObjectKind.GRAPH, root, size_bytes, lambda data: blob_root(data) == root)
+        if self._params_hash != rules and rules not in self._fetcher:
+            self._of_round.add(rules)
+            self._fetcher.want(ObjectKind.PARAMS, rules, PARAMS_BYTES, lambda data: _is_params(data, rules))
 
     def ready(self, head: TrustedHead) -> bool:
-        """Whether everything for the open round is here; what is not is fetched from now on."""
-        rules, model = head.state.params_hash, head.app.model_root
-        self._of_round |= {rules, model}
-        if self._params.hash() != rules and rules not in self._fetcher:
-            self._fetcher.want(ObjectKind.PARAMS, rules, PARAMS_BYTES, lambda data: _is_params(data, rules))
+        """Whether everything for the open round is here; the model is fetched from now on if it is not."""
+        model = head.app.model_root
         if model not in self._models and model not in self._fetcher:
+            self._of_round.add(model)
             size_bytes = 4 * self._genesis.manifest.parameter_count
             self._fetcher.want(ObjectKind.MODEL, model, size_bytes, lambda data: model_root(data) == model)
-        return self._graph_here and self._params.hash() == rules and model in self._models
+        return self._graph_here and self._params_hash == head.state.params_hash and model in self._models
 
     def outdated(self, head: TrustedHead) -> None:
         """The open round changed: what only the one before needed is not fetched any more."""
@@ -80,7 +81,7 @@ class Materials:
     def keep(self, fetched: Fetched, in_use: bytes | None) -> list[SaveObject | SaveParams | DropObject]:
         """Store a whole object; older models go, but not the one `in_use` by the trainer."""
         if fetched.kind == ObjectKind.PARAMS:
-            self._params = ParamsPair.decode(fetched.data)
+            self._params, self._params_hash = ParamsPair.decode(fetched.data), fetched.root
             return [SaveParams(self._params)]
         save = SaveObject(fetched.kind, fetched.root, fetched.data)
         if fetched.kind == ObjectKind.GRAPH:

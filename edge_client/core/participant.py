@@ -238,7 +238,7 @@ class Participant:
         return [*effects, *asks, *self.outbox.advance(now_ms)]
 
     def _train(self) -> Effects:
-        self.materials.want_graph()
+        self.materials.want_always(self.head)
         account = self.membership.account
         if account is None or not self.sync.synced or self.outbox.full:
             return []

@@ -17,7 +17,7 @@ from edge_client.protocol.genesis import Admission
 from edge_client.protocol.machine import Received, Subscribe, Unsubscribe, Woke
 from edge_client.protocol.messages import Claim, GetHeaders, SubmitRecord
 from edge_client.protocol.records import Register
-from tests.builders import ChainMaker, make_genesis, make_params, make_voucher
+from tests.builders import ChainMaker, make_genesis, make_params, make_voucher, params_change
 from tests.device_world import DeviceWorld
 
 
@@ -56,6 +56,30 @@ def test_a_silent_validator_is_left_after_the_deadline(world: DeviceWorld) -> No
     assert world.followed == first
     world.pass_ms(round_ms + 2)
     assert world.followed != first
+
+
+def test_a_validator_that_repeats_an_old_head_is_left(world: DeviceWorld) -> None:
+    first = world.followed
+    for _ in range(100):
+        world.pass_ms(1_000)
+        if world.followed != first:
+            return
+        world.publish_head()
+    pytest.fail("it follows a validator that hangs")
+
+
+def test_rules_that_the_owners_changed_are_fetched_by_everybody(world: DeviceWorld) -> None:
+    chain = world.chain
+    params = replace(make_params(), round_s=90, sequence=1)
+    chain.add([params_change(chain.chain_id, params)])
+    world.publish_head()
+    world.answer()
+    assert world.disk.stored.params == chain.state.params
+    world.finish_training()
+    chain.add([world.offers[0].head], time_s=100)
+    world.publish_head()
+    world.answer()
+    assert world.orders[-1].params == params
 
 
 def test_switching_gets_rarer_while_nobody_speaks(world: DeviceWorld) -> None:
