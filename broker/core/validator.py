@@ -360,7 +360,8 @@ class Validator:
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
         state, validators = self._ledger.head.state, self._rules.genesis.validators
         app = state.app_leaves(validators, validators)
-        return LightBlock(header, certificate.quorum, app, state.state_leaves(), state.learning)
+        quorum = certificate.quorum.lowest(validators.quorum)
+        return LightBlock(header, quorum, app, state.state_leaves(), state.learning)
 
     def _publish_head(self) -> None:
         if self._light is not None:

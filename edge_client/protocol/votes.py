@@ -142,6 +142,11 @@ class Quorum:
         indices = sorted(signatures)
         return cls(sum(1 << i for i in indices), tuple(signatures[i] for i in indices))
 
+    def lowest(self, count: int) -> Quorum:
+        """The signatures of the `count` lowest indices: enough is enough on the wire to devices."""
+        indices = list(signer_indices(self.signers))[:count]
+        return Quorum.of(dict(zip(indices, self.signatures, strict=False)))
+
     def verify(self, subject: Subject, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
         """Raise `ProtocolError` unless a quorum of the set signed `subject`; counts first [CON-4]."""
         if self.signers >> validators.count:

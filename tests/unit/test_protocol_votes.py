@@ -23,7 +23,7 @@ from edge_client.protocol.votes import (
     nullify,
     vote,
 )
-from tests.builders import make_signers
+from tests.builders import ChainMaker, make_genesis, make_signers
 from tests.protocol_examples import chain
 
 SIGNERS = make_signers(16)
@@ -151,3 +151,12 @@ def test_a_proposal_is_signed_by_the_validator_it_names(
     with pytest.raises(ProtocolError) as caught:
         change(good).verify(CHAIN, validators(), verify)
     assert caught.value.reason == reason
+
+
+def test_the_lowest_signatures_of_a_full_set_are_still_a_quorum() -> None:
+    sixteen = ChainMaker(make_genesis(validators=16))
+    sixteen.join(1)
+    full = sixteen.certificate(1, signers=range(16))
+    few = full.quorum.lowest(sixteen.validators.quorum)
+    assert len(few.signatures) == 11
+    few.verify(full.subject, sixteen.chain_id, sixteen.validators, verify)
