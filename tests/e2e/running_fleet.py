@@ -1,0 +1,149 @@
+"""A fleet of real processes for tests: the demo's stage, but its processes can be killed and started again.
+
+Everything is read from outside: from disks, logs and `/proc`, through connections that are opened for one
+look, so that a killed process's database is recovered by its own successor.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.mqtt_server.choose import Choice
+from edge_client.adapters.device_database import DATABASE_FILE
+from edge_client.core.events import Fate
+from edge_client.protocol.state import Learning
+from firmware_profiles.demo.heads import Heads
+from firmware_profiles.demo.processes import Child, Children
+from firmware_profiles.demo.setting import DemoPlan, Lesson, set_stage, start_everybody
+
+VALIDATORS = DEVICES = 4
+LESSON = Lesson(layer_widths=(64, 256, 10), rules={"k": 3, "min_updates": 2, "epochs": 3})
+"""Updates of two chunks and models of five, so that there is something to interrupt; rounds close without
+the slowest device, so that updates come late, too."""
+POLL_S = 0.02
+WAIT_S_MAX = 90.0
+READ_S_MAX = 5.0
+
+
+class NeverHappenedError(AssertionError):
+    """What a test waited for did not come; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An update as its device has it on disk."""
+
+    round: int
+    fate: Fate
+    reason: str | None
+
+
+class RunningFleet:
+    """Four validators and four devices around one MQTT server."""
+
+    def __init__(self, folder: Path, seed: int, mqtt: Choice, lesson: Lesson = LESSON) -> None:
+        plan = DemoPlan(folder, DEVICES, VALIDATORS, rounds=0, seed=seed, mqtt=mqtt, lesson=lesson)
+        self.stage = set_stage(plan)
+        self.children = Children()
+
+    @property
+    def validators(self) -> list[Child]:
+        """Processes of the validators."""
+        return self.children.members[:VALIDATORS]
+
+    @property
+    def devices(self) -> list[Child]:
+        """Processes of the devices."""
+        return self.children.members[VALIDATORS:]
+
+    def start(self) -> None:
+        """Start everybody; returns when every device has taken part in a round."""
+        start_everybody(self.stage, self.children)
+        self.wait(lambda: all(map(self._has_taken_part, range(DEVICES))), "a first update of all")
+
+    def _has_taken_part(self, device: int) -> bool:
+        return any(one.fate == Fate.INCLUDED for one in self.updates(device).values())
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        self.children.stop()
+        self.stage.server.stop()
+
+    def wait(self, holds: Callable[[], bool], what: str) -> None:
+        """Return when `holds`; raises `NeverHappenedError`, and `ChildDiedError` when a process ends."""
+        until_s = time.monotonic() + WAIT_S_MAX
+        while not holds():
+            self.children.check()
+            if time.monotonic() > until_s:
+                raise NeverHappenedError(f"never happened in {WAIT_S_MAX:.0f} s: {what}")
+            time.sleep(POLL_S)
+
+    def wait_heads_agree(self) -> None:
+        """Return when all devices and validators have one and the same head at one moment."""
+        with closing(Heads(self.stage)) as heads:
+            self.wait(heads.agree, "all heads agree")
+
+    # --- what is on the disks ------------------------------------------------------------------------------
+
+    def blocks(self, index: int, above: int = 0) -> dict[int, bytes]:
+        """Finalised height -> header hash of one validator."""
+        query = "SELECT height, hash FROM headers WHERE height > ?"
+        return dict(rows(self._validator_database(index), query, above))
+
+    def round(self, index: int) -> int:
+        """The round that is open for one validator."""
+        found = rows(self._validator_database(index), "SELECT value FROM meta WHERE key = 'learning'")
+        return Learning.decode(found[0][0]).round if found else 1
+
+    def rounds(self) -> int:
+        """The round that is open for the last of the validators."""
+        return min(self.round(index) for index in range(VALIDATORS))
+
+    def including_height(self, index: int, update_root: bytes) -> int | None:
+        """Where a validator has an update, if its chain holds it."""
+        query = "SELECT height FROM inclusions WHERE update_root = ?"
+        found = rows(self._validator_database(index), query, update_root)
+        return int(found[0][0]) if found else None
+
+    def updates(self, device: int) -> dict[bytes, Finished]:
+        """All finished updates of a device by their roots."""
+        database = self.stage.device_folders[device] / DATABASE_FILE
+        found = rows(database, "SELECT root, round, fate, reason FROM updates")
+        return {root: Finished(number, Fate(fate), reason) for root, number, fate, reason in found}
+
+    def pending(self, device: int) -> set[bytes]:
+        """Finished updates whose fate is open."""
+        return {root for root, one in self.updates(device).items() if one.fate == Fate.PENDING}
+
+    def _validator_database(self, index: int) -> Path:
+        return self.stage.validator_folder(index) / "state" / "validator.db"
+
+
+@contextmanager
+def running_fleet(folder: Path, seed: int, mqtt: Choice) -> Iterator[RunningFleet]:
+    """A started fleet that is gone afterwards."""
+    fleet = RunningFleet(folder, seed, mqtt)
+    try:
+        fleet.start()
+        yield fleet
+    finally:
+        fleet.stop()
+
+
+def rows(database: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Look once into a database that another process writes; nothing when the table is not there yet."""
+    if not database.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=READ_S_MAX)) as connection:
+        try:
+            return connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
