@@ -1,0 +1,47 @@
+"""One training graph: prints its step time and peak memory as JSON.
+
+usage: python -m benchmarks.train.litert_step FILE SECONDS
+Opens a finished file and nothing else, as a device does.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edge_client.litert.graph import TrainingGraph
+
+
+def main() -> None:
+    """Time steps for the given number of seconds, with and without their Python part."""
+    graph = TrainingGraph.open(sys.argv[1])
+    manifest = graph.manifest
+    random = np.random.default_rng(1)
+    x = random.random((manifest.batch, *manifest.input_dims), np.float32)
+    y = random.integers(0, manifest.outputs, manifest.batch).astype(np.int32)
+    weight = np.ones(manifest.batch, np.float32)
+    invoke = graph._interpreter.invoke  # noqa: SLF001 (the Python part is what is around it)
+    whole: list[float] = []
+    inside: list[float] = []
+    end = time.process_time() + float(sys.argv[2])
+    while time.process_time() < end or len(whole) < 10:
+        start = time.process_time()
+        graph.train_step(x, y, weight, 0.01)
+        middle = time.process_time()
+        invoke()
+        inside.append(time.process_time() - middle)
+        whole.append(middle - start)
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    step, bare = statistics.median(whole), statistics.median(inside)
+    result = {"step_s": step, "python_s": step - bare, "peak_mb": peak_kb / 1024}
+    print(json.dumps({**result, "parameters": manifest.parameter_count}))
+
+
+if __name__ == "__main__":
+    main()
