@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,17 @@ class FinalityPlan:
     rounds: int
 
 
-def measure_finality(plan: FinalityPlan) -> Percentiles:
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """What one run gave. CPU times are of a whole round, of all validators together and of the MQTT server;
+    unlike the latency they do not depend on what else the machine does."""
+
+    finality_ms: Percentiles
+    validators_cpu_ms: float
+    server_cpu_ms: float
+
+
+def measure_finality(plan: FinalityPlan) -> Finality:
     """Publish of the proposal to the q-th finality certificate; the first rounds are not counted."""
     plan.folder.mkdir(parents=True)
     graph = plan.folder / "trainable.tflite"
@@ -61,16 +72,31 @@ def measure_finality(plan: FinalityPlan) -> Percentiles:
         devices.start(node_id(files.genesis.validators.keys[0]), START_S_MAX)
         for number in range(1, plan.rounds + WARM_UP_ROUNDS + 1):
             if number == WARM_UP_ROUNDS + 1:
+                _calm(events, children)
                 counted_from_bytes = [path.stat().st_size for path in events]
+                cpu_before = _cpu_ms(children), _cpu_ms_of(server.pid)
             _calm(events, children)
             devices.hand_in()
             devices.wait_for_round(number + 1, ROUND_S_MAX)
         _calm(events, children)
+        cpu_after = _cpu_ms(children), _cpu_ms_of(server.pid)
     finally:
         devices.stop()
         children.stop()
         server.stop()
-    return consensus_times([_tail(path, at) for path, at in zip(events, counted_from_bytes, strict=True)]).finality_ms
+    tails = [_tail(path, at) for path, at in zip(events, counted_from_bytes, strict=True)]
+    cpu = [(after - before) / plan.rounds for after, before in zip(cpu_after, cpu_before, strict=True)]
+    return Finality(consensus_times(tails).finality_ms, *cpu)
+
+
+def _cpu_ms(children: Children) -> float:
+    return sum(_cpu_ms_of(child.process.pid) for child in children.members if child.process is not None)
+
+
+def _cpu_ms_of(pid: int | None) -> float:
+    """User and system time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _rules() -> dict[str, int | float]:

@@ -34,15 +34,37 @@ def test_a_reset_keeps_it_running_or_frozen(running):
 def test_the_pacer_publishes_at_once_after_an_interval_or_again_while_busy():
     pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
     pacer.published(10_000)
-    assert pacer.deadline(news=False, busy=False) is None
-    assert pacer.deadline(news=False, busy=True) == 11_000
-    assert pacer.deadline(news=True, busy=True) == 10_500
-    pacer.note_news()
-    assert pacer.deadline(news=False, busy=False) == 10_500
+    assert pacer.deadline(behind=False) is None
+    assert pacer.deadline(behind=True) == 10_500
+    pacer.note_news(10_300)
+    pacer.note_news(10_400)
+    assert pacer.deadline(behind=False) == 10_800
+    assert pacer.deadline(behind=True) == 10_500
     pacer.force()
-    assert pacer.deadline(news=False, busy=False) == 10_000
-    pacer.published(10_100)
-    assert pacer.deadline(news=False, busy=False) is None
+    assert pacer.deadline(behind=False) == 10_000
+    pacer.published(10_450)
+    assert pacer.deadline(behind=False) is None
+
+
+def test_the_pacer_repeats_while_busy():
+    pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
+    pacer.published(10_000)
+    pacer.note_busy(True, 10_200)
+    pacer.note_busy(True, 10_900)
+    assert pacer.deadline(behind=False) == 11_200
+    pacer.published(11_200)
+    assert pacer.deadline(behind=False) == 12_200
+    pacer.note_busy(False, 11_300)
+    assert pacer.deadline(behind=False) is None
+
+
+def test_news_and_work_after_a_long_silence_wait_for_what_follows_them():
+    pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
+    pacer.published(10_000)
+    pacer.note_busy(True, 90_000)
+    assert pacer.deadline(behind=False) == 91_000
+    pacer.note_news(90_100)
+    assert pacer.deadline(behind=False) == 90_600
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class Simplex:
         except ForkError as fork:
             self._diverge(str(fork))
         if any(isinstance(effect, on.Persist) for effect in self._known.effects):
-            self._pacer.note_news()
+            self._pacer.note_news(self._now_ms)
         self._publish()
         effects, self._known.effects = self._known.effects, []
         return effects
@@ -110,7 +110,7 @@ class Simplex:
         """When to send `Woke` at the latest; None while there is nothing to wait for."""
         if self._me is None or self._halted or not self._linked:
             return None
-        moments = [self._pacer.deadline(bool(self._behind), self._busy())]
+        moments = [self._pacer.deadline(bool(self._behind))]
         if not self._voted(VoteKind.NULLIFY, self._slot) and self._may_skip():
             moments.append(self._timer.reaches(self._timeout_ms()))
         if self._may_lead() and self._timer.elapsed_ms(self._now_ms) < self._patience_ms():
@@ -227,7 +227,9 @@ class Simplex:
         )
         while not self._halted and any(rule() for rule in rules):
             pass
-        self._timer.run(self._busy(), self._now_ms)
+        busy = self._busy()
+        self._timer.run(busy, self._now_ms)
+        self._pacer.note_busy(busy, self._now_ms)
 
     def _propose(self) -> bool:
         """R1: the leader of a due slot asks for one block on the highest parent that the pool justifies.
@@ -391,7 +393,7 @@ class Simplex:
         """Publish the snapshot when the pacer says so; a leader repeats its proposal with it."""
         if self._me is None or not self._linked or self._halted:
             return
-        moment = self._pacer.deadline(bool(self._behind), self._busy())
+        moment = self._pacer.deadline(bool(self._behind))
         if moment is None or moment > self._now_ms:
             return
         self._pacer.published(self._now_ms)

@@ -34,32 +34,47 @@ class SlotTimer:
 
 
 class SnapshotPacer:
-    """At once when something big changed; else after `interval_ms` for news, after `resend_ms` while busy."""
+    """At once when something big changed; else after `interval_ms` for news, every `resend_ms` while busy.
+
+    Both count from what causes them, not from the last snapshot, which may be long ago: in an undisturbed slot
+    the certificate comes first, and the snapshot that follows it carries all.
+    """
 
     def __init__(self, interval_ms: int, resend_ms: int) -> None:
         self._interval_ms = interval_ms
         self._resend_ms = resend_ms
         self._last_ms = 0
         self._now = False
-        self._news = False
+        self._news_ms: int | None = None
+        self._busy_ms: int | None = None
 
     def force(self) -> None:
         """A slot was entered, a block became final, or the link came up."""
         self._now = True
 
-    def note_news(self) -> None:
+    def note_news(self, now_ms: int) -> None:
         """There is something that the last snapshot does not have."""
-        self._news = True
+        if self._news_ms is None:
+            self._news_ms = now_ms
 
-    def deadline(self, news: bool, busy: bool) -> int | None:
-        """When the next snapshot goes out; `news`: a peer was seen behind, `busy`: the slot is worked on."""
+    def note_busy(self, busy: bool, now_ms: int) -> None:
+        """Whether the slot is worked on."""
+        if not busy:
+            self._busy_ms = None
+        elif self._busy_ms is None:
+            self._busy_ms = now_ms
+
+    def deadline(self, behind: bool) -> int | None:
+        """When the next snapshot goes out; `behind`: a peer's last one lacks something."""
         if self._now:
             return self._last_ms
-        if self._news or news:
-            return self._last_ms + self._interval_ms
-        return self._last_ms + self._resend_ms if busy else None
+        moments = [self._last_ms + self._interval_ms] if behind else []
+        moments += [] if self._news_ms is None else [self._news_ms + self._interval_ms]
+        moments += [] if self._busy_ms is None else [max(self._busy_ms, self._last_ms) + self._resend_ms]
+        return min(moments, default=None)
 
     def published(self, now_ms: int) -> None:
         """A snapshot with everything went out."""
         self._last_ms = now_ms
-        self._now = self._news = False
+        self._now = False
+        self._news_ms = None
