@@ -15,6 +15,15 @@ import numpy as np
 from edge_client.litert.graph import TrainingGraph
 
 
+def step(graph: TrainingGraph, number: int) -> float:
+    """One step on the batch of that number."""
+    manifest = graph.manifest
+    random = np.random.default_rng((4, number))
+    x = random.standard_normal((manifest.batch, *manifest.input_dims)).astype(np.float32)
+    y = random.integers(0, manifest.outputs, manifest.batch).astype(np.int32)
+    return graph.train_step(x, y, np.ones(manifest.batch, np.float32), 0.02)
+
+
 def main() -> None:
     """Train on seeded data."""
     graph, steps = TrainingGraph.open(sys.argv[1]), int(sys.argv[2])
@@ -26,11 +35,7 @@ def main() -> None:
         graph.set_weights([kept[f"w{i}"] for i in range(len(manifest.tensors))])
         graph.set_state([kept[f"s{i}"] for i in range(len(graph.get_state()))])
         first = int(kept["steps"])
-    random = np.random.default_rng(4)
-    x = random.standard_normal((first + steps, manifest.batch, *manifest.input_dims)).astype(np.float32)
-    y = random.integers(0, manifest.outputs, (first + steps, manifest.batch)).astype(np.int32)
-    weight = np.ones(manifest.batch, np.float32)
-    losses = [graph.train_step(x[i], y[i], weight, 0.02) for i in range(first, first + steps)]
+    losses = [step(graph, number) for number in range(first, first + steps)]
     if store is not None:
         arrays = {f"w{i}": array for i, array in enumerate(graph.get_weights())}
         arrays |= {f"s{i}": array for i, array in enumerate(graph.get_state())}
