@@ -24,7 +24,7 @@ from edge_client.core.verify import (
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
-from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, LightBlock, link
+from edge_client.protocol.light import HeaderRun, LightBlock, link
 from edge_client.protocol.messages import GetHeaders
 
 
@@ -81,12 +81,20 @@ class LightClient:
             return self._reach(block, header_hash, now_ms)
         verdict = verify(Case(self._rules, self.tip, block, now_ms))
         if isinstance(verdict, NotEnoughTrust):
-            if self._target is None or block.header.height > self._target.header.height:
-                self._target = block
-            return verdict
+            return self._aim(block, verdict)
         if not isinstance(verdict, Success):
             return verdict
         return self._append((block.header,), verified_head(block, header_hash))
+
+    def _aim(self, block: LightBlock, verdict: NotEnoughTrust) -> Progress:
+        """Headers up to this final block are missing; go for the highest one known."""
+        target = self._target
+        if target is not None and target.header.height == block.header.height:
+            same = target.header == block.header
+            return verdict if same else Conflict(f"two final headers at height {block.header.height}")
+        if target is None or target.header.height < block.header.height:
+            self._target = block
+        return verdict
 
     def _reach(self, block: LightBlock, header_hash: bytes, now_ms: int) -> Progress:
         """The state after the tip: its header was linked before, its leaves are new."""
@@ -100,8 +108,6 @@ class LightClient:
         """Take an answer to `question`: it may end early or late, at any certified header."""
         if self._target is None or run.first_height != self.tip.height + 1 or not run.linked:
             return Known()
-        if len(run.linked) > RUN_HEADERS_MAX:
-            return Invalid(Reason.OVERSIZE, f"run of {len(run.linked)} headers")
         try:
             headers, _ = link(self._rules.chain_id, self.tip.peaks, run.linked)
         except ProtocolError as error:

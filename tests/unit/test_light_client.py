@@ -172,6 +172,48 @@ def test_a_final_header_on_another_history_is_a_conflict(chain: ChainMaker) -> N
     assert light.head.height == 1
 
 
+def test_two_final_headers_far_ahead_are_a_conflict(chain: ChainMaker) -> None:
+    light = client(chain)
+    assert isinstance(light.offer(chain.light_block(6), NOW_MS), NotEnoughTrust)
+    assert isinstance(light.offer(chain.light_block(6, signers=(1, 2, 3)), NOW_MS), NotEnoughTrust)
+    assert isinstance(light.offer(forked(chain, 6, body_root=bytes(32)), NOW_MS), Conflict)
+
+
+def test_a_run_may_end_right_before_the_head(chain: ChainMaker) -> None:
+    light = client(chain)
+    light.offer(chain.light_block(8), NOW_MS)
+    assert isinstance(light.take_run(chain.header_run(1, 7)), Advanced)
+    assert (light.tip.height, light.behind) == (7, True)
+    assert isinstance(light.offer(chain.light_block(8), NOW_MS), Advanced)
+    assert (light.head.height, light.behind) == (8, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"epoch": 1}, Reason.MALFORMED), ({"validators": 5}, Reason.MALFORMED),
+                            ({"time_s": 0}, Reason.TIME)],
+)  # fmt: skip
+def test_every_header_of_a_run_is_looked_at(chain: ChainMaker, changes, reason: Reason) -> None:
+    """Even a quorum cannot make a header final that breaks the rules."""
+    light = client(chain)
+    light.offer(chain.light_block(8), NOW_MS)
+    bad = forked(chain, 2, **changes)
+    linked = (chain.headers[0].encode_linked(), bad.header.encode_linked())
+    verdict = light.take_run(HeaderRun(1, linked, bad.quorum))
+    assert isinstance(verdict, Invalid)
+    assert verdict.reason == reason
+
+
+def test_blocks_of_the_same_second() -> None:
+    chain = ChainMaker(devices=1)
+    for _ in range(4):
+        chain.add([], time_s=chain.time_s)
+    light = client(chain)
+    assert isinstance(light.offer(chain.light_block(1), NOW_MS), Advanced)
+    assert isinstance(light.offer(chain.light_block(2), NOW_MS), Advanced)
+    light.offer(chain.light_block(5), NOW_MS)
+    assert isinstance(light.take_run(chain.header_run(3, 5)), Advanced)
+
+
 def test_a_run_that_contradicts_the_target_is_a_conflict(chain: ChainMaker) -> None:
     light = client(chain)
     light.offer(forked(chain, 6, body_root=bytes(32)), NOW_MS)

@@ -194,6 +194,18 @@ def test_a_clock_behind_the_chain_says_nothing(chain: ChainMaker) -> None:
     assert verify.verify(given) == Success()
 
 
+@pytest.mark.parametrize(("behind_ms", "good"), [(0, True), (120_000, True), (120_001, False)])
+def test_when_a_clock_is_good(chain: ChainMaker, behind_ms: int, good: bool) -> None:
+    given = case(chain, 3, 2)
+    chain_ms = (T0_S + given.tip.time_s) * 1000
+    assert verify.clock_is_good(given.rules, given.tip, chain_ms - behind_ms) == good
+
+
+def test_an_earlier_twin_of_the_tip_is_a_conflict_and_not_just_late(chain: ChainMaker) -> None:
+    given = case(chain, 3, 3)
+    assert isinstance(verify.verify(with_header(given, chain, time_s=given.tip.time_s - 1)), Conflict)
+
+
 def test_two_final_headers_of_one_height_conflict(chain: ChainMaker) -> None:
     given = with_header(case(chain, 3, 3), chain, body_root=bytes(32))
     assert isinstance(verify.verify(given), Conflict)
