@@ -35,9 +35,11 @@ import pytest
 
 from edge_client.protocol.chunks import CHUNK_BYTES, Bitmap, ObjectKind
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.execution.selection import is_selected
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish, Received
 from edge_client.protocol.messages import Ask, GetChunks, SubmitRecord, encode_validator_say
+from edge_client.protocol.params import Selection
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.update import UpdateBody
 from edge_client.protocol.votes import Certificate, Quorum, finalize
@@ -288,6 +290,29 @@ def test_an_update_twice_is_confirmed_twice_and_counts_once(scene: Scene) -> Non
     scene.close_round_without_attacker()
     assert scene.world.validators()[0].head.state.accounts[number].balance == balance
     assert not any(node.refused for node in scene.world.nodes)
+
+
+def test_an_unselected_device_waits_for_the_deadline() -> None:
+    """Its update is no fault, but it cannot close a round early nor push a selected one aside."""
+    world = make_world(4, selection=Selection.EXACT, selected=1, k=1, min_updates=1)
+    scene = Scene(world, [Device(world, i) for i in range(DEVICES)])
+    join_all(world, scene.devices)
+    scene.attacker.offer(scene.update(scene.attacker))
+    assert world.run(ROUND_MS_MAX, lambda: all(v.head.state.learning.round == 2 for v in world.validators()))
+    validator = world.validators()[0]
+    state, opened = validator.head.state, validator.head.hash
+    base = state.bases[-1]
+    unselected = [d for d in scene.devices if not is_selected(base.seed, d.signer.public_key, base.theta)]
+    assert len(unselected) == DEVICES - 1
+    made = scene.update(unselected[0])
+    unselected[0].offer(made)
+    deadline_ms = (world.genesis.t0_s + state.learning.opened_at_s + state.params.in_force.round_s) * 1000
+    world.run(deadline_ms - world.now_ms - 1)
+    assert {one.head.hash for one in world.validators()} == {opened}
+    assert world.run(ROUND_MS_MAX, lambda: all(one.head.hash != opened for one in world.validators()))
+    assert {store.inclusion(made.head.update_root) for store in world.stores.values()} == {
+        (validator.head.height, 0)
+    }
 
 
 class GoneBad:
