@@ -56,11 +56,12 @@ def conv(step: Step, grad: Value) -> Gradients:
     outputs = kernel.shape[0]
     rows = ops.reshape(b, grad, (grad.size // outputs, outputs))
     dx = dkernel = dbias = None
-    if step.needed[0]:
-        dx = _conv_input(b, (x, kernel), rows, window, groups)
+    # The kernel first: the patches are free before the input's gradient needs as much room.
     if step.needed[1]:
         split = _split(b, rows, groups)
         dkernel = ops.reshape(b, _filter_gradient(b, patches, split), kernel.shape)
+    if step.needed[0]:
+        dx = _conv_input(b, (x, kernel), rows, window, groups)
     if len(step.inputs) > 2 and step.needed[2]:
         dbias = ops.reduce_sum(b, rows, (0,))
     return (dx, dkernel, dbias)[: len(step.inputs)]
@@ -153,11 +154,11 @@ def depthwise(step: Step, grad: Value) -> Gradients:
     b, x, kernel = step.builder, _image(step.input(0), step.op.kind), _image(step.input(1), step.op.kind)
     window = _conv_window(step.op, x, kernel)
     dx = dkernel = dbias = None
-    if step.needed[0]:
-        dx = _depthwise_dx(b, (x, kernel), grad, window)
     if step.needed[1]:
         padded = ops.pad_image(b, _depthwise_input(b, x, kernel), window)
         dkernel = _depthwise_dkernel(b, padded, grad, window)
+    if step.needed[0]:
+        dx = _depthwise_dx(b, (x, kernel), grad, window)
     if len(step.inputs) > 2 and step.needed[2]:
         dbias = ops.reduce_sum(b, grad, (0, 1, 2))
     return (dx, dkernel, dbias)[: len(step.inputs)]
