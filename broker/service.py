@@ -10,6 +10,7 @@ from typing import Any
 
 from broker.adapters.block_store import BlockStore
 from broker.adapters.status_file import STATUS_FILE, Reporting
+from broker.adapters.together import Grouping
 from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence
 from broker.core.identity import Identity
@@ -90,7 +91,7 @@ def _run(
         Diverged: _halt,
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
-    loop: EventLoop[Any, Any] = EventLoop(reporting, effects, clock, limits)
+    loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits)
     note(Note("validator_started", {"validator": identity.name, "height": validator.head.height}))
     with stop_on_signals(loop.request_stop):
         transport.start(loop.post)

@@ -66,9 +66,7 @@ def measure_finality(plan: FinalityPlan) -> Finality:
         server.start()
         for index, path in enumerate(events):
             command = [program("edge-broker"), "validator", str(chain / f"validator-{index}")]
-            children.add(
-                f"validator {index}", [*command, "--events", str(path)], path.with_suffix(".log")
-            )
+            children.add(f"validator {index}", [*command, "--events", str(path)], path.with_suffix(".log"))
         devices.start(node_id(files.genesis.validators.keys[0]), START_S_MAX)
         for number in range(1, plan.rounds + WARM_UP_ROUNDS + 1):
             if number == WARM_UP_ROUNDS + 1:

@@ -1,16 +1,19 @@
 """A validator's disk: headers, state and log in SQLite; blocks, updates, models as files named by their root.
 
-Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is durable when it returns.
+Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is durable when it returns; what
+`store_together` calls is so when that returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
+from broker.adapters.together import Together
 from broker.core.effects import (
     AppendLog,
     StoreBlock,
@@ -63,6 +66,7 @@ class BlockStore:
         self._fixed = dict(fixed_objects)
         self._genesis = genesis
         self._params: dict[bytes, bytes] = {}
+        self._expired: list[bytes] = []
         self._remember_params(ParamsPair(genesis.params, genesis.params))
 
     def close(self) -> None:
@@ -77,9 +81,30 @@ class BlockStore:
             AppendLog: self.append_log,
             StoreBlock: self.store_block,
             StoreFinal: self.store_final,
+            Together: self.store_together,
         }
 
     # --- writing ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One synced commit for everything inside, also for transactions inside."""
+        if self._db.conn.in_transaction:
+            yield
+            return
+        with transaction(self._db):
+            yield
+        # Bodies go when their rows are gone for good: a crash between must not part the two.
+        for root in self._expired:
+            self._updates.delete(root)
+        self._expired.clear()
+
+    def store_together(self, group: Together) -> None:
+        """Several effects with one commit; files they write are synced before it."""
+        execute = self.executors()
+        with self._transaction():
+            for effect in group.effects:
+                execute[type(effect)](effect)
 
     def store_model(self, root: bytes, data: bytes) -> None:
         """Keep a model (the initial one; later ones come with `store_final`)."""
@@ -89,8 +114,12 @@ class BlockStore:
         """Body first, then the offer that points to it."""
         root = effect.offer.head.update_root
         self._updates.put(root, effect.body)
-        with transaction(self._db):
-            self._db["offers"].insert({"update_root": root, "offer": effect.offer.encode()}, replace=True)
+        with self._transaction():
+            self._write(
+                "insert or replace into offers (update_root, offer) values (?, ?)",
+                root,
+                effect.offer.encode(),
+            )
 
     def store_update_body(self, effect: StoreUpdateBody) -> None:
         """A body whose head is in a block."""
@@ -105,22 +134,8 @@ class BlockStore:
         state = effect.state
         if effect.model is not None:
             self._models.put(state.model_root, effect.model)
-        height = effect.header.height
-        with transaction(self._db) as db:
-            db["headers"].insert(
-                {
-                    "height": height,
-                    "hash": effect.header_hash,
-                    "header": effect.header.encode(),
-                    "certificate": effect.certificate.encode() if effect.certificate else None,
-                }
-            )
-            db["accounts"].insert_all(
-                ({"id": i, "account": account.encode()} for i, account in effect.accounts), replace=True
-            )
-            db["inclusions"].insert_all(
-                {"update_root": root, "height": height, "place": place} for root, place in effect.inclusions
-            )
+        with self._transaction():
+            self._write_block(effect)
             for key, value in (
                 (_HEAD, effect.header.encode()),
                 (_PARAMS, state.params.encode()),
@@ -128,30 +143,47 @@ class BlockStore:
                 (_BASES, b"".join(base.encode() for base in state.bases)),
                 (_PEAKS, effect.peaks.encode()),
             ):
-                db["meta"].insert({"key": key, "value": value}, replace=True)
-            if effect.certificate is not None:
-                db["consensus_log"].delete_where("slot < ?", [effect.certificate.subject.slot])
-            expired = self._drop_offers(state.bases[0].round)
-        for root in expired:
-            self._updates.delete(root)
+                self._write("insert or replace into meta (key, value) values (?, ?)", key, value)
+            self._drop_offers(state.bases[0].round)
         self._remember_params(state.params)
 
-    def _drop_offers(self, oldest_round: int) -> list[bytes]:
-        """Offers that are on the chain or too old need no second look after a restart. Returns the roots of
-        the old: their bodies go when the rows are gone for good, a crash between must not part the two."""
-        self._db.execute("delete from offers where update_root in (select update_root from inclusions)")
-        expired = [
-            row["update_root"]
-            for row in self._db["offers"].rows
-            if UpdateOffer.decode(row["offer"]).head.round < oldest_round
-        ]
+    def _write_block(self, effect: StoreFinal) -> None:
+        """Header, changed accounts, where updates stand; the log entries that this makes useless go."""
+        header, certificate = effect.header, effect.certificate
+        self._write(
+            "insert into headers (height, hash, header, certificate) values (?, ?, ?, ?)",
+            header.height,
+            effect.header_hash,
+            header.encode(),
+            certificate.encode() if certificate else None,
+        )
+        self._db.conn.executemany(
+            "insert or replace into accounts (id, account) values (?, ?)",
+            [(index, account.encode()) for index, account in effect.accounts],
+        )
+        self._db.conn.executemany(
+            "insert into inclusions (update_root, height, place) values (?, ?, ?)",
+            [(root, header.height, place) for root, place in effect.inclusions],
+        )
+        if certificate is not None:
+            self._write("delete from consensus_log where slot < ?", certificate.subject.slot)
+
+    def _drop_offers(self, oldest_round: int) -> None:
+        """Offers that are on the chain or too old need no second look after a restart."""
+        self._write("delete from offers where update_root in (select update_root from inclusions)")
+        rows = self._db.execute("select update_root, offer from offers").fetchall()
+        expired = [root for root, offer in rows if UpdateOffer.decode(offer).head.round < oldest_round]
         self._db.conn.executemany("delete from offers where update_root = ?", [(root,) for root in expired])
-        return expired
+        self._expired += expired
 
     def append_log(self, effect: AppendLog) -> None:
-        """One consensus log entry, synced."""
-        with transaction(self._db):
-            self._db["consensus_log"].insert({"slot": effect.slot, "entry": effect.entry})
+        """One consensus log entry."""
+        with self._transaction():
+            self._write("insert into consensus_log (slot, entry) values (?, ?)", effect.slot, effect.entry)
+
+    def _write(self, statement: str, *values: bytes | int | str | None) -> None:
+        """Plain SQL: these run many times in every slot, and sqlite-utils looks at the schema each time."""
+        self._db.conn.execute(statement, values)
 
     # --- reading ------------------------------------------------------------------------------------------
 

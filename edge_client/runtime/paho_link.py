@@ -102,7 +102,7 @@ class PahoLink:
         # MQTT 3.1.1 would have to wait for the time-out.
         arguments: dict[str, Any] = {"clean_start": True} if self._version == 5 else {}
         self._client.connect(address.host, address.port, self._options.limits.keepalive_s, **arguments)
-        connection = self._client.socket()
+        connection: Any = self._client.socket()
         if connection is not None:
             # Votes are small and follow one another: Nagle's algorithm would hold each back for the server's
             # delayed acknowledgement, up to 40 ms.

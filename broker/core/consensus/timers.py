@@ -36,8 +36,8 @@ class SlotTimer:
 class SnapshotPacer:
     """At once when something big changed; else after `interval_ms` for news, every `resend_ms` while busy.
 
-    Both count from what causes them, not from the last snapshot, which may be long ago: in an undisturbed slot
-    the certificate comes first, and the snapshot that follows it carries all.
+    Both count from what causes them, not from the last snapshot, which may be long ago: in an undisturbed
+    slot the certificate comes first, and the snapshot that follows it carries all.
     """
 
     def __init__(self, interval_ms: int, resend_ms: int) -> None:
