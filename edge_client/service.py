@@ -124,7 +124,7 @@ class Device:
             StopTraining: lambda _one: self._trainer.stop(),
             Halt: _halt,
             Note: self._log.note,
-            Refused: self._log.refused,
+            Refused: self._refused,
         }
 
     def _save_object(self, effect: SaveObject) -> None:
@@ -142,6 +142,10 @@ class Device:
         if self._genesis is None:
             raise RuntimeError("training was ordered before genesis was saved")
         self._trainer.start(self._genesis, effect.order, self._disk.outbox.residual())
+
+    def _refused(self, effect: Refused) -> None:
+        self._log.refused(effect)
+        self._reporting.changed()
 
     def _counters(self) -> dict[str, Any]:
         """Of this process."""

@@ -34,9 +34,11 @@ class Reporting:
         self._facts = facts
         self._written: dict[str, Any] = {}
         self._due_ms: int | None = 0
+        self._now_ms = 0
 
     def handle(self, event: AgentEvent, now_ms: int) -> list[AgentEffect]:
         """See `Machine`."""
+        self._now_ms = now_ms
         effects = self._agent.handle(event, now_ms)
         if self._due_ms is None:
             if self._now() != self._written:
@@ -48,6 +50,11 @@ class Reporting:
     def deadline(self) -> int | None:
         """See `Machine`."""
         return earliest(self._agent.deadline(), self._due_ms)
+
+    def changed(self) -> None:
+        """A counter of `facts` is to be written, although the agent may have nothing to do for long."""
+        if self._due_ms is None:
+            self._due_ms = self._now_ms + STATUS_INTERVAL_MS
 
     def write(self) -> None:
         """Write now."""
