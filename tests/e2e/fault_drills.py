@@ -21,11 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_client.core.events import Fate
+from edge_client.runtime.mqtt_options import MqttLimits
 from tests.e2e.running_fleet import DEVICES, VALIDATORS, RunningFleet
 
 ROUND_MS = 600
 """About as long as a round of such a fleet: delays are drawn from it."""
 DOWN_MS_MAX = 1000
+STABLE_MS = MqttLimits().stable_ms
+"""Clients wait ever longer for a server that goes away sooner than this, which is not what is tried here."""
 DEVICE_MOMENTS = ("training", "uploading", "whenever")
 TRAINING_MS, UPLOADING_MS = 120, 40
 """About as long as the fleet's devices train and send; a fault comes at a random moment of it."""
@@ -64,6 +67,8 @@ class Drill:
     seed: int
     fates: Counter[Fate] = field(default_factory=Counter)
     """What became of the updates that faults met on their way."""
+    links_up_s: float = 0.0
+    """When all links had come back after the last restart of the server, on the monotonic clock."""
     failed: bool = False
     """Something did not hold; the fleet is not to be used further."""
 
@@ -101,6 +106,7 @@ class Drill:
     def restart_server(self, number: int) -> None:
         """kill -9 of the MQTT server, which keeps nothing on disk; a new one listens on the same port."""
         with self._moment("restart of the MQTT server", number) as draw:
+            _nap(max(0, STABLE_MS - round((time.monotonic() - self.links_up_s) * 1000)))
             _nap(draw.randrange(ROUND_MS))
             server = self.fleet.stage.server
             server.kill()
@@ -108,6 +114,7 @@ class Drill:
             _nap(draw.randrange(DOWN_MS_MAX))
             server.start()
             self._wait_settled(finished)
+        self.links_up_s = time.monotonic()
 
     @contextmanager
     def _moment(self, kind: str, number: int) -> Iterator[random.Random]:
@@ -185,7 +192,7 @@ FAULTS: dict[str, Callable[[Drill, int], None]] = {
     "device": Drill.kill_device,
     "server": Drill.restart_server,
 }
-"""In turn, because clients wait ever longer for a server that goes away every few seconds."""
+"""In turn, so that links are stable again before the server goes away the next time."""
 
 
 def _nap(milliseconds: int) -> None:
