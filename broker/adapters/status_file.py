@@ -1,7 +1,8 @@
 """What `edge-broker status` shows of a running validator beside its database: counters and its latest notes.
 
-`Reporting` wraps the validator as a machine of its own, so that whatever happened is in the file soon after,
-also when nothing else happens, and the file is written at most once per `STATUS_INTERVAL_MS`.
+`Reporting` wraps the validator as a machine of its own, so that whatever happened is in the file
+`STATUS_INTERVAL_MS` later, also when nothing else happens. Not at once: a block is then being decided, and the
+syncs of a status file would stand in its way.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ class Reporting:
         self._path = path
         self._refused = refused
         self._latest: dict[str, object] = {}
-        self._written_ms = 0
+        self._now_ms = 0
         self._due_ms: int | None = None
 
     def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
         """See `Machine`."""
+        self._now_ms = now_ms
         if self._due_ms is not None and now_ms >= self._due_ms:
             self.write(now_ms)
         return self._validator.handle(event, now_ms)
@@ -51,11 +53,11 @@ class Reporting:
     def changed(self) -> None:
         """Something is to be written."""
         if self._due_ms is None:
-            self._due_ms = self._written_ms + STATUS_INTERVAL_MS
+            self._due_ms = self._now_ms + STATUS_INTERVAL_MS
 
     def write(self, now_ms: int) -> None:
         """Write now."""
-        self._written_ms, self._due_ms = now_ms, None
+        self._due_ms = None
         refused = {reason.value: count for reason, count in self._refused.items()}
         facts = {"pid": os.getpid(), **self._latest, "refused": refused, "written_ms": now_ms}
         replace(self._path, json.dumps(facts, indent=1).encode())
