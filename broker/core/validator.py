@@ -252,7 +252,7 @@ class Validator:
 
     def _sender(self, levels: list[str]) -> int:
         names = self._identity.validator_names
-        if len(levels) < 2 or levels[0] not in names:
+        if levels[0] not in names:
             raise ProtocolError(Reason.WRONG_SENDER, "not a validator of this chain")
         return names.index(levels[0])
 
