@@ -41,6 +41,7 @@ from edge_client.protocol.messages import (
 from edge_client.protocol.mmr import peaks_of
 from edge_client.protocol.model import model_root
 from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.proofs import ProofFile
 from edge_client.protocol.records import Record, decode_record, encode_record
 from edge_client.protocol.update import update_root_of
 from edge_client.protocol.validators import ValidatorSet
@@ -55,6 +56,7 @@ from tests.builders import (
     params_change,
     register,
 )
+from tests.proof_builders import balance_proof, make_bundle, model_proof, update_proof
 
 VECTORS = Path(__file__).parent / "vectors"
 
@@ -102,7 +104,8 @@ def _read(value: Any) -> Example:
 @cache
 def examples() -> dict[str, Example]:
     """Every struct, list and message, by name."""
-    return {**_chain_examples(), **_vote_examples(), **_record_examples(), **_message_examples()}
+    structs = {**_chain_examples(), **_vote_examples(), **_record_examples()}
+    return {**structs, **_message_examples(), **_proof_examples()}
 
 
 def _chain_examples() -> dict[str, Example]:
@@ -203,6 +206,18 @@ def _message_examples() -> dict[str, Example]:
         **asks,
         **said,
         **between,
+    }
+
+
+def _proof_examples() -> dict[str, Example]:
+    made = chain()
+    claims = (update_proof(made, 2), balance_proof(made, 1, 3), model_proof(made))
+    file = ProofFile(made.genesis, make_bundle(made, claims, checkpoint=4))
+    return {
+        "AncestorProof": _read(file.bundle.checkpoint),
+        "Bundle": _read(file.bundle),
+        "ProofFile": _plain(file),
+        "ProofFile without claims": _plain(ProofFile(made.genesis, make_bundle(made, ()))),
     }
 
 

@@ -92,7 +92,7 @@ def parse_join(text: str) -> Join:
     return Join(
         _servers(servers),
         _hex("g", fields["g"], HASH_BYTES),
-        _checkpoint(fields["c"]) if "c" in fields else None,
+        parse_checkpoint(fields["c"]) if "c" in fields else None,
         _hex("ca", fields["ca"], HASH_BYTES) if "ca" in fields else None,
         _voucher(fields["v"]) if "v" in fields else None,
     )
@@ -121,10 +121,11 @@ def _hex(name: str, value: str, size_bytes: int) -> bytes:
     return data
 
 
-def _checkpoint(value: str) -> Checkpoint:
+def parse_checkpoint(value: str) -> Checkpoint:
+    """Parse `HEIGHT:HASH`; raises `JoinError`."""
     height, _, header_hash = value.partition(":")
     if not (height.isascii() and height.isdecimal() and len(height) <= 10 and int(height) <= HEIGHT_MAX):
-        raise JoinError("'c=' in the join string must be HEIGHT:HASH")
+        raise JoinError(f"'{value[:20]}' is no checkpoint: HEIGHT:HASH")
     return Checkpoint(int(height), _hex("c", header_hash, HASH_BYTES))
 
 

@@ -6,7 +6,7 @@ Leaf 0 is the chain id; leaf h is the hash of the header of height h. A device k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
@@ -47,13 +47,18 @@ class Peaks:
         return uint(self.size, 4) + b"".join(self.hashes)
 
     @classmethod
+    def read(cls, reader: Reader) -> Peaks:
+        """Parse from a reader; raises `DecodeError`."""
+        size = reader.uint(4)
+        return cls(size, tuple(reader.take(HASH_BYTES) for _ in range(size.bit_count())))
+
+    @classmethod
     def decode(cls, data: bytes) -> Peaks:
         """Inverse of `encode`; raises `DecodeError`."""
         reader = Reader(data, "Peaks")
-        size = reader.uint(4)
-        hashes = tuple(reader.take(HASH_BYTES) for _ in range(size.bit_count()))
+        peaks = cls.read(reader)
         reader.finish()
-        return cls(size, hashes)
+        return peaks
 
 
 EMPTY = Peaks(0, ())
@@ -100,15 +105,39 @@ def peaks_of(leaves: Sequence[bytes]) -> Peaks:
     return peaks
 
 
-def prove(leaves: Sequence[bytes], index: int) -> MmrProof:
-    """Proof for leaf `index` of a full list of leaves (validators hold them all)."""
-    mountain = _mountain(len(leaves), index)
-    if mountain is None:
-        raise IndexError(f"leaf {index} of {len(leaves)}")
-    _, start, height = mountain
-    row, at, siblings = list(leaves[start : start + (1 << height)]), index - start, []
-    while len(row) > 1:
-        siblings.append(row[at ^ 1])
-        row = [parent_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-        at >>= 1
-    return MmrProof(index, tuple(siblings), peaks_of(leaves))
+class Tracer:
+    """Appends leaves one at a time and collects the siblings of a few chosen ones: proofs out of a stream of
+    headers, in memory that does not grow with it."""
+
+    def __init__(self, indices: Collection[int]) -> None:
+        self.peaks = EMPTY
+        self._siblings: dict[int, list[bytes]] = {index: [] for index in indices}
+
+    def append(self, leaf: bytes) -> None:
+        """Take the next leaf; each mountain it completes gives the chosen leaves of both halves a sibling."""
+        node, at = leaf, self.peaks.size
+        for height in range((at + 1).bit_length()):
+            if not at >> height & 1:
+                break
+            left = self.peaks.hashes[-1 - height]
+            for index, siblings in self._siblings.items():
+                if index >> height == at >> height:
+                    siblings.append(left)
+                elif index >> height == (at >> height) - 1:
+                    siblings.append(node)
+            node = parent_hash(left, node)
+        self.peaks = self.peaks.append(leaf)
+
+    def proof(self, index: int) -> MmrProof:
+        """Proof of a chosen leaf under `peaks`; `IndexError` when it was not appended yet."""
+        if not 0 <= index < self.peaks.size:
+            raise IndexError(f"leaf {index} of {self.peaks.size}")
+        return MmrProof(index, tuple(self._siblings[index]), self.peaks)
+
+
+def prove(leaves: Iterable[bytes], index: int) -> MmrProof:
+    """Proof for one leaf of a whole range."""
+    tracer = Tracer((index,))
+    for leaf in leaves:
+        tracer.append(leaf)
+    return tracer.proof(index)

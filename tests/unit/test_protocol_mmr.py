@@ -9,7 +9,7 @@ import pytest
 from edge_client.protocol.encoding import uint
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import Tag, digest
-from edge_client.protocol.mmr import EMPTY, Peaks, parent_hash, peaks_of, prove
+from edge_client.protocol.mmr import EMPTY, Peaks, Tracer, parent_hash, peaks_of, prove
 
 LEAVES = [bytes([i]) * 32 for i in range(11)]
 
@@ -66,3 +66,15 @@ def test_an_inner_node_is_no_leaf() -> None:
     a, b, c, d = LEAVES[:4]
     proof = replace(prove(LEAVES[:4], 0), siblings=(parent_hash(c, d),))
     assert proof.root_for(parent_hash(a, b)) is None
+
+
+def test_several_leaves_are_traced_in_one_pass() -> None:
+    tracer = Tracer((0, 3, 8))
+    for leaf in LEAVES[:9]:
+        tracer.append(leaf)
+    for index in (0, 3, 8):
+        assert tracer.proof(index) == prove(LEAVES[:9], index)
+        assert tracer.proof(index).root_for(LEAVES[index]) == tracer.peaks.root()
+    assert [len(tracer.proof(index).siblings) for index in (0, 3, 8)] == [3, 3, 0]
+    with pytest.raises(IndexError):
+        Tracer((3,)).proof(3)
