@@ -1,0 +1,139 @@
+"""The disk of a validator gives back what its twin in memory does, whatever was written before."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.adapters.block_store import BlockStore
+from broker.adapters.memory_store import MemoryStore
+from broker.core.effects import (
+    AppendLog,
+    StoreBlock,
+    Stored,
+    StoreFinal,
+    StoreUpdate,
+    StoreUpdateBody,
+    ValidatorPersist,
+)
+from broker.core.ledger import included_updates
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.hashing import Tag, digest
+from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
+from tests.lone_validator import make_store
+
+ROUNDS, DEVICES = 5, 3
+
+
+@cache
+def made_chain() -> tuple[ChainMaker, list[StoreUpdate]]:
+    """Five rounds that two of three devices close; updates of all three."""
+    chain = chain_of(DEVICES, staleness_max=1)
+    offers = []
+    for number in range(ROUNDS):
+        made = [make_update(chain, account) for account in range(DEVICES)]
+        offers += [StoreUpdate(one.offer, one.body) for one in made]
+        chain.close_round([number % 3, (number + 1) % 3])
+    return chain, offers
+
+
+def final(height: int, certified: bool) -> StoreFinal:
+    chain, _ = made_chain()
+    header, state = chain.headers[height - 1], chain.states[height]
+    before = chain.states[height - 1].accounts
+    changed = tuple((i, one) for i, one in enumerate(state.accounts) if i >= len(before) or one != before[i])
+    return StoreFinal(
+        header,
+        header.hash(chain.chain_id),
+        chain.certificate(height) if certified else None,
+        state,
+        changed,
+        chain.outcomes[height - 1].model,
+        included_updates(chain.bodies[height - 1]),
+        chain.peaks(height),
+    )
+
+
+def comparable(stored: Stored) -> tuple[object, ...]:
+    """Offers by root: in which order they are found again means nothing."""
+    offers = sorted(stored.offers, key=lambda one: one.head.update_root)
+    head = stored.head
+    if head is None:
+        return (None, offers, stored.log)
+    state = head.state
+    roots = (list(state.accounts), state.accounts.root(), state.params, state.learning, state.bases)
+    return (head.header, head.certificate, head.peaks, roots, offers, stored.log)
+
+
+def effects_of(number: int, height: int) -> list[ValidatorPersist]:
+    """What may be written next when `height` is final."""
+    chain, offers = made_chain()
+    oldest = chain.states[height].bases[0].round
+    offer = offers[number % len(offers)]
+    fitting = [offer] if offer.offer.head.round >= oldest else []
+    log = AppendLog(height + number % 3, digest(Tag.CHUNK, bytes([number % 251])))
+    body = StoreUpdateBody(offer.offer.head.update_root, offer.body)
+    effects: list[ValidatorPersist] = [log, body, *fitting]
+    if height < chain.height:
+        header = chain.headers[height]
+        effects.append(StoreBlock(header.hash(chain.chain_id), bytes(32), header, chain.bodies[height]))
+        effects += [final(height + 1, certified=number % 3 > 0)] * 2
+    return effects
+
+
+def same_lookups(disk: BlockStore, memory: MemoryStore) -> None:
+    chain, offers = made_chain()
+    for height in range(1, chain.height + 2):
+        assert disk.header(height) == memory.header(height)
+        assert disk.certificate_from(height) == memory.certificate_from(height)
+    for header in chain.headers:
+        block_hash = header.hash(chain.chain_id)
+        assert disk.block(block_hash) == memory.block(block_hash)
+    for one in offers:
+        root = one.offer.head.update_root
+        assert disk.inclusion(root) == memory.inclusion(root)
+    for outcome in chain.outcomes:
+        root = outcome.state.model_root
+        assert disk.object(ObjectKind.MODEL, root) == memory.object(ObjectKind.MODEL, root)
+    stored = memory.load()
+    for waiting in stored.offers:
+        assert disk.update(waiting.head.update_root) == memory.update(waiting.head.update_root)
+        assert disk.has_update(waiting.head.update_root)
+    if stored.head is not None:
+        root = stored.head.state.params.hash()
+        assert disk.object(ObjectKind.PARAMS, root) == memory.object(ObjectKind.PARAMS, root)
+
+
+def open_store(folder: Path) -> BlockStore:
+    chain, _ = made_chain()
+    genesis = chain.genesis
+    fixed = {chain.chain_id: genesis.encode(), genesis.graph_root: GRAPH_BYTES}
+    store = BlockStore(folder, genesis, fixed)
+    store.store_model(genesis.model_root, chain.models[genesis.model_root])
+    return store
+
+
+@settings(max_examples=12)
+@given(numbers=st.lists(st.integers(0, 10**6), max_size=25), reopen_at=st.integers(0, 25))
+def test_disk_and_memory_agree(numbers: list[int], reopen_at: int) -> None:
+    chain, _ = made_chain()
+    memory = make_store(chain.genesis)
+    height = 0
+    with TemporaryDirectory() as name:
+        disk = open_store(Path(name))
+        for step, number in enumerate(numbers):
+            choices = effects_of(number, height)
+            effect = choices[number // 7 % len(choices)]
+            height += isinstance(effect, StoreFinal)
+            for store in (disk, memory):
+                store.executors()[type(effect)](effect)
+            if step == reopen_at:
+                disk.close()
+                disk = open_store(Path(name))
+        assert comparable(disk.load()) == comparable(memory.load())
+        same_lookups(disk, memory)
+        disk.close()

@@ -1,0 +1,116 @@
+"""The validator's disk: what a crash between its steps may leave, and what it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from broker.adapters.block_store import BlockStore
+from broker.core.effects import AppendLog, StoreFinal, StoreUpdate
+from broker.core.ledger import included_updates
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.runtime.database import DatabaseError
+from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
+
+
+class PowerCutError(Exception):
+    """Nothing after this reached the disk."""
+
+
+def open_store(folder: Path, chain: ChainMaker) -> BlockStore:
+    genesis = chain.genesis
+    return BlockStore(folder, genesis, {chain.chain_id: genesis.encode(), genesis.graph_root: GRAPH_BYTES})
+
+
+def final(chain: ChainMaker, height: int) -> StoreFinal:
+    header, state = chain.headers[height - 1], chain.states[height]
+    return StoreFinal(
+        header,
+        header.hash(chain.chain_id),
+        chain.certificate(height),
+        state,
+        tuple(enumerate(state.accounts)),
+        chain.outcomes[height - 1].model,
+        included_updates(chain.bodies[height - 1]),
+        chain.peaks(height),
+    )
+
+
+@pytest.fixture
+def chain() -> ChainMaker:
+    """Updates are too old after one round."""
+    return chain_of(3, staleness_max=0)
+
+
+def test_an_update_that_gets_too_old_goes_from_the_disk(tmp_path: Path, chain: ChainMaker) -> None:
+    store, made = open_store(tmp_path, chain), make_update(chain, 2)
+    store.store_update(StoreUpdate(made.offer, made.body))
+    store.store_final(final(chain, 1))
+    assert store.has_update(made.head.update_root)
+    chain.close_round([0, 1])
+    store.store_final(final(chain, 2))
+    assert store.load().offers == ()
+    assert not store.has_update(made.head.update_root)
+
+
+def test_a_body_stays_until_the_block_that_made_it_old_is_committed(
+    tmp_path: Path, chain: ChainMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut leaves an acknowledged update without its body: no block could be built on it."""
+    store, made = open_store(tmp_path, chain), make_update(chain, 2)
+    store.store_final(final(chain, 1))
+    store.store_update(StoreUpdate(made.offer, made.body))
+    chain.close_round([0, 1])
+    drop_offers = store._drop_offers
+
+    def cut(oldest_round: int) -> list[bytes]:
+        drop_offers(oldest_round)
+        raise PowerCutError
+
+    monkeypatch.setattr(store, "_drop_offers", cut)
+    with pytest.raises(PowerCutError):
+        store.store_final(final(chain, 2))
+    store.close()
+    again = open_store(tmp_path, chain)
+    loaded = again.load()
+    assert loaded.head is not None
+    assert loaded.head.header.height == 1
+    assert loaded.offers == (made.offer,)
+    assert again.update(made.head.update_root) == made.body
+
+
+def test_log_entries_below_a_certified_slot_go_and_the_rest_stays_in_order(
+    tmp_path: Path, chain: ChainMaker
+) -> None:
+    store = open_store(tmp_path, chain)
+    for slot, entry in ((1, b"a"), (2, b"b"), (1, b"c"), (3, b"d")):
+        store.append_log(AppendLog(slot, entry))
+    assert store.load().log == b"abcd"
+    store.store_final(final(chain, 1))
+    assert store.load().log == b"abcd"
+    chain.close_round([0, 1])
+    store.store_final(final(chain, 2))
+    assert store.load().log == b"bd"
+
+
+def test_a_height_is_final_once(tmp_path: Path, chain: ChainMaker) -> None:
+    store = open_store(tmp_path, chain)
+    store.store_final(final(chain, 1))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.store_final(final(chain, 1))
+
+
+def test_fixed_objects_are_served_and_nothing_under_another_kind(tmp_path: Path, chain: ChainMaker) -> None:
+    store = open_store(tmp_path, chain)
+    assert store.object(ObjectKind.GENESIS, chain.chain_id) == chain.genesis.encode()
+    assert store.object(ObjectKind.GRAPH, chain.genesis.graph_root) == GRAPH_BYTES
+    assert store.object(ObjectKind.MODEL, chain.chain_id) is None
+    assert store.object(ObjectKind.BLOCK, bytes(32)) is None
+
+
+def test_a_damaged_database_is_told_in_a_sentence(tmp_path: Path, chain: ChainMaker) -> None:
+    (tmp_path / "validator.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
+    with pytest.raises(DatabaseError, match=r"validator\.db"):
+        open_store(tmp_path, chain)
