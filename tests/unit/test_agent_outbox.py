@@ -9,12 +9,13 @@ import pytest
 
 from edge_client.core.events import PendingUpdate, PublishChunk
 from edge_client.core.identity import Identity
-from edge_client.core.outbox import REPEATS_MAX, Outbox
+from edge_client.core.outbox import PENDING_MAX, REPEATS_MAX, Outbox
 from edge_client.protocol.accounts import Account
 from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import Acknowledged, Publish
 from edge_client.protocol.messages import ACCEPTED, REASONS, REFUSED, Receipt
+from edge_client.protocol.params import STALENESS_MAX
 from edge_client.protocol.update import UpdateHead
 from tests.builders import make_signers
 
@@ -209,6 +210,37 @@ def test_what_an_absent_update_is(
     settled = outbox.settle_absent(account(last_round), 50, round_number, 8)
     assert [one.fate.value for one in settled] == fates
     assert bool(outbox.roots) == (not fates)
+
+
+def test_a_list_while_chunks_still_wait_is_ignored(outbox: Outbox) -> None:
+    """Nothing is under way, but the window has not reached the last chunks yet."""
+    acknowledge(outbox, outbox.advance(0))
+    outbox.missing(ROOT, Bitmap.of(CHUNKS, [0]), 1)
+    assert send_all(outbox, 2) == [4, 5, 6, 7, 8, 9]
+    assert send_all(outbox, 2_000) == []
+
+
+def test_it_wakes_to_send_what_was_collected(outbox: Outbox) -> None:
+    send_all(outbox)
+    assert outbox.deadline() == 3_000
+    outbox.missing(ROOT, Bitmap.of(CHUNKS, [1]), 100)
+    assert outbox.deadline() == 400
+    send_all(outbox, 400)
+    assert outbox.deadline() == 3_000
+
+
+def test_an_update_of_every_acceptable_round_has_its_place(outbox: Outbox) -> None:
+    assert PENDING_MAX == STALENESS_MAX + 2
+    for number in range(PENDING_MAX - 1):
+        assert not outbox.full
+        outbox.add(pending(bytes([100 + number]) * 32, 4 + number), 0)
+    assert outbox.full
+    assert outbox.base_height_min == 2
+
+
+def test_pending_updates_are_found_by_root(outbox: Outbox) -> None:
+    assert outbox.update(ROOT) == pending()
+    assert outbox.update(OTHER) is None
 
 
 def test_acknowledgements_of_a_settled_update_are_harmless(outbox: Outbox) -> None:
