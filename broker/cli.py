@@ -12,8 +12,10 @@ import sys
 import click
 
 from broker.commands.init import init
+from broker.commands.key import key
 from broker.commands.status import status
 from broker.commands.validator import validator
+from broker.commands.voucher import voucher
 from edge_client import __version__
 
 
@@ -30,6 +32,8 @@ def main() -> None:
 
 
 main.add_command(init)
+main.add_command(key)
+main.add_command(voucher)
 main.add_command(validator)
 main.add_command(status)
 

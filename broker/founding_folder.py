@@ -1,4 +1,8 @@
-"""Founding a chain on disk: `chain/`, `owner.key`, `validator-<i>/`, `mqtt/` and `join.txt` in one folder."""
+"""Founding a chain on disk: `chain/`, `owner.key`, `validator-<i>/`, `mqtt/` and `join.txt` in one folder.
+
+Validators of other people bring only their public key (`edge-broker key` makes one where it will stay); for
+them the folder holds no secret.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,13 @@ from typing import Any
 from broker.config import validator_toml
 from broker.founding import ChainFiles, Founders, found
 from broker.mqtt_server.acl import AccessList
-from broker.mqtt_server.mosquitto import acl_text, config_text
+from broker.mqtt_server.mosquitto import ServerTls, acl_text, config_text
 from edge_client.litert.graph import RuntimeMissingError, TrainingGraph
 from edge_client.litert.ir import ModelError
 from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.genesis import Admission
 from edge_client.protocol.join import Join
-from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.keys import Signer, is_small_order, node_id
 from edge_client.protocol.params import CLIP_ONE, LEARNING_RATE_ONE, PARAMS_VERSION, RoundParams
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.validators import VALIDATORS_MAX
@@ -37,13 +42,17 @@ class FoundingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where, from what, and who."""
+    """Where, from what, and who. `validator_keys` are those of others; the rest of `validator_count` are made
+    here. `admitted` are device keys, for admission by list."""
 
     folder: Path
     graph: Path
     servers: tuple[str, ...]
     validator_count: int
     ca_file: Path | None = None
+    validator_keys: tuple[bytes, ...] = ()
+    admission: Admission = Admission.OPEN
+    admitted: tuple[bytes, ...] = ()
 
 
 def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
@@ -53,33 +62,57 @@ def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
         raise FoundingError(f"{folder} is not empty; choose a new folder, chains are never overwritten")
     if plan.validator_count != ONE_VALIDATOR and not VALIDATORS_MIN <= plan.validator_count <= VALIDATORS_MAX:
         raise FoundingError(f"--validators {plan.validator_count}: 1 for a trial, or 4 to {VALIDATORS_MAX}")
+    _check_keys(plan)
     try:
         addresses = [parse_server(url) for url in plan.servers]
-        graph = plan.graph.read_bytes()
         ca_sha256 = _fingerprint(plan.ca_file)
     except (ServerUrlError, OSError, ValueError) as error:
         raise FoundingError(str(error)) from error
+    graph = _read_graph(plan.graph)
     params = _params(graph, rules)
-    keys = [Signer(seed).public_key for seed in _make_keys(folder, plan.validator_count)]
-    files = found(graph, Founders(tuple(keys[:-1]), (keys[-1],)), params, int(time.time()))
+    own = [Signer(seed).public_key for seed in _make_keys(folder, plan)]
+    validators = (*own[:-1], *plan.validator_keys)
+    founders = Founders(validators, (own[-1],), 1, plan.admission, plan.admitted)
+    files = found(graph, founders, params, int(time.time()))
     files.write(folder / "chain")
     for index in range(plan.validator_count):
         text = validator_toml(plan.servers, str(plan.ca_file.resolve()) if plan.ca_file else None)
         replace(folder / f"validator-{index}" / "validator.toml", text.encode())
-    _write_mqtt(folder / "mqtt", files, addresses[0])
+    _write_mqtt(folder / "mqtt", files, addresses[0], plan.ca_file)
     join = Join(plan.servers, files.chain_id, ca_sha256=ca_sha256)
     replace(folder / "join.txt", f"{join.text()}\n".encode())
     return join
 
 
-def _make_keys(folder: Path, validator_count: int) -> list[bytes]:
-    """Seeds of the validators, then the owner's."""
+def _check_keys(plan: Plan) -> None:
+    """What genesis would refuse about the keys that others brought."""
+    given = len(plan.validator_keys)
+    if given > plan.validator_count:
+        raise FoundingError(f"{given} of --validator-key for {plan.validator_count} validators")
+    for option, keys in (("--validator-key", plan.validator_keys), ("--device-key", plan.admitted)):
+        if len(set(keys)) != len(keys) or any(is_small_order(key) for key in keys):
+            raise FoundingError(f"a key of {option} stands twice, or is not a usable Ed25519 key")
+    if (plan.admission == Admission.LIST) != bool(plan.admitted):
+        raise FoundingError("--admission list and --device-key go together: give both or none")
+
+
+def _read_graph(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        hint = "make one with: edge-client trainable MODEL.tflite -o trainable.tflite"
+        raise FoundingError(f"cannot read the training graph {path} ({error.strerror}); {hint}") from error
+
+
+def _make_keys(folder: Path, plan: Plan) -> list[bytes]:
+    """Seeds of the validators that are made here, then the owner's; folders for all validators."""
+    made_count = plan.validator_count - len(plan.validator_keys)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"validator-{index}" / "validator.key" for index in range(validator_count)]
+        paths = [folder / f"validator-{index}" / "validator.key" for index in range(plan.validator_count)]
         for path in paths:
             path.parent.mkdir(mode=0o700)
-        return [create_seed(path) for path in (*paths, folder / "owner.key")]
+        return [create_seed(path) for path in (*paths[:made_count], folder / "owner.key")]
     except (OSError, KeyFileError) as error:
         raise FoundingError(f"cannot write to {folder}: {error}") from error
 
@@ -137,9 +170,14 @@ def access_list(files: ChainFiles) -> AccessList:
     return AccessList(Topics.of(files.chain_id).chain, names)
 
 
-def _write_mqtt(folder: Path, files: ChainFiles, address: ServerAddress) -> None:
+def _write_mqtt(folder: Path, files: ChainFiles, address: ServerAddress, ca_file: Path | None) -> None:
+    """A Mosquitto configuration and access list; with mqtts:// it asks every client for its certificate, and
+    expects the server's own beside it."""
     folder.mkdir()
-    acl_file = folder / "mosquitto.acl"
+    acl_file = (folder / "mosquitto.acl").resolve()
     replace(acl_file, acl_text(access_list(files)).encode())
-    listen = ServerAddress("0.0.0.0", address.port)  # noqa: S104 - devices come from outside
-    replace(folder / "mosquitto.conf", config_text(listen, acl_file.resolve()).encode())
+    listen = ServerAddress("0.0.0.0", address.port, address.tls)  # noqa: S104 - devices come from outside
+    here = folder.resolve()
+    authority = ca_file.resolve() if ca_file else here / "ca.pem"
+    tls = ServerTls(authority, here / "server.pem", here / "server.key") if address.tls else None
+    replace(folder / "mosquitto.conf", config_text(listen, acl_file, tls).encode())

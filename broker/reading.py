@@ -9,6 +9,8 @@ from broker.adapters.status_file import read_status_file
 from broker.config import ValidatorConfig
 from broker.founding import ChainFiles
 from broker.service import open_store
+from edge_client.protocol.keys import Signer, node_id
+from edge_client.runtime.keystore import KeyFileError, load_seed
 
 
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
     pid = running.get("pid")
     facts: dict[str, Any] = {
         "chain": files.chain_id.hex(),
+        "validator": _name(config),
         "running": isinstance(pid, int) and _is_alive(pid),
         "height": final.header.height if final else 0,
         "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
@@ -31,6 +34,14 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "refused": running.get("refused", {}),
     }
     return facts
+
+
+def _name(config: ValidatorConfig) -> str:
+    """The node id, which is also the common name of its certificate; the reason when there is no key."""
+    try:
+        return node_id(Signer(load_seed(config.validator.key_file)).public_key)
+    except KeyFileError as error:
+        return str(error)
 
 
 def _is_alive(pid: int) -> bool:

@@ -40,6 +40,12 @@ def _params_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--server", "servers", multiple=True, required=True,
               help="Address of an MQTT server, like mqtts://host:8883; repeat for more.")  # fmt: skip
 @click.option("--validators", default=VALIDATORS_DEFAULT, show_default=True, help="How many, 1 or 4 to 16.")
+@click.option("--validator-key", "validator_keys", multiple=True, metavar="HEX",
+              help="Public key of a validator that keeps its own secret (`edge-broker key`).")  # fmt: skip
+@click.option("--admission", type=click.Choice(["open", "token", "list"]), default="open", show_default=True,
+              help="Who may register: anybody, holders of a voucher, the --device-key.")  # fmt: skip
+@click.option("--device-key", "device_keys", multiple=True, metavar="HEX",
+              help="Public key of an admitted device, for --admission list; repeat.")  # fmt: skip
 @click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False),
               help="PEM of the authority that signed the servers' certificates.")  # fmt: skip
 @_params_options
@@ -49,12 +55,23 @@ def init(folder: Path, graph: Path, qr: bool, **options: Any) -> None:
 
     Makes `chain/` (genesis, graph, initial model), one folder with key and configuration for each validator,
     the owner's key, and `mqtt/` with a Mosquitto configuration and access list. Move each validator folder,
-    with a copy of `chain/` beside it, to the machine that shall run it.
+    with a copy of `chain/` beside it, to the machine that shall run it. Keys given with --validator-key take
+    the last places; their owners put their own `validator.key` into the folder.
     """
     from broker.founding_folder import FoundingError, Plan, found_in_folder
+    from edge_client.protocol.genesis import Admission
 
     try:
-        plan = Plan(folder, graph, options["servers"], options["validators"], options["ca_file"])
+        plan = Plan(
+            folder,
+            graph,
+            options["servers"],
+            options["validators"],
+            options["ca_file"],
+            _keys("--validator-key", options["validator_keys"]),
+            Admission[options["admission"].upper()],
+            _keys("--device-key", options["device_keys"]),
+        )
         join = found_in_folder(plan, options)
     except FoundingError as error:
         fail(str(error))
@@ -63,7 +80,24 @@ def init(folder: Path, graph: Path, qr: bool, **options: Any) -> None:
     )
     if qr:
         _print_qr(join.text())
+    if options["admission"] == "token":
+        click.echo(f"each device needs its own line: edge-broker voucher {folder} NUMBER")
     click.echo(f"next: edge-broker validator {folder}/validator-0   (one process for each validator)")
+
+
+def _keys(option: str, texts: tuple[str, ...]) -> tuple[bytes, ...]:
+    from edge_client.protocol.keys import KEY_BYTES
+
+    keys = []
+    for text in texts:
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            fail(f"{option} {text}: a public key is {2 * KEY_BYTES} hex digits")
+        keys.append(key)
+    return tuple(keys)
 
 
 def _print_qr(text: str) -> None:

@@ -55,7 +55,7 @@ def transaction(database: Database) -> Iterator[Database]:
         yield database
 
 
-_MEND = "move it away and start again, the node rebuilds it from the chain"
+_MEND = "make room if the disk is full; a damaged file is moved away, see 'recovery' in the operations guide"
 
 
 def _configure(database: Database) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 MQTT_CHOICES = ("auto", "embedded", "mosquitto")
+ROUNDS_MAX = 10_000
+DEVICES_MAX = 128
+"""Two label shards each of the 1,257 images that the devices share; every process takes 60 MB."""
 
 
 @click.command(short_help="A fleet of real processes learns handwritten digits on this machine.")
-@click.option("--rounds", default=40, show_default=True, help="How many rounds to finalise.")
-@click.option("--devices", default=8, show_default=True, help="Device-agent processes.")
+@click.option("--rounds", default=40, show_default=True, type=click.IntRange(1, ROUNDS_MAX),
+              help="How many rounds to finalise.")  # fmt: skip
+@click.option("--devices", default=8, show_default=True, type=click.IntRange(1, DEVICES_MAX),
+              help="Device-agent processes.")  # fmt: skip
 @click.option("--validators", default=4, show_default=True, help="Validator processes.")
 @click.option("--seed", default=2, show_default=True, help="Of the data cut and the first weights.")
 @click.option("--mqtt", default="auto", show_default=True, type=click.Choice(MQTT_CHOICES),
@@ -30,6 +36,9 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
     from tempfile import TemporaryDirectory
 
     if keep is not None:
+        if keep.exists():
+            click.echo(f"edge-fleet: {keep} exists already; --keep takes a new folder", err=True)
+            sys.exit(2)
         keep.mkdir(parents=True)
         sys.exit(_play(keep.resolve(), json_file, plan))
     with TemporaryDirectory(prefix="edge-fleet-") as folder:
@@ -37,10 +46,21 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
     sys.exit(code)
 
 
+def _fail(sentence: str) -> NoReturn:
+    click.echo(f"edge-fleet: {sentence}", err=True)
+    sys.exit(2)
+
+
 def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> int:
     import json
     import signal
+    from importlib.util import find_spec
 
+    missing = [name for name in ("amqtt", "rich", "sklearn", "ai_edge_litert") if find_spec(name) is None]
+    if missing:
+        hint = "pip install 'edge-client[litert,broker,fleet]'"
+        click.echo(f"edge-fleet: {', '.join(missing)} not installed; run: {hint}", err=True)
+        return 2
     from broker.founding_folder import FoundingError
     from broker.mqtt_server.process import MqttServerError
     from firmware_profiles.demo.processes import ChildDiedError
@@ -48,7 +68,8 @@ def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> i
     from firmware_profiles.demo.setting import DemoPlan
     from firmware_profiles.demo.view import make_view, show_table
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     plan = DemoPlan(folder=folder, **options)  # type: ignore[arg-type]
     view = make_view(plan.rounds, plan.devices)
     try:

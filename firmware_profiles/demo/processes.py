@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 STOP_S_MAX = 8.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOG_TAIL_LINES = 15
 
 
@@ -30,7 +33,7 @@ class Child:
 
     def start(self) -> None:
         """Start, or start again."""
-        with self.log_file.open("ab") as log:
+        with self.log_file.open("ab") as log, uninterrupted():
             self.process = subprocess.Popen(  # noqa: S603 - our own command line
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -83,11 +86,14 @@ class Children:
         for child in self.members:
             code = child.process.poll() if child.process is not None else None
             if code is not None:
-                tail = child.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-                shown = "\n  ".join(tail)
-                raise ChildDiedError(
-                    f"{child.name} ended with code {code}; {child.log_file} says:\n  {shown}"
-                )
+                raise _died(child, code)
+
+    def wait(self) -> None:
+        """Until all have ended by themselves; raises `ChildDiedError` when one has failed."""
+        for child in self.members:
+            code = child.process.wait() if child.process is not None else 0
+            if code:
+                raise _died(child, code)
 
     def stop(self) -> None:
         """Ask all to end, wait, then make them."""
@@ -100,6 +106,31 @@ class Children:
                     child.process.wait(max(0.0, deadline_s - time.monotonic()))
         for child in self.members:
             child.kill()
+
+
+def _died(child: Child, code: int) -> ChildDiedError:
+    tail = child.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    shown = "\n  ".join(tail)
+    return ChildDiedError(f"{child.name} ended with code {code}; {child.log_file} says:\n  {shown}")
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and its like off until the end, then raise `KeyboardInterrupt`: a process that was started
+    half, and stopping that was interrupted by an impatient second Ctrl-C, would leave something running."""
+    asked: list[int] = []
+
+    def later(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, later) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if asked:
+            raise KeyboardInterrupt
 
 
 def program(name: str) -> str:

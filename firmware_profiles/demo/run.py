@@ -24,7 +24,7 @@ from edge_client.runtime.mqtt_options import MqttOptions, parse_server
 from firmware_profiles.demo.heads import Heads
 from firmware_profiles.demo.measure import consensus_times, finality_of
 from firmware_profiles.demo.observer import ModelHere, Observer
-from firmware_profiles.demo.processes import Children
+from firmware_profiles.demo.processes import Children, uninterrupted
 from firmware_profiles.demo.setting import DemoPlan, Stage, set_stage, start_everybody
 from firmware_profiles.demo.view import RoundShown, View
 
@@ -136,9 +136,10 @@ def run_demo(
         agree = _wait_for_agreement(stage)
         peak_kib = max(child.peak_rss_kib for child in children.members if child.name.startswith("device"))
     finally:
-        children.stop()
-        stage.server.stop()
         view.close()
+        with uninterrupted():
+            children.stop()
+            stage.server.stop()
     return {
         "accuracy": watch.accuracy,
         "rounds": len(watch.accuracy),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from edge_client.litert.zoo import dense_net
 from edge_client.protocol.join import Join
 from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.demo.data import PIXEL_MAX, write_shares
-from firmware_profiles.demo.processes import Children, program
+from firmware_profiles.demo.processes import Children, program, uninterrupted
 
 BATCH = 10
 RULES = {
@@ -104,30 +103,21 @@ def set_stage(plan: DemoPlan) -> Stage:
 
 def _init_devices(folders: tuple[Path, ...], shares: list[Path], join: Join) -> None:
     """What a board's owner does, once for each device."""
-    starting = [
-        subprocess.Popen(  # noqa: S603 - our own command line
-            [
-                program("edge-client"),
-                "init",
-                "--join",
-                join.text(),
-                "--state",
-                str(folder),
-                "--data",
-                f"npz:{share}",
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        for folder, share in zip(folders, shares, strict=True)
-    ]
-    for process in starting:
-        if process.wait() != 0:
-            raise RuntimeError("edge-client init failed; its message is above")
+    children = Children()
+    try:
+        for folder, share in zip(folders, shares, strict=True):
+            options = ["--join", join.text(), "--state", str(folder), "--data", f"npz:{share}"]
+            log_file = folder.with_suffix(".log")
+            children.add(folder.name, [program("edge-client"), "init", *options], log_file)
+        children.wait()
+    finally:
+        children.stop()
 
 
 def start_everybody(stage: Stage, children: Children) -> None:
     """MQTT server first, then validators, then devices: every one a process of its own."""
-    stage.server.start()
+    with uninterrupted():
+        stage.server.start()
     folder = stage.plan.folder
     for index in range(stage.plan.validators):
         command = [program("edge-broker"), "validator", str(stage.validator_folder(index))]
