@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +38,9 @@ def main() -> None:
         first = int(kept["steps"])
     losses = [step(graph, number) for number in range(first, first + steps)]
     if store is not None:
-        arrays = {f"w{i}": array for i, array in enumerate(graph.get_weights())}
+        arrays: dict[str, Any] = {f"w{i}": array for i, array in enumerate(graph.get_weights())}
         arrays |= {f"s{i}": array for i, array in enumerate(graph.get_state())}
-        np.savez(store, steps=first + steps, **arrays)
+        np.savez(store, allow_pickle=False, steps=np.array(first + steps), **arrays)
     total = [float(np.abs(array).sum()) for array in graph.get_weights()]
     print(json.dumps({"losses": losses, "weights": total, "runtime": type(graph._interpreter).__module__}))
 

@@ -44,7 +44,7 @@ def environment(folder: str, packages: tuple[str, ...], module: str) -> Path:
             pytest.skip(f"{PYTHON} is not on this machine")
         subprocess.run([base, "-m", "venv", ROOT / folder], check=True)
     if subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode:
-        install = [python, "-m", "pip", "install", "--quiet", *packages]
+        install = [str(python), "-m", "pip", "install", "--quiet", *packages]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"cannot install {packages[0]}: {done.stderr.strip().splitlines()[-1]}")
@@ -54,7 +54,7 @@ def environment(folder: str, packages: tuple[str, ...], module: str) -> Path:
 def trained(
     python: str | Path, path: Path, steps: int = STEPS, store: Path | None = None
 ) -> dict[str, list[float]]:
-    command = [python, PROGRAM, path, str(steps), *([store] if store else [])]
+    command = [str(part) for part in (python, PROGRAM, path, steps, *([store] if store else []))]
     settings = {**os.environ, "PYTHONPATH": str(ROOT)}
     shown = subprocess.run(command, capture_output=True, text=True, env=settings, check=False)
     assert shown.returncode == 0, shown.stderr

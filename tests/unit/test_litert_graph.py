@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def made(optimizer: Optimizer = Optimizer.SGD) -> bytes:
     return make_trainable(dense_net(WIDTHS, seed=1), TrainingOptions(batch=BATCH, optimizer=optimizer))
 
 
-def batch(seed: int = 0):
+def batch(seed: int = 0) -> tuple[Any, Any, Any]:
     random = np.random.default_rng(seed)
     x = random.standard_normal((BATCH, WIDTHS[0])).astype(np.float32)
     return x, random.integers(0, WIDTHS[-1], BATCH).astype(np.int32), np.ones(BATCH, np.float32)
@@ -94,9 +95,8 @@ def test_infer_gives_probabilities_and_evaluate_sums() -> None:
 )
 def test_arrays_that_do_not_fit_are_a_value_error(which: int, wrong: np.ndarray) -> None:
     graph = TrainingGraph.open(made())
-    arrays = list(batch())
-    arrays[which] = wrong
-    for call in (lambda: graph.train_step(*arrays, 0.1), lambda: graph.evaluate(*arrays)):
+    x, y, weight = (wrong if i == which else array for i, array in enumerate(batch()))
+    for call in (lambda: graph.train_step(x, y, weight, 0.1), lambda: graph.evaluate(x, y, weight)):
         with pytest.raises(ValueError, match="not"):
             call()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,13 +27,13 @@ def written(graph: Graph) -> bytes:
     return write_model([Signature(graph, ("x",) * len(graph.inputs), ("y",) * len(graph.outputs))])
 
 
-def with_tensor(graph: Graph, index: int, **change: object) -> Graph:
+def with_tensor(graph: Graph, index: int, **change: Any) -> Graph:
     tensors = list(graph.tensors)
     tensors[index] = replace(tensors[index], **change)
     return replace(graph, tensors=tuple(tensors))
 
 
-def with_op(graph: Graph, index: int, **change: object) -> Graph:
+def with_op(graph: Graph, index: int, **change: Any) -> Graph:
     ops = list(graph.ops)
     ops[index] = replace(ops[index], **change)
     return replace(graph, ops=tuple(ops))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,11 @@ MODELS = Path(__file__).resolve().parents[1] / "fixtures" / "models"
 OPTIONS = TrainingOptions(batch=4)
 
 
-def names(model: bytes, **change: object) -> list[str]:
+def names(model: bytes, **change: Any) -> list[str]:
     return [t.name for t in opened(model, **change).manifest.tensors]
 
 
-def opened(model: bytes, **change: object) -> TrainingGraph:
+def opened(model: bytes, **change: Any) -> TrainingGraph:
     return TrainingGraph.open(make_trainable(model, replace(OPTIONS, **change)))
 
 
@@ -147,7 +148,8 @@ def test_losses_weigh_samples_and_have_the_right_gradient(loss: Loss) -> None:
     losses, slope = loss_and_slope(loss, x @ w.T, y)
     share = sample_weight / sample_weight.sum()
     sums = graph.evaluate(x, y, sample_weight)
-    np.testing.assert_allclose([sums[0], sums[2]], [losses @ sample_weight, 3.5], rtol=1e-5)
+    assert sums[0] == pytest.approx(losses @ sample_weight, rel=1e-5)
+    assert sums[2] == 3.5
     np.testing.assert_allclose(graph.train_step(x, y, sample_weight, 0.3), losses @ share, rtol=1e-5)
     expected = w - 0.3 * (slope * share[:, None]).T @ x
     np.testing.assert_allclose(graph.get_weights()[0], expected, rtol=1e-5, atol=1e-6)
@@ -230,7 +232,7 @@ def test_a_sum_over_the_batch_asks_for_a_model_of_that_batch() -> None:
 # --- the command -------------------------------------------------------------------------------------
 
 
-def run(*arguments: str | Path):
+def run(*arguments: object):
     return CliRunner().invoke(trainable, [str(argument) for argument in arguments])
 
 

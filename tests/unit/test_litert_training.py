@@ -90,7 +90,7 @@ def test_float_samples_are_taken_as_they_are() -> None:
     "data",
     [
         Dataset(np.zeros((3, 5), np.uint8), np.zeros(3)),
-        Dataset(np.zeros((3, 4), np.float64), np.zeros(3)),
+        Dataset(np.zeros((3, 4), np.float64), np.zeros(3)),  # type: ignore[arg-type]
         Dataset(np.zeros((3, 4), np.uint8), np.zeros(2)),
         Dataset(np.zeros((0, 4), np.uint8), np.zeros(0)),
     ],
