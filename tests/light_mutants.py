@@ -1,0 +1,379 @@
+"""Lenient twins of what a device checks, one at a time. The vectors must notice every one of them.
+
+`PREDICATES` is replaced as a whole, so that order and number of the others stay; functions that modules have
+imported by name are replaced in each of these modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from edge_client.core import anchors, light_client, verify
+from edge_client.core.trusted import verified_head
+from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnoughTrust, Success
+from edge_client.protocol import accounts, encoding, keys, light, merkle, mmr
+from edge_client.protocol.body import RecordProof
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.header import Header, StateLeaves
+from edge_client.protocol.validators import ValidatorSet, signer_indices
+from edge_client.protocol.votes import Quorum, Subject, finalize, notarize, nullify
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One name of one owner, and what stands there instead."""
+
+    owner: Any
+    name: str
+    twin: Any
+
+
+Mutant = tuple[Swap, ...]
+
+
+def applied(mutant: Mutant) -> AbstractContextManager[ExitStack]:
+    """The twins stand in as long as the `with` lasts."""
+    stack = ExitStack()
+    for swap in mutant:
+        stack.enter_context(patch.object(swap.owner, swap.name, swap.twin))
+    return stack
+
+
+def _predicate(name: str, twin: Callable[[Case], Invalid | None]) -> Mutant:
+    held = [one.__name__ for one in verify.PREDICATES]
+    assert name in held, f"{name} is no predicate any more"
+    changed = tuple(twin if one.__name__ == name else one for one in verify.PREDICATES)
+    return (Swap(verify, "PREDICATES", changed),)
+
+
+def _both(name: str, twin: Any) -> Mutant:
+    """A function of verify.py that light_client.py has imported, too."""
+    return Swap(verify, name, twin), Swap(light_client, name, twin)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+# --- place and time -----------------------------------------------------------------------------------------
+
+
+def _height_as_text(case: Case) -> Invalid | None:
+    if str(case.header.height) < str(case.tip.height):
+        return Invalid(Reason.BELOW_STORED_HEIGHT, "as text")
+    return None
+
+
+def _time_must_grow(case: Case) -> Invalid | None:
+    if case.header.height > case.tip.height and case.header.time_s <= case.tip.time_s:
+        return Invalid(Reason.TIME, "not later")
+    return None
+
+
+def _without_drift(case: Case) -> Invalid | None:
+    ahead_ms = (case.rules.t0_s + case.header.time_s) * 1000 - case.now_ms
+    good = verify.clock_is_good(case.rules, case.tip, case.now_ms)
+    return Invalid(Reason.TIME, "ahead") if ahead_ms > 0 and good else None
+
+
+def _placed(case: Case, *, same: bool = True, gap: bool = True, history: bool = True) -> verify.Verdict:
+    """`_place` with some of its questions left out."""
+    height, tip = case.header.height, case.tip
+    if same and height == tip.height:
+        return Conflict("same height")
+    if gap and height > tip.height + 1:
+        return NotEnoughTrust(tip.height + 1, height)
+    if history and case.header.history_root != tip.peaks.root():
+        return Conflict("history")
+    return Success()
+
+
+# --- sets and signatures ------------------------------------------------------------------------------------
+
+
+def _epoch_only(rules: LightRules, header: Header) -> Invalid | None:
+    return None if header.epoch == rules.epoch else Invalid(Reason.MALFORMED, "epoch")
+
+
+def _size_only(rules: LightRules, header: Header) -> Invalid | None:
+    return None if header.validators == rules.validators.count else Invalid(Reason.MALFORMED, "size")
+
+
+def _root_of(*names: str) -> Callable[[Case], Invalid | None]:
+    def fits(case: Case) -> Invalid | None:
+        expected = case.rules.validators.root()
+        wrong = [name for name in names if getattr(case.block.app, name) != expected]
+        return Invalid(Reason.WRONG_HASH, wrong[0]) if wrong else None
+
+    return fits
+
+
+@dataclass(frozen=True)
+class Count:
+    """`Quorum.verify` written again, with one question left out or answered too kindly."""
+
+    enough: Callable[[int, int], bool] = lambda found, quorum: found >= quorum
+    known_only: bool = True
+    checked: Callable[[int], bool] = lambda _: True
+    any_key: bool = False
+
+    def twin(self) -> Callable[..., None]:
+        """To stand in for the method."""
+
+        def verify_quorum(
+            held: Quorum, subject: Subject, chain_id: bytes, validators: ValidatorSet, check: keys.Verify
+        ) -> None:
+            if self.known_only and held.signers >> validators.count:
+                raise ProtocolError(Reason.WRONG_SENDER, "outside")
+            if not self.enough(len(held.signatures), validators.quorum):
+                raise ProtocolError(Reason.TOO_FEW_SIGNATURES, "few")
+            message = subject.signing_bytes(chain_id)
+            for place, (who, signature) in enumerate(
+                zip(signer_indices(held.signers), held.signatures, strict=False)
+            ):
+                tried = validators.keys if self.any_key else validators.keys[who : who + 1]
+                good = any(check(key, message, signature) for key in tried) or who >= validators.count
+                if self.checked(place) and not good:
+                    raise ProtocolError(Reason.BAD_SIGNATURE, "bad")
+
+        return verify_quorum
+
+
+def _counted(**changes: Any) -> Mutant:
+    return (Swap(Quorum, "verify", Count(**changes).twin()),)
+
+
+def _quorum_of_any(*subjects: Callable[[Header, bytes], Subject], chains: bool = False) -> Mutant:
+    """Signatures on other subjects, or for the chain id zero, count as well."""
+
+    def quorum_signed(rules: LightRules, header: Header, quorum: Quorum) -> Invalid | None:
+        fault = sound(rules, header, quorum)
+        for chain_id in [rules.chain_id, bytes(32)] if chains else [rules.chain_id]:
+            for subject in (finalize, *subjects):
+                try:
+                    quorum.verify(
+                        subject(header, header.hash(chain_id)), chain_id, rules.validators, rules.verify
+                    )
+                except ProtocolError:
+                    continue
+                return None
+        return fault
+
+    sound = verify.quorum_signed
+    return _both("quorum_signed", quorum_signed)
+
+
+def _skipped(header: Header, _: bytes) -> Subject:
+    return nullify(header.epoch, header.slot)
+
+
+def _other_slot(header: Header, header_hash: bytes) -> Subject:
+    return replace(finalize(header, header_hash), slot=header.slot + 1)
+
+
+def _other_epoch(header: Header, header_hash: bytes) -> Subject:
+    return replace(finalize(header, header_hash), epoch=header.epoch + 1)
+
+
+# --- runs ---------------------------------------------------------------------------------------------------
+
+
+def _link_anyhow(
+    chain_id: bytes, peaks: mmr.Peaks, linked: tuple[bytes, ...]
+) -> tuple[list[Header], mmr.Peaks]:
+    headers = []
+    for data in linked:
+        headers.append(Header.decode_linked(data, peaks.root()))
+        peaks = peaks.append(headers[-1].hash(chain_id))
+    return headers, peaks
+
+
+def _fits_by_time(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+    times = [client.tip.time_s, *(one.time_s for one in headers)]
+    return Invalid(Reason.TIME, "back") if times != sorted(times) else None
+
+
+def _fits_by_set(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+    faults = (verify.set_fits(client._rules, one) for one in headers)
+    return next((fault for fault in faults if fault is not None), None)
+
+
+def _fits_inside(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+    """Not compared with the tip."""
+    times = [one.time_s for one in headers]
+    back = Invalid(Reason.TIME, "back") if times != sorted(times) else None
+    return _fits_by_set(client, headers) or back
+
+
+def _take_any_run(client: light_client.LightClient, run: light.HeaderRun) -> light_client.Progress:
+    """Takes the run for the way to the target, whatever header it has at that height."""
+    target = client._target
+    if target is not None:
+        at = target.header.height - run.first_height
+        headers, _ = light.link(client._rules.chain_id, client.tip.peaks, run.linked)
+        if 0 <= at < len(headers):
+            client._target = replace(target, header=headers[at])
+    return _TAKE_RUN(client, run)
+
+
+_TAKE_RUN = light_client.LightClient.take_run
+
+
+def _reach_unseen(
+    client: light_client.LightClient, block: light.LightBlock, header_hash: bytes, now_ms: int
+) -> light_client.Progress:
+    client.head = verified_head(block, header_hash)
+    return light_client.Advanced((), client.tip, client.head)
+
+
+def _aim_higher(
+    client: light_client.LightClient, block: light.LightBlock, verdict: NotEnoughTrust
+) -> light_client.Progress:
+    """Does not look whether another header was final at that height."""
+    if client._target is None or client._target.header.height < block.header.height:
+        client._target = block
+    return verdict
+
+
+# --- proofs and bytes ---------------------------------------------------------------------------------------
+
+
+def _path_any_index(leaf: bytes, index: int, count: int, siblings: tuple[bytes, ...]) -> bytes | None:
+    return _ROOT_FROM_PATH(leaf, min(index, count - 1), count, siblings)
+
+
+def _path_spare_siblings(leaf: bytes, index: int, count: int, siblings: tuple[bytes, ...]) -> bytes | None:
+    """Uses as many as it needs."""
+    found = (_ROOT_FROM_PATH(leaf, index, count, siblings[:used]) for used in range(len(siblings) + 1))
+    return next((one for one in found if one is not None), None)
+
+
+def _path_by_mountain(proof: mmr.MmrProof, leaf: bytes, **lenient: bool) -> bytes | None:
+    """`MmrProof.root_for` written again with one question left out."""
+    mountain = mmr._mountain(proof.peaks.size, min(proof.index, proof.peaks.size - 1))
+    if mountain is None or (proof.index >= proof.peaks.size and not lenient.get("index")):
+        return None
+    which, start, height = mountain
+    if len(proof.siblings) != height and not lenient.get("length"):
+        return None
+    node, at = leaf, min(proof.index, proof.peaks.size - 1) - start
+    reached = [node]
+    for sibling in proof.siblings:
+        node = mmr.parent_hash(sibling, node) if at & 1 else mmr.parent_hash(node, sibling)
+        at >>= 1
+        reached.append(node)
+    ends = proof.peaks.hashes if lenient.get("mountain") else proof.peaks.hashes[which : which + 1]
+    held = reached if lenient.get("length") else [node]
+    good = lenient.get("peak") or any(one in ends for one in held)
+    return proof.peaks.root() if good else None
+
+
+def _mountain(**lenient: bool) -> Mutant:
+    return (Swap(mmr.MmrProof, "root_for", lambda proof, leaf: _path_by_mountain(proof, leaf, **lenient)),)
+
+
+_ROOT_FROM_PATH = merkle.root_from_path
+
+
+def _no_check(kind: type[encoding.Fixed]) -> Mutant:
+    return (Swap(kind, "check", _nothing),)
+
+
+def _short_take(reader: encoding.Reader, size_bytes: int) -> bytes:
+    """Fills up with zeros what is missing."""
+    end = reader._at + size_bytes
+    chunk = reader._data[reader._at : end].ljust(size_bytes, b"\0")
+    reader._at = min(end, len(reader._data))
+    return chunk
+
+
+def _any_account(held: anchors.Anchors, _: int, proof: accounts.AccountProof) -> accounts.Account | None:
+    """Of whatever height."""
+    return proof.account if proof.root() in held._account_roots.values() else None
+
+
+def _unproven_account(held: anchors.Anchors, height: int, proof: accounts.AccountProof) -> Any:
+    return proof.account if held.knows(height) else None
+
+
+def _any_inclusion(held: anchors.Anchors, inclusion: Any, head: Any) -> bool:
+    return inclusion.proof.body_root_for(head) in held._body_roots.values()
+
+
+def _record_root_alone(proof: RecordProof, record: Any) -> bytes | None:
+    """The root of any body of which the leaf's path is well formed."""
+    return _BODY_ROOT_FOR(replace(proof, index=min(proof.index, proof.count - 1)), record)
+
+
+_BODY_ROOT_FOR = RecordProof.body_root_for
+
+MUTANTS: dict[str, Mutant] = {
+    "old heights taken": _predicate("not_below_tip", _nothing),
+    "heights compared as text": _predicate("not_below_tip", _height_as_text),
+    "time before the tip taken": _predicate("time_not_before_tip", _nothing),
+    "time must grow": _predicate("time_not_before_tip", _time_must_grow),
+    "future taken": _predicate("time_not_in_future", _nothing),
+    "no drift allowed": _predicate("time_not_in_future", _without_drift),
+    "twice the drift allowed": (Swap(verify, "CLOCK_DRIFT_MS", 2 * verify.CLOCK_DRIFT_MS),),
+    "every clock is good": (Swap(verify, "clock_is_good", lambda *_: True),),
+    "no clock is good": (Swap(verify, "clock_is_good", lambda *_: False),),
+    "app leaves not hashed": _predicate("app_leaves_fit", _nothing),
+    "state leaves not hashed": _predicate("state_leaves_fit", _nothing),
+    "learning not hashed": _predicate("learning_fits", _nothing),
+    "sets not compared": _predicate("validators_fit", _nothing),
+    "next set not compared": _predicate("validators_fit", _root_of("validators_root")),
+    "present set not compared": _predicate("validators_fit", _root_of("next_validators_root")),
+    "no fit of epoch and size": _predicate("epoch_and_size_fit", _nothing),
+    "any epoch": _both("set_fits", _size_only),
+    "any set size": _both("set_fits", _epoch_only),
+    "no signatures needed": _predicate("signed_by_quorum", _nothing),
+    "second header of a height taken": (
+        Swap(verify, "_place", lambda c: _placed(c, same=False, history=False)),
+    ),
+    "gap in heights taken": (Swap(verify, "_place", lambda c: _placed(c, gap=False, history=False)),),
+    "history not compared": (Swap(verify, "_place", lambda c: _placed(c, history=False)),),
+    "quorum: exactly two thirds": (Swap(ValidatorSet, "quorum", property(lambda s: -(-2 * s.count // 3))),),
+    "quorum: a third and one": (Swap(ValidatorSet, "quorum", property(lambda s: s.count // 3 + 1)),),
+    "quorum: nobody is enough": _counted(enough=lambda found, quorum: not found or found >= quorum),
+    "quorum: one too few": _counted(enough=lambda found, quorum: found >= quorum - 1),
+    "quorum: must be exact": _counted(enough=lambda found, quorum: found == quorum),
+    "signers outside the set count": _counted(known_only=False),
+    "signatures not checked": _counted(checked=lambda _: False),
+    "only the first signature checked": _counted(checked=lambda place: place == 0),
+    "the first signature not checked": _counted(checked=lambda place: place > 0),
+    "the last of a quorum not checked": _counted(checked=lambda place: place != 2),
+    "signatures beyond a quorum not checked": _counted(checked=lambda place: place < 3),
+    "any member's signature counts under any name": _counted(any_key=True),
+    "N votes finalise": _quorum_of_any(notarize),
+    "Z votes finalise": _quorum_of_any(_skipped),
+    "votes of another slot finalise": _quorum_of_any(_other_slot),
+    "votes of another epoch finalise": _quorum_of_any(_other_epoch),
+    "chain zero is every chain": _quorum_of_any(chains=True),
+    "run: no certificate needed": (Swap(light_client, "quorum_signed", _nothing),),
+    "run: heights not compared": (Swap(light_client, "link", _link_anyhow),),
+    "run: sets not compared": (Swap(light_client.LightClient, "_run_fits", _fits_by_time),),
+    "run: times not compared": (Swap(light_client.LightClient, "_run_fits", _fits_by_set),),
+    "run: not compared with the tip": (Swap(light_client.LightClient, "_run_fits", _fits_inside),),
+    "run: not compared with the head": (Swap(light_client.LightClient, "take_run", _take_any_run),),
+    "leaves of a linked header not checked": (Swap(light_client.LightClient, "_reach", _reach_unseen),),
+    "two heads further on": (Swap(light_client.LightClient, "_aim", _aim_higher),),
+    "checkpoint not compared": (Swap(light_client.LightClient, "_contradicts", lambda *_: False),),
+    "account of any height": (Swap(anchors.Anchors, "account", _any_account),),
+    "account not proven": (Swap(anchors.Anchors, "account", _unproven_account),),
+    "account number beyond the end": (Swap(merkle, "root_from_path", _path_any_index),),
+    "spare siblings": (Swap(merkle, "root_from_path", _path_spare_siblings),),
+    "update in any block": (Swap(anchors.Anchors, "includes", _any_inclusion),),
+    "record number beyond the end": (Swap(RecordProof, "body_root_for", _record_root_alone),),
+    "history: any leaf": _mountain(peak=True),
+    "history: number beyond the end": _mountain(index=True),
+    "history: siblings not counted": _mountain(length=True),
+    "bytes: more than one block": (Swap(encoding.Reader, "finish", _nothing),),
+    "bytes: missing ones are zero": (Swap(encoding.Reader, "take", _short_take),),
+    "bytes: any header": _no_check(Header),
+    "bytes: reserved leaf in use": _no_check(StateLeaves),
+}
+"""What each no longer asks, or asks wrongly, is its name."""
