@@ -35,11 +35,13 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
     """
     from tempfile import TemporaryDirectory
 
+    if json_file is not None and not json_file.parent.is_dir():
+        _fail(f"there is no folder {json_file.parent} for --json")
     if keep is not None:
-        if keep.exists():
-            click.echo(f"edge-fleet: {keep} exists already; --keep takes a new folder", err=True)
-            sys.exit(2)
-        keep.mkdir(parents=True)
+        try:
+            keep.mkdir(parents=True)
+        except OSError as error:
+            _fail(f"cannot make {keep} ({error.strerror}); --keep takes a new folder")
         sys.exit(_play(keep.resolve(), json_file, plan))
     with TemporaryDirectory(prefix="edge-fleet-") as folder:
         code = _play(Path(folder), json_file, plan)
@@ -59,8 +61,7 @@ def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> i
     missing = [name for name in ("amqtt", "rich", "sklearn", "ai_edge_litert") if find_spec(name) is None]
     if missing:
         hint = "pip install 'edge-client[litert,broker,fleet]'"
-        click.echo(f"edge-fleet: {', '.join(missing)} not installed; run: {hint}", err=True)
-        return 2
+        _fail(f"{', '.join(missing)} not installed; run: {hint}")
     from broker.founding_folder import FoundingError
     from broker.mqtt_server.process import MqttServerError
     from firmware_profiles.demo.processes import ChildDiedError
