@@ -15,7 +15,7 @@ from unittest.mock import patch
 from edge_client.core import anchors, light_client, verify
 from edge_client.core.trusted import verified_head
 from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnoughTrust, Success
-from edge_client.protocol import accounts, encoding, keys, light, merkle, mmr
+from edge_client.protocol import encoding, keys, light, merkle, mmr
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header, StateLeaves
@@ -291,15 +291,6 @@ def _short_take(reader: encoding.Reader, size_bytes: int) -> bytes:
     return chunk
 
 
-def _any_account(held: anchors.Anchors, _: int, proof: accounts.AccountProof) -> accounts.Account | None:
-    """Of whatever height."""
-    return proof.account if proof.root() in held._account_roots.values() else None
-
-
-def _unproven_account(held: anchors.Anchors, height: int, proof: accounts.AccountProof) -> Any:
-    return proof.account if held.knows(height) else None
-
-
 def _any_inclusion(held: anchors.Anchors, inclusion: Any, head: Any) -> bool:
     return inclusion.proof.body_root_for(head) in held._body_roots.values()
 
@@ -362,8 +353,6 @@ MUTANTS: dict[str, Mutant] = {
     "leaves of a linked header not checked": (Swap(light_client.LightClient, "_reach", _reach_unseen),),
     "two heads further on": (Swap(light_client.LightClient, "_aim", _aim_higher),),
     "checkpoint not compared": (Swap(light_client.LightClient, "_contradicts", lambda *_: False),),
-    "account of any height": (Swap(anchors.Anchors, "account", _any_account),),
-    "account not proven": (Swap(anchors.Anchors, "account", _unproven_account),),
     "account number beyond the end": (Swap(merkle, "root_from_path", _path_any_index),),
     "spare siblings": (Swap(merkle, "root_from_path", _path_spare_siblings),),
     "update in any block": (Swap(anchors.Anchors, "includes", _any_inclusion),),
