@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -42,16 +42,20 @@ class TrainingGraph:
         missing = set(SIGNATURES).difference(interpreter.get_signature_list())
         if missing:
             raise ModelError(f"the file lacks the signatures {sorted(missing)}")
-        self._state_shapes = _state_shapes(interpreter)
         batch = manifest.batch
-        classes = manifest.loss == Loss.SOFTMAX_CROSS_ENTROPY
+        self.takes_class_ids = manifest.loss == Loss.SOFTMAX_CROSS_ENTROPY
+        self.label_shape: tuple[int, ...] = (batch,) if self.takes_class_ids else (batch, manifest.outputs)
+        self.label_dtype = np.dtype(np.int32 if self.takes_class_ids else np.float32)
         self._x_shape = (batch, *manifest.input_dims)
-        self.label_shape: tuple[int, ...] = (batch,) if classes else (batch, manifest.outputs)
-        self.label_dtype = np.dtype(np.int32 if classes else np.float32)
         self._weight_shape = (batch,)
+        self._weight_shapes = [tensor.dims for tensor in manifest.tensors]
+        self._state_shapes = _shapes(interpreter, "set_state")
+        if _shapes(interpreter, "set_weights") != self._weight_shapes:
+            raise ModelError("the weights of the file are not those of its manifest")
         self._rate = np.zeros((), np.float32)
         interpreter.allocate_tensors()
-        self._x, self._y, self._weight, self._rate_index = _train_inputs(interpreter, self._x_shape)
+        shapes = [self._x_shape, self.label_shape, self._weight_shape, ()]
+        self._x, self._y, self._weight, self._rate_index = _train_inputs(interpreter, shapes)
         self._loss = interpreter.get_output_details()[0]["index"]
 
     @classmethod
@@ -103,7 +107,7 @@ class TrainingGraph:
 
     def set_weights(self, weights: Sequence[Floats]) -> None:
         """Replace the trainable tensors; raises `ValueError` when shapes or types are not the manifest's."""
-        self._call("set_weights", **_named("w", weights, [tensor.dims for tensor in self.manifest.tensors]))
+        self._call("set_weights", **_named("w", weights, self._weight_shapes))
 
     def get_state(self) -> list[Floats]:
         """Copies of the optimiser's variables (none for SGD)."""
@@ -170,24 +174,28 @@ def _mapped(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _state_shapes(interpreter: Any) -> list[tuple[int, ...]]:
-    """Shapes of the optimiser's variables, in order."""
-    details = interpreter.get_signature_runner("set_state").get_input_details()
-    return [tuple(details[name]["shape"].tolist()) for name in sorted(details)]
+def _shapes(interpreter: Any, signature: str) -> list[tuple[int, ...]]:
+    """Shapes of the numbered inputs of a signature, in order."""
+    details = interpreter.get_signature_runner(signature).get_input_details()
+    return [tuple(details[name]["shape"].tolist()) for name in _in_order(details)]
 
 
-def _train_inputs(interpreter: Any, x_shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _train_inputs(interpreter: Any, shapes: Sequence[tuple[int, ...]]) -> list[int]:
     """Indices of x, y, sample_weight and learning_rate; the file's own, as `train` is subgraph 0."""
     details = interpreter.get_input_details()
-    if len(details) != 4 or tuple(details[0]["shape"].tolist()) != x_shape:
+    if [tuple(detail["shape"].tolist()) for detail in details] != list(shapes):
         raise ModelError("the train signature does not fit the manifest")
-    x, y, weight, rate = (int(detail["index"]) for detail in details)
-    return x, y, weight, rate
+    return [int(detail["index"]) for detail in details]
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Numbered names by their numbers: w000, w001, ..., w999, w1000."""
+    return sorted(names, key=lambda name: (len(name), name))
 
 
 def _ordered(outputs: Mapping[str, Floats]) -> list[Floats]:
-    """Arrays by the order of their names (w000, w001, ...)."""
-    return [outputs[name] for name in sorted(outputs)]
+    """Arrays by the order of their names."""
+    return [outputs[name] for name in _in_order(outputs)]
 
 
 def _named(letter: str, arrays: Sequence[Floats], shapes: Sequence[tuple[int, ...]]) -> dict[str, Floats]:

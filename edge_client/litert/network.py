@@ -76,7 +76,10 @@ def choose(graph: Graph, logits: int, scope: Scope) -> Network:
     """The network with the weights in scope; raises `ModelError` when there is nothing to train."""
     output = graph.tensors[logits]
     if not output.shape or not output.size or output.dtype != DType.FLOAT32:
-        raise ModelError(f"output '{output.name}' is {output.dtype.name} {output.shape}, not float32 [batch, ...]")
+        raise ModelError(
+            f"output '{output.name}' is {output.dtype.name} {output.shape}, not float32 [batch, ...]; "
+            "give the model a new head (--new-head K)"
+        )
     ops = _ops_in_scope(graph, scope)
     weights: list[int] = []
     behind: set[int] = set()

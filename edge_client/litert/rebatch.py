@@ -12,12 +12,13 @@ from math import prod
 import numpy as np
 
 from edge_client.litert.builder import VALUES_MAX
-from edge_client.litert.fold import fold
+from edge_client.litert.fold import fold, slice_index
 from edge_client.litert.ir import NUMPY_DTYPES, Array, DType, Graph, ModelError, Op, Options, Tensor
 from edge_client.litert.shapes import output_shape
 
 _FIRST_AXIS = 1
 SMALL_VALUES_MAX = 1 << 10
+SHAPED_HERE = ("RESHAPE", "SLICE")
 REDUCTIONS = ("SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")
 
 
@@ -91,12 +92,10 @@ class _Rebatch:
         shape = output_shape(op, [tensor.shape for tensor in given], constants)
         if shape is not None and len(op.outputs) == 1:
             self._set_shape(op.outputs[0], shape)
-        elif op.kind not in self._KNOWN:
+        elif op.kind not in SHAPED_HERE:
             for index in op.outputs:
                 self._scale(index)
         return op
-
-    _KNOWN = ("RESHAPE", "SLICE")
 
     def _refuse_batch_reduction(self, op: Op) -> None:
         """A sum over the first axis is the sign of a batch of 1 that stands at another axis."""
@@ -115,9 +114,8 @@ class _Rebatch:
             return self._reshape(op)
         if op.kind == "SLICE":
             return self._slice(op)
-        if op.kind == "STRIDED_SLICE" and not op.option("shrinkAxisMask") & _FIRST_AXIS:
-            masks = {mask: op.option(mask) | _FIRST_AXIS for mask in ("beginMask", "endMask")}
-            return replace(op, options=Options("StridedSliceOptions", {**op.options.values, **masks}))
+        if op.kind == "STRIDED_SLICE":
+            return self._strided_slice(op)
         if op.kind == "TRANSPOSE_CONV" and self._tensors[op.inputs[0]].data is not None:
             sizes = self._tensors[op.inputs[0]].array().copy()
             sizes[0] = self._tensors[op.inputs[2]].shape[0]
@@ -141,6 +139,17 @@ class _Rebatch:
         self._set_shape(op.outputs[0], shape)
         sizes = self._constant(output.name + "/shape", np.array(shape, np.int32))
         return replace(op, inputs=(op.inputs[0], sizes), options=Options("ReshapeOptions"))
+
+    def _strided_slice(self, op: Op) -> Op:
+        """Everything along the first axis, which is the batch."""
+        index = slice_index(op, *(self._tensors[i].array() for i in op.inputs[1:]))
+        old = self._graph.tensors[op.inputs[0]].shape[:1]
+        first = index[0] if index else slice(None)
+        if not old or not isinstance(first, slice) or first.indices(old[0]) != (0, old[0], 1):
+            name = self._tensors[op.outputs[0]].name
+            raise ModelError(f"STRIDED_SLICE computing '{name}' does not take the whole batch")
+        masks = {mask: op.option(mask) | _FIRST_AXIS for mask in ("beginMask", "endMask")}
+        return replace(op, options=Options("StridedSliceOptions", {**op.options.values, **masks}))
 
     def _slice(self, op: Op) -> Op:
         """Everything along the first axis, which is the batch."""

@@ -71,6 +71,8 @@ class _Batches:
             )
         if len(data.y) != len(data.x) or not len(data.x):
             raise ValueError(f"{len(data.x)} samples and {len(data.y)} labels")
+        if graph.takes_class_ids and not (data.y.min() >= 0 and data.y.max() < manifest.outputs):
+            raise ValueError(f"labels of samples go from {data.y.min()} to {data.y.max()}, not 0 to K - 1")
         self._data = data
         self._batch = manifest.batch
         self._num = np.float32(manifest.input_scale_num)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_client.litert.graph import TrainingGraph
+from edge_client.litert.graph import TrainingGraph, _in_order
 from edge_client.litert.ir import ModelError
 from edge_client.litert.optimizers import Optimizer
 from edge_client.litert.trainable import TrainingOptions, make_trainable
@@ -124,6 +125,21 @@ def test_files_that_are_no_training_graph_are_one_typed_error(tmp_path: Path, co
         TrainingGraph.open(path)
     with pytest.raises(ModelError):
         TrainingGraph.open(content)
+
+
+def test_a_manifest_of_another_graph_is_refused() -> None:
+    data = made()
+    manifest = TrainingGraph.open(data).manifest
+    for other in (replace(manifest, batch=5), replace(manifest, tensors=manifest.tensors[::-1])):
+        swapped = data.replace(manifest.encode(), other.encode())
+        assert swapped != data
+        with pytest.raises(ModelError, match="manifest"):
+            TrainingGraph.open(swapped)
+
+
+def test_more_than_a_thousand_tensors_keep_their_order() -> None:
+    names = [f"w{i:03}" for i in range(1200)]
+    assert _in_order(names[::-1]) == names
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

@@ -229,6 +229,17 @@ def test_a_sum_over_the_batch_asks_for_a_model_of_that_batch() -> None:
         make_trainable(model, OPTIONS)
 
 
+@pytest.mark.parametrize(("begin", "end", "stride"), [(0, 1, -1), (1, 2, 1)])
+def test_a_slice_of_the_batch_is_refused(begin: int, end: int, stride: int) -> None:
+    b = GraphBuilder("main")
+    hidden = ops.fully_connected(b, b.input("x", (2, 4)), weight(b, "w", 4, 4))
+    bounds = [b.ints((number, 0)) for number in (begin, end)]
+    inputs = (hidden, *bounds, b.ints((stride, 1)))
+    cut = b.op("STRIDED_SLICE", inputs, (1, 4), Options("StridedSliceOptions", {"endMask": 2}))
+    with pytest.raises(ModelError, match="whole batch"):
+        make_trainable(file_of(b, cut), OPTIONS)
+
+
 # --- the command -------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,8 @@ def test_float_samples_are_taken_as_they_are() -> None:
         Dataset(np.zeros((3, 4), np.float64), np.zeros(3)),  # type: ignore[arg-type]
         Dataset(np.zeros((3, 4), np.uint8), np.zeros(2)),
         Dataset(np.zeros((0, 4), np.uint8), np.zeros(0)),
+        Dataset(np.zeros((2, 4), np.uint8), np.array([0, 3])),
+        Dataset(np.zeros((2, 4), np.uint8), np.array([-1, 0])),
     ],
 )
 def test_data_that_do_not_fit_are_a_value_error(data: Dataset) -> None:
