@@ -26,6 +26,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun, LightBlock, link
 from edge_client.protocol.messages import GetHeaders
+from edge_client.protocol.mmr import Peaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class LightClient:
             return self._aim(block, verdict)
         if not isinstance(verdict, Success):
             return verdict
-        return self._append((block.header,), verified_head(block, header_hash))
+        peaks = self.tip.peaks.append(header_hash)
+        return self._append([block.header], peaks, verified_head(block, header_hash))
 
     def _aim(self, block: LightBlock, verdict: NotEnoughTrust) -> Progress:
         """Headers up to this final block are missing; go for the highest one known."""
@@ -109,7 +111,7 @@ class LightClient:
         if self._target is None or run.first_height != self.tip.height + 1 or not run.linked:
             return Known()
         try:
-            headers, _ = link(self._rules.chain_id, self.tip.peaks, run.linked)
+            headers, peaks = link(self._rules.chain_id, self.tip.peaks, run.linked)
         except ProtocolError as error:
             return Invalid(error.reason, error.detail)
         fault = self._run_fits(headers) or quorum_signed(self._rules, headers[-1], run.quorum)
@@ -118,11 +120,11 @@ class LightClient:
         target = self._target
         at = target.header.height - run.first_height
         if at >= len(headers):
-            return self._append(tuple(headers), None)
+            return self._append(headers, peaks, None)
         if headers[at] != target.header:
             return Conflict(f"two final headers at height {target.header.height}")
         self._target = None
-        return self._append(tuple(headers), verified_head(target, headers[at].hash(self._rules.chain_id)))
+        return self._append(headers, peaks, verified_head(target, headers[at].hash(self._rules.chain_id)))
 
     def _run_fits(self, headers: list[Header]) -> Invalid | None:
         time_s = self.tip.time_s
@@ -135,22 +137,24 @@ class LightClient:
             time_s = header.time_s
         return None
 
-    def _append(self, headers: tuple[Header, ...], head: TrustedHead | None) -> Advanced | Conflict:
-        tip = self.tip
-        for header in headers:
-            header_hash = header.hash(self._rules.chain_id)
-            if self._contradicts(header.height, header_hash):
-                return Conflict(f"the header of height {header.height} is not the operator's checkpoint")
-            tip = Tip(header.height, header_hash, header.time_s, tip.peaks.append(header_hash))
-        self.tip = tip
+    def _append(self, headers: list[Header], peaks: Peaks, head: TrustedHead | None) -> Advanced | Conflict:
+        """Move the tip over linked, final headers; `peaks` hold them all."""
+        if self._contradicts(headers):
+            return Conflict("a header at the height of the operator's checkpoint is not that checkpoint")
+        last = headers[-1]
+        self.tip = tip = Tip(last.height, last.hash(self._rules.chain_id), last.time_s, peaks)
         if self._target is not None and self._target.header.height <= tip.height:
             self._target = None
         if head is not None:
             self.head = head
-        return Advanced(headers, tip, head)
+        return Advanced(tuple(headers), tip, head)
 
-    def _contradicts(self, height: int, header_hash: bytes) -> bool:
+    def _contradicts(self, headers: list[Header]) -> bool:
+        """Whether one of them has the checkpoint's height and is another header."""
         checkpoint = self._checkpoint
-        return (
-            checkpoint is not None and height == checkpoint.height and header_hash != checkpoint.header_hash
-        )
+        if checkpoint is None:
+            return False
+        at = checkpoint.height - headers[0].height
+        if not 0 <= at < len(headers):
+            return False
+        return headers[at].hash(self._rules.chain_id) != checkpoint.header_hash

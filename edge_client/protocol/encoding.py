@@ -7,6 +7,7 @@ The layouts are the source of the tables in docs/PROTOCOL.md (a test compares th
 from __future__ import annotations
 
 import struct
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from edge_client.protocol.errors import DecodeError
@@ -29,14 +30,16 @@ class Layout:
         self.names = tuple(field for field, _ in fields)
         self.packer = struct.Struct(">" + "".join(_CODES[kind] for _, kind in fields))
         self.size_bytes = self.packer.size
-        self._raw = tuple((field, int(kind[1:])) for field, kind in fields if kind[0] == "b")
+        self._values = attrgetter(*self.names)
+        self._raw = tuple((i, int(kind[1:])) for i, (_, kind) in enumerate(fields) if kind[0] == "b")
 
     def pack(self, record: object) -> bytes:
         """Bytes of `record`; a wrong length or range is our own bug: `ValueError` or `struct.error`."""
-        for field, size_bytes in self._raw:
-            if len(getattr(record, field)) != size_bytes:
-                raise ValueError(f"{self.name}.{field} must be {size_bytes} bytes")
-        return self.packer.pack(*[getattr(record, name) for name in self.names])
+        values = self._values(record)
+        for i, size_bytes in self._raw:
+            if len(values[i]) != size_bytes:
+                raise ValueError(f"{self.name}.{self.names[i]} must be {size_bytes} bytes")
+        return self.packer.pack(*values)
 
     def unpack(self, data: bytes) -> tuple[Any, ...]:
         """Field values of exactly one struct; raises `DecodeError` on any other length."""

@@ -65,9 +65,14 @@ class Header(Fixed):
     @classmethod
     def decode_linked(cls, data: bytes, history_root: bytes) -> Header:
         """Rebuild a header from its 84-byte form; raises `DecodeError`."""
-        if len(data) != LINKED_BYTES:
-            raise DecodeError(f"Header: {len(data)} bytes instead of {LINKED_BYTES}")
-        return cls.decode(data[:20] + history_root + data[20:])
+        return cls.decode(unlinked(data, history_root))
+
+
+def unlinked(data: bytes, history_root: bytes) -> bytes:
+    """The 116 bytes of a header from its 84; raises `DecodeError`."""
+    if len(data) != LINKED_BYTES:
+        raise DecodeError(f"Header: {len(data)} bytes instead of {LINKED_BYTES}")
+    return data[:20] + history_root + data[20:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.errors import ProtocolError, Reason
-from edge_client.protocol.header import LINKED_BYTES, AppLeaves, Header, StateLeaves
-from edge_client.protocol.mmr import Peaks
+from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.header import LINKED_BYTES, AppLeaves, Header, StateLeaves, unlinked
+from edge_client.protocol.mmr import Growing, Peaks
 from edge_client.protocol.state import Learning
 from edge_client.protocol.votes import Quorum
 
@@ -78,11 +79,12 @@ def link(chain_id: bytes, peaks: Peaks, linked: Sequence[bytes]) -> tuple[list[H
     the run is final, because that hash covers the history root over all of them. Raises `ProtocolError`
     when heights do not follow one another.
     """
-    headers = []
+    growing, headers = Growing(peaks), []
     for data in linked:
-        header = Header.decode_linked(data, peaks.root())
-        if header.height != peaks.size:
-            raise ProtocolError(Reason.MALFORMED, f"height {header.height} instead of {peaks.size}")
+        encoded = unlinked(data, growing.root())
+        header = Header.decode(encoded)
+        if header.height != growing.size:
+            raise ProtocolError(Reason.MALFORMED, f"height {header.height} instead of {growing.size}")
         headers.append(header)
-        peaks = peaks.append(header.hash(chain_id))
-    return headers, peaks
+        growing.append(digest(Tag.HEADER, chain_id, encoded))
+    return headers, growing.peaks()

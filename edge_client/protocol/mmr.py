@@ -32,11 +32,9 @@ class Peaks:
 
     def append(self, leaf: bytes) -> Peaks:
         """The range with one more leaf."""
-        hashes, size = list(self.hashes), self.size
-        while size & 1:
-            leaf = parent_hash(hashes.pop(), leaf)
-            size >>= 1
-        return Peaks(self.size + 1, (*hashes, leaf))
+        grown = Growing(self)
+        grown.append(leaf)
+        return grown.peaks()
 
     def root(self) -> bytes:
         """The root these peaks stand for."""
@@ -62,6 +60,31 @@ class Peaks:
 
 
 EMPTY = Peaks(0, ())
+
+
+class Growing:
+    """A range that grows in place: a run of headers must not copy its peaks for every header."""
+
+    def __init__(self, peaks: Peaks) -> None:
+        self.size = peaks.size
+        self._hashes = list(peaks.hashes)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf."""
+        hashes, size = self._hashes, self.size
+        while size & 1:
+            leaf = parent_hash(hashes.pop(), leaf)
+            size >>= 1
+        hashes.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        return bag(self.size, self._hashes)
+
+    def peaks(self) -> Peaks:
+        """The peaks as they are now."""
+        return Peaks(self.size, tuple(self._hashes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +122,10 @@ def _mountain(size: int, index: int) -> tuple[int, int, int] | None:
 
 def peaks_of(leaves: Sequence[bytes]) -> Peaks:
     """The peaks over a whole list of leaves."""
-    peaks = EMPTY
+    growing = Growing(EMPTY)
     for leaf in leaves:
-        peaks = peaks.append(leaf)
-    return peaks
+        growing.append(leaf)
+    return growing.peaks()
 
 
 class Tracer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge_client.protocol import merkle
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import Tag, digest
 
 VALIDATORS_MAX = 16
+ROOTS_REMEMBERED_MAX = 8
 
 
 def quorum(count: int) -> int:
@@ -53,7 +55,7 @@ class ValidatorSet:
 
     def root(self) -> bytes:
         """What `app_root` commits to."""
-        return merkle.root([digest(Tag.VALIDATORS, key) for key in self.keys])
+        return _root_of(self.keys)
 
     def leader(self, seed: bytes, slot: int) -> int:
         """Index of the leader of `slot`; the order is a permutation drawn from the epoch's seed [CON-2]."""
@@ -68,6 +70,12 @@ class ValidatorSet:
         """Indices in the order in which validators answer an ask with this nonce [ASK-2]."""
         seed = nonce.to_bytes(8, "big")
         return sorted(range(self.count), key=lambda i: digest(Tag.ASK, seed, self.keys[i]))
+
+
+@lru_cache(maxsize=ROOTS_REMEMBERED_MAX)
+def _root_of(keys: tuple[bytes, ...]) -> bytes:
+    """Remembered, because a light client compares every head with the same set."""
+    return merkle.root([digest(Tag.VALIDATORS, key) for key in keys])
 
 
 def signer_indices(bitmap: int) -> Iterable[int]:
