@@ -191,8 +191,6 @@ class Peers:
     def _step_pending(self, pending: Pending, slot: int, now_ms: int) -> Pending | None:
         """Check one block if everything for it is here; returns its parent if that must be got first."""
         if pending.for_vote and pending.slot != slot:
-            if pending.slot < slot:
-                self._pending.pop(pending.block_hash, None)
             return None
         if pending.body is None:
             self._want_block(pending.block_hash)

@@ -198,21 +198,6 @@ def test_too_few_steps_is_not_refused_for_good_because_the_rules_may_change(lone
     assert [one.verdict for one in receipts(lone.chunks(signer, lazy))] == [ACCEPTED]
 
 
-def test_an_accepted_update_outlives_rules_under_which_it_does_not_count(lone: LoneValidator) -> None:
-    """Its device has a receipt and stopped sending; the next rules may take it again."""
-    lone = LoneValidator(devices=3, partial_min_pct=1)
-    kept = lone.hand_in(0, steps=1)
-    for percent, sequence in ((100, 1), (1, 2)):
-        rules = replace(lone.genesis.params, partial_min_pct=percent, sequence=sequence)
-        lone.ask(STRANGER, SubmitRecord(params_change(lone.chain_id, rules)))
-        lone.run(5_000)
-        lone.hand_in(1)
-        lone.hand_in(2)
-    lone.run(120_000)
-    assert lone.store.inclusion(kept.head.update_root) is not None
-    assert all(one.verdict == ACCEPTED for one in receipts(lone.effects))
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -41,8 +41,7 @@ def test_being_refused_costs_nothing_and_tokens_may_be_taken_together() -> None:
 
 def test_a_clock_that_jumps_gives_at_most_a_burst() -> None:
     buckets = Buckets(Allowance(burst=2, per_s=1))
-    assert [allowed(buckets, "a", 10_000) for _ in range(3)] == [True, True, False]
-    assert not allowed(buckets, "a", 0)
+    assert [allowed(buckets, "a", now_ms) for now_ms in (10_000, 0, 0)] == [True, True, False]
     assert [allowed(buckets, "a", 10**15) for _ in range(3)] == [True, True, False]
 
 

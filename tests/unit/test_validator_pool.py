@@ -166,6 +166,20 @@ def test_settling_drops_what_is_too_old() -> None:
     assert [reason for _, reason in pool.settle(chain.state)] == [Reason.STALE]
 
 
+def test_an_update_under_whose_rules_it_does_not_count_waits_for_others() -> None:
+    """Its device has a receipt and stopped sending; the rules of the next round may take it again."""
+    chain = chain_of(4, partial_min_pct=1)
+    pool = Pool(chain.rules)
+    pool.add_update(make_update(chain, 0, steps=1).head)
+    for percent, sequence in ((100, 1), (1, 2)):
+        rules = replace(chain.genesis.params, partial_min_pct=percent, sequence=sequence)
+        chain.add([params_change(chain.chain_id, rules)])
+        chain.close_round([1, 2])
+        assert pool.settle(chain.state) == []
+        fits = chosen_accounts(pool, chain, chain.time_s + DEADLINE_S) == [0]
+        assert fits == (percent == 1)
+
+
 # --- records ---------------------------------------------------------------------------------------------
 
 
