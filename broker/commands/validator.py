@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from broker.commands.failing import CONTRADICTION, fail
+from broker.commands.failing import CONTRADICTION, UNREACHABLE, fail
 
 CONFIG_FILE = "validator.toml"
 
@@ -19,6 +19,7 @@ CONFIG_FILE = "validator.toml"
 def validator(folder: Path, events: Path | None, journal: bool) -> None:
     """Run the validator whose `validator.toml` is in FOLDER until Ctrl-C or SIGTERM; kill -9 is safe."""
     import json
+    from sqlite3 import OperationalError
 
     from broker.config import ValidatorConfig
     from broker.core.consensus.log_entries import LogDamagedError
@@ -28,6 +29,7 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
     from edge_client.protocol.machine import Note
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
     from edge_client.runtime.lock import AlreadyRunningError
     from edge_client.runtime.mqtt_options import ServerUrlError
@@ -50,5 +52,10 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
         fail(str(error))
     except LogDamagedError as error:
         fail(f"the log of this validator's votes is damaged, it must not sign again: {error}", CONTRADICTION)
+    except (OSError, OperationalError) as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        fail(fault, UNREACHABLE)
     except DivergedError as error:
         fail(f"this validator and the chain contradict each other, keep its folder: {error}", CONTRADICTION)

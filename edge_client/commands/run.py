@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_client.commands.failing import OWNER, fail
+from edge_client.commands.failing import OWNER, UNREACHABLE, fail
 from edge_client.commands.options import STATE
 
 
@@ -18,10 +18,13 @@ def run(folder: Path, journal: bool) -> None:
 
     Ctrl-C or SIGTERM stop it; kill -9 at any moment is safe.
     """
+    from sqlite3 import OperationalError
+
     from edge_client.adapters.dataset import DatasetError
     from edge_client.config import read_config
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
     from edge_client.runtime.lock import AlreadyRunningError
     from edge_client.runtime.settings import SettingsError
@@ -32,5 +35,10 @@ def run(folder: Path, journal: bool) -> None:
         run_device(folder, read_config(folder))
     except (SettingsError, KeyFileError, DatabaseError, DatasetError, AlreadyRunningError) as error:
         fail(str(error))
+    except (OSError, OperationalError) as error:
+        fault = disk_fault(error)
+        if fault is None:
+            raise
+        fail(fault, UNREACHABLE)
     except HaltedError as error:
         fail(f"halted: {error}; the evidence is kept in {folder}, ask the chain's operator", OWNER)
