@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edge_client.litert.builder import GraphBuilder, Value
 from edge_client.litert.ir import DType, Graph, ModelError, Op
 from edge_client.litert.network import Network, needed_ops
-from edge_client.litert.rules import LOWERINGS, RULES
+from edge_client.litert.rules import INPUTS_MIN, LOWERINGS, RULES
 from edge_client.litert.rules.step import Step
 
 
@@ -85,6 +85,8 @@ def _step(b: GraphBuilder, graph: Graph, item: Emitted, trained: frozenset[int])
             f"{op.kind} computing '{graph.tensors[op.outputs[0]].name}' has no gradient here; "
             "train only what comes behind it (--train-last N or --train-from TENSOR)"
         )
+    if len(op.inputs) < INPUTS_MIN.get(op.kind, 1):
+        raise ModelError(f"{op.kind} computing '{graph.tensors[op.outputs[0]].name}' lacks inputs")
     needed = tuple(index in trained for index in op.inputs)
     constants = tuple(
         graph.tensors[index].array()

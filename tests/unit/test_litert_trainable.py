@@ -229,6 +229,13 @@ def test_a_sum_over_the_batch_asks_for_a_model_of_that_batch() -> None:
         make_trainable(model, OPTIONS)
 
 
+def test_an_op_that_lacks_inputs_is_refused() -> None:
+    b = GraphBuilder("main")
+    hidden = ops.fully_connected(b, b.input("x", (1, 4)), weight(b, "w", 4, 4))
+    with pytest.raises(ModelError, match="ADD computing .* lacks inputs"):
+        make_trainable(file_of(b, b.op("ADD", (hidden,), (1, 4), Options("AddOptions"))), OPTIONS)
+
+
 @pytest.mark.parametrize(("begin", "end", "stride"), [(0, 1, -1), (1, 2, 1)])
 def test_a_slice_of_the_batch_is_refused(begin: int, end: int, stride: int) -> None:
     b = GraphBuilder("main")

@@ -20,6 +20,17 @@ LOWERINGS: Mapping[str, Lowering] = MappingProxyType(
     }
 )
 
+# Fewest inputs of the ops that need more than one; damaged files have fewer.
+INPUTS_MIN: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(("FULLY_CONNECTED", "BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D"), 2),
+        **dict.fromkeys(("ADD", "SUB", "MUL", "DIV", "SQUARED_DIFFERENCE"), 2),
+        **dict.fromkeys(("TRANSPOSE", "PAD", "PADV2", "SUM", "MEAN"), 2),
+        **dict.fromkeys(("TRANSPOSE_CONV", "SLICE"), 3),
+        "STRIDED_SLICE": 4,
+    }
+)
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "FULLY_CONNECTED": dense.fully_connected,
