@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from edge_client.core.agent import Phase
-from edge_client.core.events import Fate, SaveUpdate, SettleUpdate, StopTraining
+from edge_client.core.events import Fate, SaveUpdate, SettleUpdate, StopTraining, TrainingFailed
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Refused
+from edge_client.protocol.messages import Claim
 from tests.builders import ChainMaker, make_genesis, make_params, make_update
 from tests.device_world import DeviceWorld
 
@@ -172,3 +173,57 @@ def test_an_update_expires_once_it_is_too_old() -> None:
     assert world.disk.fates[root].fate == Fate.EXPIRED
     settles = [one for one in world.effects if isinstance(one, SettleUpdate)]
     assert [one.round for one in settles] == [3]
+
+
+def test_a_round_that_cannot_be_trained_is_left_out() -> None:
+    chain = ChainMaker(devices=3)
+    world = DeviceWorld(chain, 2).join()
+    world.tell(TrainingFailed(9, "of another time"))
+    assert world.phase() == Phase.TRAINING
+    world.tell(TrainingFailed(1, "no runtime"))
+    assert world.phase() == Phase.WAITING
+    world.pass_ms(5_000)
+    assert [order.round for order in world.orders] == [1]
+    chain.close_round([0, 1], time_s=100)
+    world.publish_head()
+    world.answer()
+    assert [order.round for order in world.orders] == [1, 2]
+
+
+def test_claims_follow_closed_rounds_only_while_something_is_pending() -> None:
+    chain = ChainMaker(devices=3)
+    world = DeviceWorld(chain, 2).join()
+
+    def claims(close: bool) -> int:
+        world.asks.clear()
+        if close:
+            others = [i for i in range(3) if i != world.account]
+            chain.close_round(others, time_s=chain.time_s + 100)
+        else:
+            chain.add([], time_s=chain.time_s + 1)
+        world.publish_head()
+        return sum(isinstance(one.question, Claim) for one in world.asks)
+
+    assert claims(close=True) == 0
+    world.finish_training()
+    assert claims(close=False) == 0
+    assert claims(close=True) == 1
+
+
+def test_why_the_device_waits(world: DeviceWorld) -> None:
+    def why() -> str | None:
+        return world.agent.participant.why if world.agent.participant else None
+
+    assert why() is None
+    world.link_up()
+    world.answer()
+    assert why() == "unregistered"
+    world.register()
+    world.publish_head()
+    world.answer()
+    assert why() == "training"
+    world.finish_training()
+    assert why() == "done"
+    world.link_lost()
+    world.link_up()
+    assert why() == "unsynced"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge_client.core.anchors import ACCOUNT_ROOTS_MAX, BODY_ROOTS_MAX, Anchors
+from edge_client.core.anchors import BODY_ROOTS_MAX, HEADS_MAX, Anchors
 from edge_client.core.draws import Draw, Draws
 from edge_client.core.events import TrainingFinished
 from edge_client.core.identity import Identity
@@ -31,7 +31,7 @@ def rounds(last_round: int = 0) -> Rounds:
 
 
 def account(**changes: int) -> Account:
-    return replace(Account(SIGNER.public_key), **changes)
+    return replace(Account(SIGNER.public_key), **changes)  # type: ignore[arg-type]
 
 
 def result(round_number: int) -> TrainingFinished:
@@ -112,12 +112,12 @@ class TestAnchors:
         made.add_headers([replace(header, height=5000)])
         assert made.covers(5000)
 
-    def test_the_latest_account_roots_are_kept(self) -> None:
+    def test_the_latest_heads_are_kept(self) -> None:
         made = self.anchors(ChainMaker())
         for height in range(1, 20):
             made.add_head(replace(head(), height=height))
-        known = [height for height in range(20) if made.knows(height)]
-        assert known == list(range(20 - ACCOUNT_ROOTS_MAX, 20))
+        known = [height for height in range(20) if made.head(height) is not None]
+        assert known == list(range(20 - HEADS_MAX, 20))
 
 
 def test_an_older_or_repeated_proof_is_no_news() -> None:
