@@ -80,13 +80,12 @@ class Drill:
     def kill_validator(self, number: int) -> None:
         """kill -9 of one of four; every second time a round has to close without it."""
         with self._moment("kill -9 of a validator", number) as draw:
-            victim = self.fleet.validators[draw.randrange(VALIDATORS)]
+            index = draw.randrange(VALIDATORS)
+            victim = self.fleet.validators[index]
             _nap(draw.randrange(ROUND_MS))
             victim.kill()
             if number % 2:
-                self._wait_next_round(
-                    [i for i in range(VALIDATORS) if self.fleet.validators[i] is not victim]
-                )
+                self._wait_next_round_without(index)
             else:
                 _nap(draw.randrange(DOWN_MS_MAX))
             victim.start()
@@ -124,8 +123,7 @@ class Drill:
         try:
             self.witness.look()
             yield draw
-            self._wait_next_round(range(VALIDATORS))
-            self.fleet.wait_heads_agree()
+            self.fleet.wait_next_round()
             self.witness.look()
         except Exception as error:
             self.failed = True
@@ -134,11 +132,12 @@ class Drill:
                 f"{kind}, seed {self.seed}, moment {number}, after {after_s:.1f} s: {error}"
             ) from error
 
-    def _wait_next_round(self, validators: list[int] | range) -> None:
-        open_now = max(self.fleet.round(index) for index in validators)
+    def _wait_next_round_without(self, index: int) -> None:
+        others = [other for other in range(VALIDATORS) if other != index]
+        open_now = max(self.fleet.round(other) for other in others)
         self.fleet.wait(
-            lambda: min(self.fleet.round(index) for index in validators) > open_now,
-            f"validators {list(validators)} close round {open_now}",
+            lambda: all(self.fleet.round(other) > open_now for other in others),
+            f"round {open_now} closes without validator {index}",
         )
 
     def _await_device_moment(self, index: int, moment: str, draw: random.Random) -> None:

@@ -16,8 +16,12 @@ from typing import Any
 
 from broker.mqtt_server.choose import Choice
 from edge_client.adapters.device_database import DATABASE_FILE
+from edge_client.config import KEY_FILE
 from edge_client.core.events import Fate
+from edge_client.protocol.accounts import Account
+from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.state import Learning
+from edge_client.runtime.keystore import load_seed
 from firmware_profiles.demo.heads import Heads
 from firmware_profiles.demo.processes import Child, Children
 from firmware_profiles.demo.setting import DemoPlan, Lesson, set_stage, start_everybody
@@ -89,6 +93,12 @@ class RunningFleet:
         with closing(Heads(self.stage)) as heads:
             self.wait(heads.agree, "all heads agree")
 
+    def wait_next_round(self) -> None:
+        """Return when the round that is open now has been closed by all, and all heads agree."""
+        open_now = max(self.round(index) for index in range(VALIDATORS))
+        self.wait(lambda: self.rounds() > open_now, f"all validators close round {open_now}")
+        self.wait_heads_agree()
+
     # --- what is on the disks ------------------------------------------------------------------------------
 
     def blocks(self, index: int, above: int = 0) -> dict[int, bytes]:
@@ -104,6 +114,18 @@ class RunningFleet:
     def rounds(self) -> int:
         """The round that is open for the last of the validators."""
         return min(self.round(index) for index in range(VALIDATORS))
+
+    def account_numbers(self) -> dict[bytes, int]:
+        """Public key -> account of all that every validator knows."""
+        found = [
+            rows(self._validator_database(i), "SELECT id, account FROM accounts") for i in range(VALIDATORS)
+        ]
+        known = [{Account.decode(account).public_key: number for number, account in one} for one in found]
+        return {key: number for key, number in known[0].items() if all(key in one for one in known)}
+
+    def device_name(self, device: int) -> str:
+        """Node id of a device."""
+        return node_id(Signer(load_seed(self.stage.device_folders[device] / KEY_FILE)).public_key)
 
     def including_height(self, index: int, update_root: bytes) -> int | None:
         """Where a validator has an update, if its chain holds it."""
