@@ -4,7 +4,7 @@ Exit codes, the same for every command:
 
     0   done
     1   our own bug: a traceback is shown, please report it
-    2   a mistake in arguments, configuration, key, data or state folder
+    2   a mistake in arguments, configuration, key, data or state folder, or a proof that proves nothing
     3   something outside cannot be reached
     4   the owner must decide: the chain contradicts what was verified before
 
@@ -21,7 +21,7 @@ import click
 
 from edge_client import __version__
 
-COMMANDS = ("init", "run", "status", "verify", "doctor", "trainable")
+COMMANDS = ("init", "run", "status", "verify", "doctor", "prove", "verify-proof", "trainable")
 
 
 class LazyCommands(click.Group):
@@ -29,14 +29,18 @@ class LazyCommands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The commands, in the order in which a newcomer needs them."""
-        return [name for name in COMMANDS if find_spec(f"edge_client.commands.{name}")]
+        return [name for name in COMMANDS if find_spec(_module(name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(import_module(f"edge_client.commands.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(_module(cmd_name)), cmd_name.replace("-", "_"))
         return command
+
+
+def _module(command: str) -> str:
+    return f"edge_client.commands.{command.replace('-', '_')}"
 
 
 @click.group(

@@ -11,7 +11,7 @@ from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SavePa
 from edge_client.core.trusted import Tip, TrustedHead, verified_head
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
-from edge_client.protocol.header import LINKED_BYTES
+from edge_client.protocol.header import LINKED_BYTES, AppLeaves, StateLeaves
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.params import ParamsPair
@@ -44,9 +44,10 @@ class ChainStore:
             self._set("params", effect.params.encode())
 
     def save_account(self, effect: SaveAccount) -> None:
-        """The own account and its proof."""
+        """The own account, its proof, and the leaves that proof leads to."""
         with transaction(self._database):
             self._set("account", effect.height.to_bytes(4, "big") + effect.proof.encode())
+            self._set("account_leaves", effect.app.encode() + effect.state.encode())
 
     def save_conflict(self, effect: SaveConflict) -> None:
         """Why the device halted, and what it saw."""
@@ -93,6 +94,14 @@ class ChainStore:
             return None
         reader = Reader(data, "account")
         return reader.uint(4), AccountProof.read(reader)
+
+    def account_leaves(self) -> tuple[AppLeaves, StateLeaves] | None:
+        """The leaves of the block the own account was proven at; older versions did not keep them."""
+        data = self._get("account_leaves")
+        if data is None:
+            return None
+        reader = Reader(data, "account leaves")
+        return reader.fixed(AppLeaves), reader.fixed(StateLeaves)
 
     def conflict(self) -> str | None:
         """Why the device halted."""

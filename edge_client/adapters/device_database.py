@@ -24,7 +24,12 @@ def first_schema(database: Database) -> None:
     )
 
 
-MIGRATIONS = (first_schema,)
+def inclusion_proofs(database: Database) -> None:
+    """The proof that an update stands in a block, to be shown to others."""
+    database.conn.execute("ALTER TABLE updates ADD COLUMN inclusion BLOB")
+
+
+MIGRATIONS = (first_schema, inclusion_proofs)
 
 
 def open_device_database(folder: Path) -> Database:

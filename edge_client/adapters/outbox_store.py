@@ -13,13 +13,16 @@ from enum import Enum
 from sqlite_utils import Database
 
 from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
+from edge_client.protocol.body import RecordProof
+from edge_client.protocol.encoding import Reader
 from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.update import UpdateHead
 from edge_client.runtime.database import transaction
 from edge_client.runtime.objects import ObjectStore
 
 HISTORY_MAX = 256
-"""Settled updates kept for `status`; older ones go."""
+"""Settled updates shown by `status`. Older ones go, unless they are included: what a device can prove about
+its work, some 600 bytes a round it took part in, is kept for ever."""
 
 
 class PartKind(str, Enum):
@@ -48,6 +51,15 @@ class UpdateRow:
     settled_height: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Included:
+    """An update and the proof that it stands in the block of `height`."""
+
+    head: UpdateHead
+    height: int
+    proof: RecordProof
+
+
 class OutboxStore:
     """Tables `updates` and `residual`, and the objects they point to."""
 
@@ -71,10 +83,15 @@ class OutboxStore:
     def settle(self, effect: SettleUpdate) -> None:
         """Write the fate, once; the body of an update that did not count joins the residual with it."""
         reason = None if effect.reason is None else effect.reason.value
+        proof = None if effect.proof is None else effect.proof.encode()
         with transaction(self._database):
             changed = self._database.conn.execute(
-                "UPDATE updates SET fate = ?, reason = ?, settled_height = ? WHERE root = ? AND fate = ?",
-                (effect.fate.value, reason, effect.height, effect.update_root, Fate.PENDING.value),
+                "UPDATE updates SET fate = ?, reason = ?, settled_height = ?, inclusion = ?, chunk_hashes = ?"
+                " WHERE root = ? AND fate = ?",
+                (
+                    *(effect.fate.value, reason, effect.height, proof, b""),
+                    *(effect.update_root, Fate.PENDING.value),
+                ),
             ).rowcount
             if changed and effect.fate != Fate.INCLUDED:
                 self._insert_part(effect.update_root, PartKind.UPDATE, effect.round)
@@ -93,9 +110,9 @@ class OutboxStore:
 
     def _forget_old(self) -> None:
         self._database.conn.execute(
-            "DELETE FROM updates WHERE fate != ? AND root NOT IN"
+            "DELETE FROM updates WHERE fate NOT IN (?, ?) AND root NOT IN"
             " (SELECT root FROM updates ORDER BY round DESC LIMIT ?)",
-            (Fate.PENDING.value, HISTORY_MAX),
+            (Fate.PENDING.value, Fate.INCLUDED.value, HISTORY_MAX),
         )
 
     def pending(self) -> tuple[PendingUpdate, ...]:
@@ -103,6 +120,15 @@ class OutboxStore:
         query = "SELECT head, chunk_hashes FROM updates WHERE fate = ? ORDER BY round"
         rows = self._database.conn.execute(query, (Fate.PENDING.value,)).fetchall()
         return tuple(PendingUpdate(UpdateHead.decode(head), _split(hashes)) for head, hashes in rows)
+
+    def included(self, root: bytes) -> Included | None:
+        """An update that is proven to stand in a block, if it is and a validator showed where."""
+        query = "SELECT head, settled_height, inclusion FROM updates WHERE root = ? AND inclusion IS NOT NULL"
+        row = self._database.conn.execute(query, (root,)).fetchone()
+        if row is None:
+            return None
+        head, height, inclusion = row
+        return Included(UpdateHead.decode(head), height, RecordProof.read(Reader(inclusion, "inclusion")))
 
     def last_round(self) -> int:
         """The latest round an update was saved for; 0 for none."""

@@ -11,8 +11,10 @@ from enum import Enum
 
 from edge_client.core.trusted import Tip, TrustedHead
 from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.machine import SharedEffect, TransportEvent, Woke
 from edge_client.protocol.params import ParamsPair, RoundParams
 from edge_client.protocol.update import UpdateHead
@@ -119,10 +121,12 @@ class SaveParams:
 
 @dataclass(frozen=True, slots=True)
 class SaveAccount:
-    """Keep the proof of the own account as of `height`."""
+    """Keep the proof of the own account as of `height`; the leaves of that block show it to others."""
 
     height: int
     proof: AccountProof
+    app: AppLeaves
+    state: StateLeaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +159,15 @@ class Fate(str, Enum):
 @dataclass(frozen=True, slots=True)
 class SettleUpdate:
     """The update is final, once: in one transaction its fate is written and, unless it was included, its body
-    becomes a part of the residual that is `round` old (the round now open)."""
+    becomes a part of the residual that is `round` old (the round now open). `proof` shows an included one in
+    the block of `height`, if a validator did."""
 
     update_root: bytes
     fate: Fate
     reason: Reason | None
     height: int
     round: int
+    proof: RecordProof | None = None
 
 
 @dataclass(frozen=True, slots=True)

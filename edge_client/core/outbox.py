@@ -10,12 +10,13 @@ a validator that already counted it would also refuse it as a replay.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edge_client.core.events import Fate, PendingUpdate, PublishChunk, SettleUpdate
 from edge_client.core.identity import Identity
 from edge_client.core.timing import doubled, earliest
 from edge_client.protocol.accounts import Account
+from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import Acknowledged, Publish
@@ -149,9 +150,11 @@ class Outbox:
         if entry.missing and entry.collect_due_ms is None:
             entry.collect_due_ms = now_ms + self._timing.collect_ms
 
-    def settle_included(self, root: bytes, height: int, round_number: int) -> SettleUpdate:
+    def settle_included(
+        self, root: bytes, height: int, round_number: int, proof: RecordProof | None = None
+    ) -> SettleUpdate:
         """The update is proven to stand in the block of `height` (0: in a block we can not name)."""
-        return self._settle(root, Fate.INCLUDED, None, (height, round_number))
+        return replace(self._settle(root, Fate.INCLUDED, None, (height, round_number)), proof=proof)
 
     def settle_absent(
         self, account: Account, height: int, round_number: int, staleness_max: int

@@ -143,18 +143,20 @@ class Participant:
 
     def _claimed(self, claimed: Claimed, now_ms: int) -> Effects:
         """Our account and the fate of our updates, as far as this validator shows them."""
-        head, checkable = self.head, self._anchors.knows(claimed.height)
+        head, as_of = self.head, self._anchors.head(claimed.height)
         proven = {one.update_root: one for one in claimed.inclusions if self._proves(one)}
-        if checkable and claimed.account is not None:
-            self._check_account(claimed.account, claimed.height)
+        if as_of is not None and claimed.account is not None:
+            self._check_account(claimed.account, as_of)
         # Everything is checked; from here on only our own state changes.
         self.sync.told(claimed.height, now_ms)
+        round_number = head.learning.round
         effects: Effects = [
-            self.outbox.settle_included(root, one.height, head.learning.round) for root, one in proven.items()
+            self.outbox.settle_included(root, one.height, round_number, one.proof)
+            for root, one in proven.items()
         ]
-        if checkable and claimed.account is not None:
-            news = self.membership.proven(claimed.account, claimed.height)
-            effects += [SaveAccount(claimed.height, claimed.account)] if news else []
+        if as_of is not None and claimed.account is not None:
+            news = self.membership.proven(claimed.account, as_of.height)
+            effects += [SaveAccount(as_of.height, claimed.account, as_of.app, as_of.state)] if news else []
         if claimed.height == head.height:
             effects += self._decide(claimed, head)
         return effects
@@ -168,10 +170,10 @@ class Participant:
             raise ProtocolError(Reason.WRONG_HASH, f"proof of inclusion at height {inclusion.height}")
         return True
 
-    def _check_account(self, proof: AccountProof, height: int) -> None:
-        account = self._anchors.account(height, proof)
-        if account is None or account.public_key != self._identity.signer.public_key:
-            raise ProtocolError(Reason.WRONG_HASH, f"account proof as of height {height}")
+    def _check_account(self, proof: AccountProof, as_of: TrustedHead) -> None:
+        own = proof.account.public_key == self._identity.signer.public_key
+        if not own or proof.root() != as_of.state.accounts_root:
+            raise ProtocolError(Reason.WRONG_HASH, f"account proof as of height {as_of.height}")
 
     def _decide(self, claimed: Claimed, head: TrustedHead) -> Effects:
         """What an answer of today leaves no doubt about; anything else is asked of the next validator."""

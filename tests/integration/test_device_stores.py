@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from edge_client.adapters.device_database import DATABASE_FILE, MIGRATIONS
 from edge_client.adapters.device_disk import DeviceDisk
-from edge_client.adapters.outbox_store import PartKind
+from edge_client.adapters.outbox_store import HISTORY_MAX, PartKind
 from edge_client.core.audit import Proven, audit
-from edge_client.core.events import Fate, SaveChain, SaveUpdate, SettleUpdate
+from edge_client.core.events import Fate, PendingUpdate, SaveChain, SaveUpdate, SettleUpdate
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
 from edge_client.reading import verify_disk
-from tests.builders import ChainMaker, make_genesis, make_params
+from edge_client.runtime.database import open_database
+from tests.builders import ChainMaker, make_genesis, make_params, make_update
 from tests.device_world import NOW_MS, DeviceWorld, PowerCut
 from tests.real_disk import RealDisk
 
@@ -308,3 +310,38 @@ class TestAudit:
             replace(head, quorum=replace(head.quorum, signatures=(bytes(64),) * 3)),
         ):
             assert isinstance(audit(rules, disk.chain.linked(1, 7), tip, lie, NOW_MS), Invalid)
+
+
+def test_what_a_device_can_prove_about_its_work_is_never_forgotten(tmp_path: Path) -> None:
+    """Included updates outlive the history that `status` shows; refused ones do not."""
+    world = make_world(tmp_path).join()
+    root = world.finish_training()
+    world.chain.add([world.offers[0].head], time_s=100)
+    wake(world)
+    outbox = real(world).real.outbox
+    head = world.offers[0].head
+    for number in range(2, HISTORY_MAX + 3):
+        later = replace(head, round=number, update_root=number.to_bytes(32, "big"))
+        outbox.save_update(SaveUpdate(PendingUpdate(later, (bytes(32),)), b"residue".ljust(32), ()))
+        outbox.settle(SettleUpdate(later.update_root, Fate.REFUSED, Reason.STALE, 5, number + 1))
+    assert root not in {row.head.update_root for row in outbox.history(HISTORY_MAX)}
+    assert outbox.history(2 * HISTORY_MAX)[-1].head.update_root == root
+    assert len(outbox.history(2 * HISTORY_MAX)) == HISTORY_MAX + 1
+    found = outbox.included(root)
+    assert found is not None
+    assert (found.head, found.height) == (head, 2)
+    assert found.proof.body_root_for(head) == world.chain.headers[1].body_root
+
+
+def test_a_database_of_an_older_version_goes_on_without_proofs(tmp_path: Path) -> None:
+    old = open_database(tmp_path / DATABASE_FILE, MIGRATIONS[:1])
+    row = (b"r" * 32, 1, make_update(ChainMaker(devices=1), 0).head.encode(), b"", "included", 2)
+    query = "INSERT INTO updates (root, round, head, chunk_hashes, fate, settled_height) VALUES (?,?,?,?,?,?)"
+    old.conn.execute(query, row)
+    old.conn.commit()
+    old.close()
+    disk = DeviceDisk(tmp_path, bytes(32))
+    assert disk.outbox.last_round() == 1
+    assert disk.outbox.included(b"r" * 32) is None
+    assert disk.chain.account_leaves() is None
+    disk.close()

@@ -1,0 +1,92 @@
+"""`edge-client verify-proof`: check what somebody else proves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_client.commands.failing import MISTAKE, OWNER, fail
+from edge_client.commands.options import JSON
+
+if TYPE_CHECKING:
+    from edge_client.protocol.proof_checks import Anchor, Verdict
+    from edge_client.protocol.proofs import ProofFile
+
+
+@click.command(short_help="Check a proof file offline.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--chain", metavar="ID", help="The chain id you trust: 64 hex digits.")
+@click.option("--checkpoint", metavar="HEIGHT:HASH", help="A header you trust.")
+@JSON
+def verify_proof(file: Path, chain: str | None, checkpoint: str | None, as_json: bool) -> None:
+    """Check FILE, offline, against a chain id or a checkpoint that you trust, and say what is proven.
+
+    Ends with 2 when nothing is proven, with 4 when a final header of the chain contradicts the checkpoint.
+    """
+    import json
+
+    from edge_client.proof_reading import facts_of, in_words
+    from edge_client.protocol import keys
+    from edge_client.protocol.proof_checks import Contradicted, Proven, check_proof
+
+    anchor, proof = _anchor(chain, checkpoint), _read(file)
+    verdict = check_proof(proof, anchor, keys.verify)
+    if not isinstance(verdict, Proven):
+        sentence = _why_not(verdict)
+        if as_json:
+            click.echo(json.dumps({"proven": False, "why": sentence}, indent=1))
+        fail(f"{file} proves nothing: {sentence}", OWNER if isinstance(verdict, Contradicted) else MISTAKE)
+    facts = facts_of(proof, verdict)
+    if as_json:
+        click.echo(json.dumps(facts, indent=1))
+        return
+    for line in in_words(facts):
+        click.echo(line)
+
+
+def _anchor(chain: str | None, checkpoint: str | None) -> Anchor:
+    from edge_client.protocol.hashing import HASH_BYTES
+    from edge_client.protocol.join import JoinError, parse_checkpoint
+    from edge_client.protocol.proof_checks import Anchor
+
+    if chain is None and checkpoint is None:
+        fail("say what you trust: --chain ID or --checkpoint HEIGHT:HASH")
+    try:
+        chain_id = None if chain is None else bytes.fromhex(chain)
+        trusted = None if checkpoint is None else parse_checkpoint(checkpoint)
+    except JoinError:
+        fail("--checkpoint is HEIGHT:HASH, the hash of a header in 64 hex digits")
+    except ValueError:
+        chain_id = b""
+    if chain_id is not None and len(chain_id) != HASH_BYTES:
+        fail("--chain is the whole chain id, 64 hex digits; `edge-client status` shows it")
+    return Anchor(chain_id, trusted)
+
+
+def _read(file: Path) -> ProofFile:
+    from edge_client.protocol.errors import DecodeError
+    from edge_client.protocol.proofs import PROOF_BYTES_MAX, ProofFile
+
+    try:
+        with file.open("rb") as opened:
+            return ProofFile.decode(opened.read(PROOF_BYTES_MAX + 1))
+    except OSError as error:
+        fail(f"cannot read {file}: {error.strerror}")
+    except DecodeError as error:
+        fail(f"{file} cannot be read as a proof: {error.detail}")
+
+
+def _why_not(verdict: Verdict) -> str:
+    from edge_client.protocol.errors import Reason
+    from edge_client.protocol.proof_checks import NotLinked, Refused
+
+    if isinstance(verdict, NotLinked):
+        height = verdict.height
+        return f"it shows no header of height {height}; ask for one made with `prove --checkpoint {height}`"
+    if isinstance(verdict, Refused):
+        if verdict.reason == Reason.WRONG_CHAIN:
+            return f"it is about another chain ({verdict.detail})"
+        return f"{verdict.reason.value}, {verdict.detail}"
+    return "its head is final and contradicts your checkpoint: the checkpoint is wrong or the chain is forked"

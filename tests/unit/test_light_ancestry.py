@@ -1,0 +1,56 @@
+"""Proofs of earlier headers out of the stored ones."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from edge_client.core.ancestry import trace
+from edge_client.protocol.errors import ProtocolError, Reason
+from tests.builders import ChainMaker
+from tests.proof_builders import ancestor
+
+
+@cache
+def chain() -> ChainMaker:
+    made = ChainMaker(devices=1)
+    for _ in range(12):
+        made.add()
+    return made
+
+
+def stored(last: int) -> list[bytes]:
+    return [header.encode_linked() for header in chain().headers[:last]]
+
+
+@pytest.mark.parametrize("height", range(1, 14))
+def test_every_earlier_header_is_proven(height: int) -> None:
+    head = chain().headers[height - 1]
+    found = trace(chain().chain_id, stored(height - 1), head, range(1, height))
+    assert found.peaks == chain().peaks(height - 1)
+    assert found.ancestors == {one: ancestor(chain(), one, height) for one in range(1, height)}
+    for proof in found.ancestors.values():
+        assert proof.root_for(chain().chain_id, found.peaks) == head.history_root
+
+
+def broken() -> dict[str, tuple[list[bytes], Reason]]:
+    whole = stored(12)
+    changed = whole[3][:12] + bytes(4) + whole[3][16:]
+    return {
+        "one changed": ([*whole[:3], changed, *whole[4:]], Reason.WRONG_HASH),
+        "one missing": ([*whole[:3], *whole[4:]], Reason.MALFORMED),
+        "two exchanged": ([*whole[:2], whole[3], whole[2], *whole[4:]], Reason.MALFORMED),
+        "too few": (whole[:-1], Reason.WRONG_HASH),
+        "too many": (stored(13), Reason.WRONG_HASH),
+        "none": ([], Reason.WRONG_HASH),
+        "cut": ([*whole[:-1], whole[-1][:-1]], Reason.MALFORMED),
+    }
+
+
+@pytest.mark.parametrize("name", broken())
+def test_headers_that_are_not_the_history_of_the_head(name: str) -> None:
+    linked, reason = broken()[name]
+    with pytest.raises(ProtocolError) as caught:
+        trace(chain().chain_id, linked, chain().headers[12], {2})
+    assert caught.value.reason == reason
