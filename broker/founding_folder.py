@@ -65,9 +65,9 @@ def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
     _check_keys(plan)
     try:
         addresses = [parse_server(url) for url in plan.servers]
-        ca_sha256 = _fingerprint(plan.ca_file)
-    except (ServerUrlError, OSError, ValueError) as error:
+    except ServerUrlError as error:
         raise FoundingError(str(error)) from error
+    ca_sha256 = _fingerprint(plan.ca_file)
     graph = _read_graph(plan.graph)
     params = _params(graph, rules)
     own = [Signer(seed).public_key for seed in _make_keys(folder, plan)]
@@ -125,6 +125,8 @@ def _params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
         raise FoundingError(f"these rules contradict each other: {error.detail}") from error
     except (ModelError, RuntimeMissingError) as error:
         raise FoundingError(f"the training graph cannot be used: {error}") from error
+    except ValueError as error:
+        raise FoundingError(f"--learning-rate and --clip-norm must be numbers: {error}") from error
     return params
 
 
@@ -161,7 +163,10 @@ def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
 def _fingerprint(ca_file: Path | None) -> bytes | None:
     if ca_file is None:
         return None
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca_file.read_text())).digest()
+    try:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(ca_file.read_text().strip())).digest()
+    except (OSError, ValueError) as error:
+        raise FoundingError(f"cannot read a PEM certificate from --ca-file {ca_file}: {error}") from error
 
 
 def access_list(files: ChainFiles) -> AccessList:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from broker.adapters.block_store import DATABASE_FILE
 from broker.adapters.status_file import read_status_file
 from broker.config import ValidatorConfig
+from broker.core.effects import StoredFinal
 from broker.founding import ChainFiles
 from broker.service import open_store
 from edge_client.protocol.keys import Signer, node_id
@@ -16,11 +18,7 @@ from edge_client.runtime.keystore import KeyFileError, load_seed
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
     """Facts from the disk, and counters of the running (or last) process."""
     files = ChainFiles.read(config.validator.chain_dir)
-    store = open_store(config.validator.state_dir, files)
-    try:
-        final = store.load().head
-    finally:
-        store.close()
+    final = _final(config, files)
     running = read_status_file(config.validator.state_dir)
     pid = running.get("pid")
     facts: dict[str, Any] = {
@@ -34,6 +32,18 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "refused": running.get("refused", {}),
     }
     return facts
+
+
+def _final(config: ValidatorConfig, files: ChainFiles) -> StoredFinal | None:
+    """The finalised head on disk. Who only looks makes no files: they might not belong to the validator's
+    user."""
+    if not (config.validator.state_dir / DATABASE_FILE).exists():
+        return None
+    store = open_store(config.validator.state_dir, files)
+    try:
+        return store.load().head
+    finally:
+        store.close()
 
 
 def _name(config: ValidatorConfig) -> str:

@@ -38,6 +38,7 @@ from edge_client.protocol.votes import Certificate
 from edge_client.runtime.database import open_database, transaction
 from edge_client.runtime.objects import ObjectStore
 
+DATABASE_FILE = "validator.db"
 OBJECT_BYTES_MAX = max(4 * PARAMETERS_MAX, BODY_BYTES_MAX) + 1024
 _HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS = "head", "params", "learning", "bases", "peaks"
 
@@ -59,7 +60,7 @@ class BlockStore:
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        self._db = open_database(folder / "validator.db", [create_tables])
+        self._db = open_database(folder / DATABASE_FILE, [create_tables])
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
         self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
         self._models = ObjectStore(folder / "models", OBJECT_BYTES_MAX)

@@ -11,24 +11,34 @@ import click
 from broker.commands.failing import fail
 
 VALIDATORS_DEFAULT = 4
+K_LIMIT = 256
+"""A block takes four times as many updates as close a round, and at most 1,024."""
 
 
 def _params_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The rules of training that genesis fixes; owners can change them later on the chain."""
+    """The rules of training that genesis fixes; owners can change them later on the chain. Bounds are those
+    of the fields of `RoundParams`."""
+    u8, u16, u32 = (click.IntRange(1, (1 << bits) - 1) for bits in (8, 16, 32))
+    q20 = click.FloatRange(0, 1 << 12, min_open=True, max_open=True)
+    k_help = f"Updates that close a round, 1 to {K_LIMIT}."
     for option in reversed(
         (
-            click.option("--k", default=10, show_default=True, help="Updates that close a round."),
-            click.option("--min-updates", default=2, show_default=True, help="Enough at the deadline."),
-            click.option("--round-s", default=1800, show_default=True, help="Deadline of a round."),
-            click.option("--epochs", default=1, show_default=True, help="Passes over the local data."),
-            click.option("--learning-rate", default=0.05, show_default=True, help="Of local training."),
-            click.option(
-                "--clip-norm", default=10.0, show_default=True, help="Largest L2 norm of an update."
-            ),
-            click.option("--sample-cap", default=10_000, show_default=True, help="Samples that count."),
-            click.option("--records-wait-s", default=5, show_default=True, help="Longest wait of a record."),
+            click.option("--k", type=click.IntRange(1, K_LIMIT), default=10, show_default=True, help=k_help),
+            click.option("--min-updates", type=u16, default=2, show_default=True,
+                         help="Enough at the deadline."),
+            click.option("--round-s", type=u32, default=1800, show_default=True, help="Deadline of a round."),
+            click.option("--epochs", type=u8, default=1, show_default=True,
+                         help="Passes over the local data."),
+            click.option("--learning-rate", type=q20, default=0.05, show_default=True,
+                         help="Of local training."),
+            click.option("--clip-norm", type=q20, default=10.0, show_default=True,
+                         help="Largest L2 norm of an update."),
+            click.option("--sample-cap", type=u32, default=10_000, show_default=True,
+                         help="Samples that count."),
+            click.option("--records-wait-s", type=u16, default=5, show_default=True,
+                         help="Longest wait of a record."),
         )
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command
 
