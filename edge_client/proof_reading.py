@@ -11,6 +11,9 @@ from edge_client.protocol.keys import node_id
 from edge_client.protocol.proof_checks import Proven, header_of
 from edge_client.protocol.proofs import BalanceProof, Claim, ProofFile, UpdateProof
 
+TIME_MAX_S = 253_402_300_799
+"""The last second of the year 9999; a founder may write any u64 into genesis."""
+
 
 def facts_of(proof: ProofFile, proven: Proven) -> dict[str, Any]:
     """Everything that is proven; times are those of the validators."""
@@ -26,8 +29,11 @@ def facts_of(proof: ProofFile, proven: Proven) -> dict[str, Any]:
 
 
 def _place(header: Header, proof: ProofFile) -> dict[str, Any]:
-    at = datetime.fromtimestamp(proof.genesis.t0_s + header.time_s, timezone.utc)
-    return {"height": header.height, "time": at.isoformat()}
+    at_s = proof.genesis.t0_s + header.time_s
+    shown = (
+        datetime.fromtimestamp(at_s, timezone.utc).isoformat() if at_s <= TIME_MAX_S else "beyond year 9999"
+    )
+    return {"height": header.height, "time": shown}
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -186,6 +186,13 @@ class TestVerifying:
         assert f"proven: update {own_root(chain)} stands in the block of height 2" in text
         assert "3 of the 4 validators" in text
 
+    def test_a_founder_may_claim_any_time(self, tmp_path: Path) -> None:
+        chain, file = ChainMaker(make_genesis(t0_s=(1 << 64) - 1)), tmp_path / "late.proof"
+        chain.add()
+        file.write_bytes(ProofFile(chain.genesis, make_bundle(chain, (model_proof(chain),))).encode())
+        found = proven(edge_client("verify-proof", file, "--chain", chain.chain_id.hex(), "--json"))
+        assert found["head"]["time"] == "beyond year 9999"
+
     def test_something_must_be_trusted(self, written: Path) -> None:
         result = edge_client("verify-proof", written)
         assert result.exit_code == 2

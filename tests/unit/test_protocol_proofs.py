@@ -8,10 +8,13 @@ from functools import cache
 
 import pytest
 
+from edge_client.protocol import proof_checks
 from edge_client.protocol.errors import DecodeError, Reason
+from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.keys import verify
 from edge_client.protocol.proof_checks import (
+    PREDICATES,
     Anchor,
     Contradicted,
     NotLinked,
@@ -29,7 +32,7 @@ from edge_client.protocol.proofs import (
     ProofFile,
     UpdateProof,
 )
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Quorum, finalize
 from tests.builders import ChainMaker, make_genesis
 from tests.proof_builders import ancestor, balance_proof, make_bundle, model_proof, update_proof
 
@@ -196,6 +199,45 @@ def _wrong_claims() -> dict[str, Callable[[], UpdateProof | BalanceProof | Model
 @pytest.mark.parametrize("name", _wrong_claims())
 def test_a_claim_that_its_header_does_not_make(name: str) -> None:
     assert refusal(with_claim(_wrong_claims()[name]())) == Reason.WRONG_HASH
+
+
+def _signed(head: Header) -> Bundle:
+    """A head as the validators would sign it if they were wrong."""
+    subject = finalize(head, head.hash(chain().chain_id))
+    message = subject.signing_bytes(chain().chain_id)
+    quorum = Quorum.of({i: chain().signers[i].sign(message) for i in range(3)})
+    return replace(proof().bundle, head=head, quorum=quorum, claims=())
+
+
+def _caught_by() -> dict[str, Callable[[], tuple[Bundle, Anchor]]]:
+    """For each predicate a file that it alone stops, or stops for the right reason."""
+    bundle, anchor = proof().bundle, Anchor(chain().chain_id)
+    linked, head = bundle.checkpoint, chain().headers[-1]
+    assert linked is not None
+    unlinked = replace(linked, siblings=linked.siblings[::-1])
+    elsewhere = Anchor(checkpoint=Checkpoint(9, bytes(32)))
+    return {
+        "chain_is_the_anchors": lambda: (bundle, Anchor(bytes(32), checkpoint(9))),
+        "head_names_the_set": lambda: (_signed(replace(head, validators=5)), anchor),
+        "checkpoint_is_shown": lambda: (bundle, Anchor(chain().chain_id, checkpoint(5))),
+        "checkpoint_is_of_this_chain": lambda: (bundle, elsewhere),
+        "peaks_are_the_heads": lambda: (_signed(replace(head, height=20)), anchor),
+        "ancestors_are_linked": lambda: (replace(bundle, checkpoint=unlinked), anchor),
+        "claims_hold": lambda: (with_claim(_wrong_claims()["another model"]()), anchor),
+        "signed_by_quorum": lambda: (replace(bundle, quorum=Quorum(0, ())), anchor),
+        "checkpoint_agrees": lambda: (bundle, Anchor(chain().chain_id, Checkpoint(9, bytes(32)))),
+    }
+
+
+@pytest.mark.parametrize("name", [predicate.__name__ for predicate in PREDICATES])
+def test_no_predicate_can_be_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, anchor = _caught_by()[name]()
+    file = replace(proof(), bundle=bundle)
+    verdict = judged(file, anchor)
+    assert not isinstance(verdict, Proven)
+    rest = tuple(one for one in PREDICATES if one.__name__ != name)
+    monkeypatch.setattr(proof_checks, "PREDICATES", rest)
+    assert judged(file, anchor) != verdict
 
 
 class TestBytes:
