@@ -56,6 +56,7 @@ def _run(
     on_note: Callable[[Note, int], None] | None,
 ) -> None:
     store = open_store(config.validator.state_dir, files)
+    store.remove_leftovers()
     clock, log = SystemClock(), EventLog(_log)
     setup = ValidatorSetup(
         identity, Clock(files.genesis.t0_s), config.timing.timing(), os.urandom(NONCE_SEED_BYTES)

@@ -6,6 +6,7 @@ Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from broker.core.effects import (
 )
 from edge_client.protocol.accounts import Account, Accounts
 from edge_client.protocol.body import BODY_BYTES_MAX, encode_block
-from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, Piece, chunk_count, piece_of
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.header import Header
@@ -73,6 +74,11 @@ class BlockStore:
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+    def remove_leftovers(self) -> None:
+        """Remove what a crash left half written; for the validator itself only, not for who looks at it."""
+        for objects in (self._blocks, self._updates, self._models):
+            objects.remove_leftovers()
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
         """Effect type -> function, for the event loop."""
@@ -227,19 +233,17 @@ class BlockStore:
         """`Archive.block`."""
         return self._blocks.get(header_hash)
 
-    def object(self, kind: ObjectKind, root: bytes) -> bytes | None:
-        """`Archive.object`."""
-        match kind:
-            case ObjectKind.GENESIS | ObjectKind.GRAPH:
-                return self._fixed.get(root)
-            case ObjectKind.PARAMS:
-                return self._params.get(root)
-            case ObjectKind.MODEL:
-                return self.model(root)
-            case ObjectKind.BLOCK:
-                return self.block(root)
-            case ObjectKind.UPDATE:
-                return self.update(root)
+    def piece(self, kind: ObjectKind, root: bytes, index: int) -> Piece | None:
+        """`Archive.piece`."""
+        folders = {
+            ObjectKind.MODEL: self._models,
+            ObjectKind.BLOCK: self._blocks,
+            ObjectKind.UPDATE: self._updates,
+        }
+        if kind in folders:
+            return _piece_of_file(folders[kind].path(root), index)
+        data = (self._params if kind == ObjectKind.PARAMS else self._fixed).get(root)
+        return None if data is None else piece_of(data, index)
 
     def header(self, height: int) -> Header | None:
         """`Archive.header`."""
@@ -260,6 +264,16 @@ class BlockStore:
         query = "select height, place from inclusions where update_root = ?"
         row = self._db.execute(query, [update_root]).fetchone()
         return None if row is None else (row[0], row[1])
+
+
+def _piece_of_file(path: Path, index: int) -> Piece | None:
+    try:
+        with path.open("rb") as file:
+            count = chunk_count(os.fstat(file.fileno()).st_size)
+            file.seek(index * CHUNK_BYTES)
+            return Piece(count, file.read(CHUNK_BYTES)) if index < count else None
+    except FileNotFoundError:
+        return None
 
 
 def _decode_bases(data: bytes) -> tuple[Base, ...]:

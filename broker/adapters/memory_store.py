@@ -15,7 +15,7 @@ from broker.core.effects import (
     StoreUpdateBody,
 )
 from edge_client.protocol.body import encode_block
-from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.chunks import ObjectKind, Piece, piece_of
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.votes import Certificate
@@ -104,9 +104,10 @@ class MemoryStore:
         """`Archive.block`."""
         return self._objects.get((ObjectKind.BLOCK, header_hash))
 
-    def object(self, kind: ObjectKind, root: bytes) -> bytes | None:
-        """`Archive.object`."""
-        return self._objects.get((kind, root))
+    def piece(self, kind: ObjectKind, root: bytes, index: int) -> Piece | None:
+        """`Archive.piece`."""
+        data = self._objects.get((kind, root))
+        return None if data is None else piece_of(data, index)
 
     def header(self, height: int) -> Header | None:
         """`Archive.header`."""

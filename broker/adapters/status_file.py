@@ -1,8 +1,8 @@
 """What `edge-broker status` shows of a running validator beside its database: counters and its latest notes.
 
 `Reporting` wraps the validator as a machine of its own, so that whatever happened is in the file
-`STATUS_INTERVAL_MS` later, also when nothing else happens. Not at once: a block is then being decided, and the
-syncs of a status file would stand in its way.
+`STATUS_INTERVAL_MS` later, also when nothing else happens. Not at once: a block is then being decided, and
+the syncs of a status file would stand in its way.
 """
 
 from __future__ import annotations

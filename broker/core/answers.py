@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.core.archive import Archive
 from broker.core.ledger import Tip
 from edge_client.protocol.body import Body, decode_block
-from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Piece, chunk_count
+from edge_client.protocol.chunks import WINDOW_CHUNKS
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
 
@@ -62,16 +62,14 @@ class Claims:
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:
-    """(index, payload) of the wanted chunks of an object, at most `ANSWER_CHUNKS_MAX`; none without it."""
-    data = archive.object(question.kind, question.root)
-    if data is None:
-        return []
-    count, wanted = chunk_count(len(data)), question.wanted
-    if wanted.count not in (0, count):
-        return []
-    indices = wanted.indices() if wanted.count else list(range(min(WINDOW_CHUNKS, count)))
-    return [(i, _piece(data, i, count)) for i in indices[:ANSWER_CHUNKS_MAX]]
-
-
-def _piece(data: bytes, index: int, count: int) -> bytes:
-    return Piece(count, data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]).encode()
+    """(index, payload) of the wanted chunks of an object, at most `ANSWER_CHUNKS_MAX`; none without it, or
+    when it has another number of chunks than the question says."""
+    wanted = question.wanted
+    indices = wanted.indices() if wanted.count else list(range(WINDOW_CHUNKS))
+    found = []
+    for index in indices[:ANSWER_CHUNKS_MAX]:
+        piece = archive.piece(question.kind, question.root, index)
+        if piece is None or wanted.count not in (0, piece.count):
+            break
+        found.append((index, piece.encode()))
+    return found

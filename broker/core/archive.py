@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.chunks import ObjectKind, Piece
 from edge_client.protocol.header import Header
 from edge_client.protocol.votes import Certificate
 
@@ -28,8 +28,9 @@ class Archive(Protocol):
         """Bytes of a model."""
         ...
 
-    def object(self, kind: ObjectKind, root: bytes) -> bytes | None:
-        """Any object that can be fetched: genesis, graph, model, params, block body, update body."""
+    def piece(self, kind: ObjectKind, root: bytes, index: int) -> Piece | None:
+        """One piece of any object that can be fetched; None also for an index beyond its end. It costs the
+        same however large the object is: devices ask as often as they like."""
         ...
 
     def header(self, height: int) -> Header | None:

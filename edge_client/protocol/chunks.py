@@ -110,6 +110,12 @@ class Piece:
         return piece
 
 
+def piece_of(data: bytes, index: int) -> Piece | None:
+    """One piece of an object, None beyond its end."""
+    count = chunk_count(len(data))
+    return Piece(count, data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]) if index < count else None
+
+
 class Assembly:
     """Collects the pieces of one object; pure bookkeeping, bounded by the object's own piece count."""
 

@@ -98,14 +98,14 @@ def same_lookups(disk: BlockStore, memory: MemoryStore) -> None:
         assert disk.inclusion(root) == memory.inclusion(root)
     for outcome in chain.outcomes:
         root = outcome.state.model_root
-        assert disk.object(ObjectKind.MODEL, root) == memory.object(ObjectKind.MODEL, root)
+        assert disk.piece(ObjectKind.MODEL, root, 0) == memory.piece(ObjectKind.MODEL, root, 0)
     stored = memory.load()
     for waiting in stored.offers:
         assert disk.update(waiting.head.update_root) == memory.update(waiting.head.update_root)
         assert disk.has_update(waiting.head.update_root)
     if stored.head is not None:
         root = stored.head.state.params.hash()
-        assert disk.object(ObjectKind.PARAMS, root) == memory.object(ObjectKind.PARAMS, root)
+        assert disk.piece(ObjectKind.PARAMS, root, 0) == memory.piece(ObjectKind.PARAMS, root, 0)
 
 
 def open_store(folder: Path) -> BlockStore:

@@ -10,9 +10,12 @@ import pytest
 from broker.adapters.block_store import BlockStore
 from broker.core.effects import AppendLog, StoreFinal, StoreUpdate
 from broker.core.ledger import included_updates
-from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, split
 from edge_client.runtime.database import DatabaseError
+from edge_client.runtime.files import TEMPORARY_SUFFIX
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
+
+HALF_WRITTEN = bytes(32).hex()
 
 
 class PowerCutError(Exception):
@@ -102,12 +105,42 @@ def test_a_height_is_final_once(tmp_path: Path, chain: ChainMaker) -> None:
         store.store_final(final(chain, 1))
 
 
+def whole(store: BlockStore, kind: ObjectKind, root: bytes) -> bytes | None:
+    """An object from all its pieces."""
+    first = store.piece(kind, root, 0)
+    if first is None:
+        return None
+    pieces = [store.piece(kind, root, index) for index in range(first.count)]
+    assert store.piece(kind, root, first.count) is None
+    return b"".join(one.data for one in pieces if one is not None)
+
+
 def test_fixed_objects_are_served_and_nothing_under_another_kind(tmp_path: Path, chain: ChainMaker) -> None:
     store = open_store(tmp_path, chain)
-    assert store.object(ObjectKind.GENESIS, chain.chain_id) == chain.genesis.encode()
-    assert store.object(ObjectKind.GRAPH, chain.genesis.graph_root) == GRAPH_BYTES
-    assert store.object(ObjectKind.MODEL, chain.chain_id) is None
-    assert store.object(ObjectKind.BLOCK, bytes(32)) is None
+    assert whole(store, ObjectKind.GENESIS, chain.chain_id) == chain.genesis.encode()
+    assert whole(store, ObjectKind.GRAPH, chain.genesis.graph_root) == GRAPH_BYTES
+    assert store.piece(ObjectKind.MODEL, chain.chain_id, 0) is None
+    assert store.piece(ObjectKind.BLOCK, bytes(32), 0) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES])
+def test_files_are_served_in_pieces(tmp_path: Path, chain: ChainMaker, size: int) -> None:
+    store, data = open_store(tmp_path, chain), bytes(range(256)) * (size // 256) + bytes(size % 256)
+    store.store_model(bytes(32), data)
+    assert whole(store, ObjectKind.MODEL, bytes(32)) == data
+    first = store.piece(ObjectKind.MODEL, bytes(32), 0)
+    assert first is not None
+    assert first.count == len(split(data))
+
+
+def test_only_the_validator_itself_removes_what_a_crash_left(tmp_path: Path, chain: ChainMaker) -> None:
+    open_store(tmp_path, chain).close()
+    leftover = tmp_path / "blocks" / f"{HALF_WRITTEN}.77{TEMPORARY_SUFFIX}"
+    leftover.write_bytes(b"half")
+    store = open_store(tmp_path, chain)
+    assert leftover.exists()
+    store.remove_leftovers()
+    assert not leftover.exists()
 
 
 def test_a_damaged_database_is_told_in_a_sentence(tmp_path: Path, chain: ChainMaker) -> None:
