@@ -13,10 +13,10 @@ CHUNK_BYTES = 16_384
 
 
 class FaultProxy:
-    """Listens on `port` (loopback) and forwards to `target`, until told otherwise."""
+    """Listens on `port` (loopback, 0: any) and forwards to `target`, until told otherwise."""
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self.port = 0
+    def __init__(self, target: tuple[str, int], port: int = 0) -> None:
+        self.port = port
         self._target = target
         self._latency_s = 0.0
         self._bytes_left: int | None = None
@@ -80,7 +80,7 @@ class FaultProxy:
         self._loop.close()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._ended.wait()

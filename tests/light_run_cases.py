@@ -304,6 +304,7 @@ def _inclusions() -> dict[str, Json]:
     broken = {
         "in_another_block": (replace(found, height=7), update),
         "in_a_block_nobody_verified": (replace(found, height=9), update),
+        "under_another_name": (replace(found, update_root=ALIEN), update),
         "with_more_samples": (found, replace(update, samples=update.samples + 1)),
         "of_another_account": (found, made.bodies[4].updates[1]),
         "at_another_place": (replace(found, proof=replace(proof, index=1 - proof.index)), update),

@@ -112,7 +112,8 @@ class Device:
         reader = Reader(_bytes(step["inclusion"]), "inclusion")
         inclusion = Inclusion.read(reader)
         reader.finish()
-        return self._anchors.includes(inclusion, UpdateHead.decode(_bytes(step["update"])))
+        head = UpdateHead.decode(_bytes(step["update"]))
+        return inclusion.update_root == head.update_root and self._anchors.includes(inclusion, head)
 
     def _history(self, shown: Json) -> bool:
         siblings = tuple(_bytes(one) for one in shown["siblings"])
