@@ -116,6 +116,17 @@ async def _connect_until_level(reader: asyncio.StreamReader) -> bytes:
     return first + await reader.readexactly(len(b"\0\4MQTT") + 1)
 
 
+class OwnRetainedBroker(Broker):  # type: ignore[misc]
+    """amqtt hands every newcomer the retained messages of everybody, past the access list."""
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Any
+    ) -> None:
+        hearers = self._subscriptions.get(subscription[0], ())
+        if any(one.client_id == session.client_id for one, _ in hearers):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
 async def serve(port: int, access: dict[str, Any]) -> None:
     """Run until SIGTERM or the end of standard input."""
     here = f"{NodeNamesPlugin.__module__}."
@@ -128,7 +139,7 @@ async def serve(port: int, access: dict[str, Any]) -> None:
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a Ctrl-C is the parent's to handle
     loop.add_reader(sys.stdin, ended.set)  # nothing is ever written to it: readable means closed
-    server = Broker(config)
+    server = OwnRetainedBroker(config)
     await server.start()
     await asyncio.start_server(partial(admit, server), LOOPBACK, port)
     await ended.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from broker.mqtt_server.choose import local_server
 from broker.mqtt_server.process import LOOPBACK, MqttServerError, MqttServerProcess, free_port
-from edge_client.protocol.machine import Acknowledged, Publish
+from edge_client.protocol.machine import Acknowledged, Publish, Received
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 from edge_client.runtime.paho_link import Accepted, Lost, PahoLink
@@ -81,6 +81,23 @@ def test_mosquitto_judges_every_topic_as_the_table_does(tmp_path: Path) -> None:
         assert client.transport.traffic.denied_count == len(topics) - allowed
         client.transport.stop()
     process.stop()
+
+
+def test_a_newcomer_gets_no_retained_message_that_others_subscribed_to(server: MqttServerProcess) -> None:
+    def client(node: str, *filters: str) -> Client:
+        made = Client(MqttTransport(MqttOptions((server.address,), node, limits=FAST)), None)
+        made.transport.subscribe(filters)
+        return made.start()
+
+    validator = client(VALIDATOR, f"{TOPICS.base}/val/#", f"{TOPICS.base}/up/#")
+    validator.transport.publish(Publish(TOPICS.snapshot(VALIDATOR), b"snapshot", retain=True, token=1))
+    validator.wait(Acknowledged)
+    device = client(DEVICE, *TOPICS.device_filters(DEVICE))
+    validator.transport.publish(Publish(TOPICS.down_say(DEVICE, VALIDATOR), b"hello", token=2))
+    device.wait(Received)
+    assert device.payloads() == [b"hello"]
+    for one in (validator, device):
+        one.transport.stop()
 
 
 def every_topic(node: str) -> list[str]:
