@@ -89,13 +89,13 @@ def without_a_body(_hostile: Hostile, header: Header) -> tuple[Header, Body | No
 
 
 def on_a_made_up_parent(hostile: Hostile, header: Header) -> tuple[Header, Body | None]:
-    """The parent is a block of an honest leader's slot that never was, and is handed out, too."""
-    parent = replace(header, slot=max(1, header.slot - 1), proposer=0, height=header.height + 9)
-    nothing = Body.of([], [])
-    parent = replace(parent, body_root=nothing.root())
-    chain_id = hostile.world.rules.chain_id
-    root = parent.hash(chain_id)
-    piece = Piece(1, encode_block(parent, nothing)).encode()
+    """The parent is said to be of an honest leader's slot, is invalid, and is handed out, too. Whoever judged
+    it would hold it against that leader and give the slot up."""
+    final = hostile.world.stores[0].certificate_from(header.height - 1)
+    body = Body.of([], [final] if final else [])
+    parent = replace(header, slot=header.slot - 1, proposer=0, body_root=body.root())
+    root = parent.hash(hostile.world.rules.chain_id)
+    piece = Piece(1, encode_block(parent, body)).encode()
     hostile.transport.publish(Publish(hostile.topics.validator_chunk(hostile.name, root.hex(), 0), piece))
     subject = Subject(VoteKind.NOTARIZE, 0, parent.slot, parent.height, root)
     unsigned = Certificate(subject, Quorum.of(dict.fromkeys(range(3), bytes(64))))
