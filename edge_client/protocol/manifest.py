@@ -14,7 +14,6 @@ from math import prod
 
 from edge_client.protocol.encoding import Reader, blob, uint
 from edge_client.protocol.errors import DecodeError
-from edge_client.protocol.model import PARAMETERS_MAX
 
 MANIFEST_VERSION = 1
 FRAC_BITS_MAX = 30
@@ -23,6 +22,8 @@ TENSORS_MAX = 4096
 RANK_MAX = 6
 NAME_BYTES_MAX = 255
 INPUT_VALUES_MAX = 1 << 24
+# Equal to model.PARAMETERS_MAX (a test says so); importing that module would load OpenSSL, 4 MB, just to train.
+PARAMETERS_MAX = 1 << 24
 U16_MAX = (1 << 16) - 1
 U32_MAX = (1 << 32) - 1
 
@@ -117,7 +118,9 @@ class Manifest:
                 raise DecodeError(f"manifest: input scale {scale}")
         _check_dims("input", self.input_dims)
         if prod(self.input_dims) > INPUT_VALUES_MAX:
-            raise DecodeError(f"manifest: input of {prod(self.input_dims)} values, at most {INPUT_VALUES_MAX}")
+            raise DecodeError(
+                f"manifest: input of {prod(self.input_dims)} values, at most {INPUT_VALUES_MAX}"
+            )
         _check_tensors(self.tensors)
 
 

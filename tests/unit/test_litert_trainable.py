@@ -232,7 +232,7 @@ def test_a_sum_over_the_batch_asks_for_a_model_of_that_batch() -> None:
 def test_an_op_that_lacks_inputs_is_refused() -> None:
     b = GraphBuilder("main")
     hidden = ops.fully_connected(b, b.input("x", (1, 4)), weight(b, "w", 4, 4))
-    with pytest.raises(ModelError, match="ADD computing .* lacks inputs"):
+    with pytest.raises(ModelError, match=r"ADD computing .* lacks inputs"):
         make_trainable(file_of(b, b.op("ADD", (hidden,), (1, 4), Options("AddOptions"))), OPTIONS)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge_client.protocol import manifest, model
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.manifest import Loss, Manifest, TensorSpec
 
@@ -17,6 +18,10 @@ DIGITS = Manifest(
     tensors=(TensorSpec("dense_1/kernel", (32, 64)), TensorSpec("dense_1/bias", (32,))),
     input_scale_den=16,
 )
+
+
+def test_a_manifest_holds_as_many_parameters_as_a_model() -> None:
+    assert manifest.PARAMETERS_MAX == model.PARAMETERS_MAX
 
 
 def test_layout_is_the_documented_one() -> None:
