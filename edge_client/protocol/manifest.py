@@ -22,7 +22,7 @@ TENSORS_MAX = 4096
 RANK_MAX = 6
 NAME_BYTES_MAX = 255
 INPUT_VALUES_MAX = 1 << 24
-# Equal to model.PARAMETERS_MAX (a test says so); importing that module would load OpenSSL, 4 MB, just to train.
+# Equal to model.PARAMETERS_MAX (a test says so); importing that would load OpenSSL, 4 MB, just to train.
 PARAMETERS_MAX = 1 << 24
 U16_MAX = (1 << 16) - 1
 U32_MAX = (1 << 32) - 1

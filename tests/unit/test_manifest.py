@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge_client.protocol import manifest, model
 from edge_client.protocol.errors import DecodeError
-from edge_client.protocol.manifest import Loss, Manifest, TensorSpec
+from edge_client.protocol.manifest import PARAMETERS_MAX, Loss, Manifest, TensorSpec
+from edge_client.protocol.model import PARAMETERS_MAX as MODEL_PARAMETERS_MAX
 
 DIGITS = Manifest(
     loss=Loss.SOFTMAX_CROSS_ENTROPY,
@@ -21,7 +21,7 @@ DIGITS = Manifest(
 
 
 def test_a_manifest_holds_as_many_parameters_as_a_model() -> None:
-    assert manifest.PARAMETERS_MAX == model.PARAMETERS_MAX
+    assert PARAMETERS_MAX == MODEL_PARAMETERS_MAX
 
 
 def test_layout_is_the_documented_one() -> None:
