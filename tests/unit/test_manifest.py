@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_round_trip_and_counts() -> None:
         ("parameters", {"tensors": (TensorSpec("w", (1 << 13, 1 << 13)),)}),
     ],
 )
-def test_senseless_values_are_refused(what: str, change: dict[str, object]) -> None:
+def test_senseless_values_are_refused(what: str, change: dict[str, Any]) -> None:
     with pytest.raises(DecodeError, match=what):
         replace(DIGITS, **change).encode()
 
