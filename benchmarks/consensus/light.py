@@ -58,11 +58,11 @@ def flips() -> dict[str, Value]:
     for name, key in FLIPPED.items():
         vector = stored()[name]
         for at in range(len(vector["steps"][-1][key]) // 2):
-            count += 1
-            taken = [flip for flip in FLIPS if taken(vector, key, at, flip)]
-            held += not taken or (name, at) in CANNOT_MATTER
-            if taken and (name, at) not in CANNOT_MATTER:
-                print(f"  {name}, byte {at}: taken after flips {taken}", flush=True)
+            harmful = [flip for flip in FLIPS if taken(vector, key, at, flip)]
+            listed = (name, at) in CANNOT_MATTER
+            if harmful and not listed:
+                print(f"  {name}, byte {at}: taken after flips {harmful}", flush=True)
+            held, count = held + (listed or not harmful), count + 1
     print(f"  {held:,} of {count:,} bytes, {len(CANNOT_MATTER)} of them listed", flush=True)
     return {"bytes of a valid bundle whose flip is refused or listed with the reason": held / count}
 

@@ -101,3 +101,11 @@ def test_a_decoder_that_takes_two_spellings_is_found(monkeypatch: pytest.MonkeyP
     assert decoders.outcome(longer, longer.example.data + b"x") == ""
     monkeypatch.setattr(Reader, "finish", lambda _: None)
     assert "another encoding" in decoders.outcome(longer, longer.example.data + b"x")
+
+
+def test_the_share_of_harmless_flips_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light, "FLIPPED", {"account_0_of_three": "account"})
+    monkeypatch.setattr(light, "FLIPS", (1,))
+    assert set(light.flips().values()) == {1.0}
+    monkeypatch.setattr("tests.light_vectors.Device.verdict", lambda *_: "proven")
+    assert set(light.flips().values()) == {0.0}
