@@ -15,7 +15,7 @@ the issue's list stands where its code is:
                                       invalid: test_protocol_selection.py
     too few signatures on a header    here for validators, test_agent_bad_input.py for devices
     header below the stored height    test_agent_bad_input.py, test_light_client.py
-    configuration                     test_runtime_settings.py, test_device_config.py, test_validator_start.py
+    configuration                     test_device_config.py, test_validator_start.py
     data of the wrong shape           test_device_dataset.py, test_device_cli.py
     missing or unreadable key         test_runtime_keystore.py, test_device_cli.py, test_validator_start.py
     join string with a typo           test_protocol_join.py, test_device_cli.py
