@@ -11,13 +11,14 @@ import json
 
 from tests.light_block_cases import block_cases
 from tests.light_forge import Json
+from tests.light_proof_cases import proof_cases
 from tests.light_run_cases import run_cases
 from tests.light_vectors import FOLDER
 
 
 def current() -> dict[str, Json]:
     """Every vector by its name."""
-    cases = {**block_cases(), **run_cases()}
+    cases = {**block_cases(), **run_cases(), **proof_cases()}
     return {name: {**made, "meta": {"case": name, **made["meta"]}} for name, made in cases.items()}
 
 

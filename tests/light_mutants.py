@@ -15,7 +15,7 @@ from unittest.mock import patch
 from edge_client.core import anchors, light_client, verify
 from edge_client.core.trusted import verified_head
 from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnoughTrust, Success
-from edge_client.protocol import encoding, keys, light, merkle, mmr
+from edge_client.protocol import encoding, keys, light, merkle, mmr, proof_checks
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header, StateLeaves
@@ -48,6 +48,13 @@ def _predicate(name: str, twin: Callable[[Case], Invalid | None]) -> Mutant:
     assert name in held, f"{name} is no predicate any more"
     changed = tuple(twin if one.__name__ == name else one for one in verify.PREDICATES)
     return (Swap(verify, "PREDICATES", changed),)
+
+
+def _proof_predicate(name: str) -> Mutant:
+    """One question about proof files is not asked."""
+    asked = [one for one in proof_checks.PREDICATES if one.__name__ != name]
+    assert len(asked) == len(proof_checks.PREDICATES) - 1, f"{name} is no predicate any more"
+    return (Swap(proof_checks, "PREDICATES", tuple(asked)),)
 
 
 def _both(name: str, twin: Any) -> Mutant:
@@ -360,6 +367,14 @@ MUTANTS: dict[str, Mutant] = {
     "history: any leaf": _mountain(peak=True),
     "history: number beyond the end": _mountain(index=True),
     "history: siblings not counted": _mountain(length=True),
+    "proof of any chain": _proof_predicate("chain_is_the_anchors"),
+    "proof under a head of any set": _proof_predicate("head_names_the_set"),
+    "proof under any peaks": _proof_predicate("peaks_are_the_heads"),
+    "proof with loose headers": _proof_predicate("ancestors_are_linked"),
+    "proof of whatever it claims": _proof_predicate("claims_hold"),
+    "proof without the checkpoint": _proof_predicate("checkpoint_is_shown"),
+    "proof against the checkpoint": _proof_predicate("checkpoint_agrees"),
+    "proof without signatures": _proof_predicate("signed_by_quorum"),
     "bytes: more than one block": (Swap(encoding.Reader, "finish", _nothing),),
     "bytes: missing ones are zero": (Swap(encoding.Reader, "take", _short_take),),
     "bytes: any header": _no_check(Header),

@@ -9,7 +9,8 @@ A second implementation of a device reads the same files. One file is one case:
     steps     one after the other, each with what is shown and the verdict; see `Device`
 
 Verdicts: `advanced to 5` (tip and head), `advanced to 7, head 5`, `known` (nothing changes), `headers 4 to 6`
-(wanted before it can be linked), `invalid: <reason>`, `conflict`; of proofs `proven` or `unproven`.
+(wanted before it can be linked), `invalid: <reason>`, `conflict`; of proofs `proven`, `unproven`, `unlinked`
+(no way to the checkpoint is shown).
 Whatever is not `advanced` must leave tip and head as they are.
 """
 
@@ -25,13 +26,15 @@ from edge_client.core.anchors import Anchors
 from edge_client.core.light_client import Advanced, Known, LightClient, Progress
 from edge_client.core.trusted import Tip, genesis_head, genesis_tip, verified_head
 from edge_client.core.verify import Conflict, Invalid, NotEnoughTrust
-from edge_client.protocol import keys, light, mmr
+from edge_client.protocol import keys, light, mmr, proof_checks
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.messages import Inclusion
+from edge_client.protocol.proof_checks import Anchor
+from edge_client.protocol.proofs import ProofFile
 from edge_client.protocol.update import UpdateHead
 
 FOLDER = Path(__file__).parent / "vectors" / "light"
@@ -54,6 +57,7 @@ class Device:
             head = verified_head(block, tip.hash)
         told = checkpoint and Checkpoint(checkpoint["height"], _bytes(checkpoint["hash"]))
         self.client = LightClient(rules, tip, head, told)
+        self._anchor = Anchor(chain_id, told)
         self._anchors = Anchors(head, {})
 
     def verdict(self, step: Json) -> str:
@@ -70,6 +74,8 @@ class Device:
                 return _proven(self._account(step))
             if "inclusion" in step:
                 return _proven(self._inclusion(step))
+            if "proof" in step:
+                return self._proof(step)
             if "history" in step:
                 return _proven(self._history(step["history"]))
             return self._progress(step)
@@ -101,6 +107,18 @@ class Device:
                 return "conflict"
             case Known():
                 return "known"
+
+    def _proof(self, step: Json) -> str:
+        file = ProofFile.decode(_bytes(step["proof"]))
+        match proof_checks.check_proof(file, self._anchor, keys.verify):
+            case proof_checks.Proven():
+                return "proven"
+            case proof_checks.Refused():
+                return "unproven"
+            case proof_checks.NotLinked():
+                return "unlinked"
+            case proof_checks.Contradicted():
+                return "conflict"
 
     def _account(self, step: Json) -> bool:
         reader = Reader(_bytes(step["account"]), "account proof")

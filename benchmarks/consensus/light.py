@@ -18,6 +18,7 @@ FLIPPED = {
     "run_to_the_head": "run",
     "account_0_of_three": "account",
     "update_included": "inclusion",
+    "proof_against_a_checkpoint": "proof",
 }
 """Vectors whose last step is a valid part of what a waking device gets, and where its bytes stand."""
 

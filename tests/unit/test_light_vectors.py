@@ -21,4 +21,13 @@ def test_the_files_are_what_the_code_makes() -> None:
 
 def test_every_verdict_is_there() -> None:
     verdicts = {step["verdict"].split()[0] for vector in VECTORS.values() for step in vector["steps"]}
-    assert verdicts == {"advanced", "known", "headers", "invalid:", "conflict", "proven", "unproven"}
+    assert verdicts == {
+        "advanced",
+        "known",
+        "headers",
+        "invalid:",
+        "conflict",
+        "proven",
+        "unproven",
+        "unlinked",
+    }
