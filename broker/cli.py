@@ -1,8 +1,8 @@
 """`edge-broker`: found a chain, run its validators, look at them.
 
 Exit codes, the same for every command: 0 done; 1 our own bug (a traceback is shown); 2 a mistake in the
-arguments, files or configuration; 3 something outside cannot be reached; 4 the chain and this validator
-contradict each other, a person has to look.
+arguments, files or configuration; 3 something outside cannot be reached, or the disk takes nothing more;
+4 the chain and this validator contradict each other, a person has to look.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Exit codes, the same for every command:
     0   done
     1   our own bug: a traceback is shown, please report it
     2   a mistake in arguments, configuration, key, data or state folder, or a proof that proves nothing
-    3   something outside cannot be reached
+    3   something outside cannot be reached, or the disk takes nothing more
     4   the owner must decide: the chain contradicts what was verified before
 
 A service manager must not restart after 2 and 4 (systemd: RestartPreventExitStatus=2 4).

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_client.protocol.header import Header
 from edge_client.protocol.validators import quorum
 
 BUSY_TIMEOUT_S = 2.0
@@ -40,12 +39,6 @@ def validator_head(folder: Path, chain_id: bytes) -> tuple[int, bytes]:
     database = folder / "state" / "validator.db"
     rows = _query(database, "select height, hash from headers order by height desc limit 1")
     return (rows[0][0], rows[0][1]) if rows else (0, chain_id)
-
-
-def validator_hashes(folder: Path) -> dict[int, bytes]:
-    """Every finalised height and its header hash on a validator's disk."""
-    rows = _query(folder / "state" / "validator.db", "select height, header, hash from headers")
-    return {Header.decode(header).height: header_hash for _, header, header_hash in rows}
 
 
 def _query(database: Path, query: str) -> list[tuple[Any, ...]]:

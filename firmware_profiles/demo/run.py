@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -117,10 +116,8 @@ class Watch:
         self.view.round(shown)
 
 
-def run_demo(
-    plan: DemoPlan, view: View, during: Callable[[Stage, Children], None] | None = None
-) -> dict[str, Any]:
-    """Run it all and return the facts; `during` (for tests) is called once everybody is started."""
+def run_demo(plan: DemoPlan, view: View) -> dict[str, Any]:
+    """Run it all and return the facts."""
     began_s = time.monotonic()
     view.say(f"setting the stage in {plan.folder}")
     stage = set_stage(plan)
@@ -129,8 +126,6 @@ def run_demo(
         crowd = f"{plan.validators} validators, {plan.devices} devices"
         view.say(f"starting {stage.server.name} MQTT server, {crowd}")
         start_everybody(stage, children)
-        if during is not None:
-            during(stage, children)
         watch = Watch(stage, view, children)
         watch.rounds(plan.rounds)
         agree = _wait_for_agreement(stage)
