@@ -137,20 +137,30 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def report(
-    target: str, measured: Mapping[str, Value], *, quick: bool = False, build_dir: Path = BUILD_DIR
+    target: str,
+    measured: Mapping[str, Value],
+    *,
+    notes: Mapping[str, str] | None = None,
+    quick: bool = False,
+    build_dir: Path = BUILD_DIR,
 ) -> list[Figure]:
     """Print the table of `target` and write `build_dir/<target>.json`; returns the figures.
 
-    `measured` maps names of bounds.toml to values; a shortened run passes `quick`, which marks every row.
+    `measured` maps names of bounds.toml to values; `notes` maps some of them to what a reader must know of the
+    measurement; a shortened run passes `quick`, which marks every row.
     The file is replaced in one step, so that a stopped run never leaves half a report.
     """
     figures = evaluate(target, measured, load_bounds())
+    notes = notes or {}
     mark: dict[str, Any] = {"quick": True} if quick else {}
     rows = [
         {"name": f.name, "value": f.value, "unit": f.unit, "bound": f.bound, "holds": f.holds, **mark}
+        | ({"note": notes[f.name]} if f.name in notes else {})
         for f in figures
     ]
     print(f"{target}{' (quick run: shortened work, not the full figure)' if quick else ''}\n{table(figures)}")
+    for name, note in notes.items():
+        print(f"  {name}: {note}")
     build_dir.mkdir(parents=True, exist_ok=True)
     path = build_dir / f"{target}.json"
     text = json.dumps({"environment": environment(), "figures": rows}, indent=2, ensure_ascii=False)

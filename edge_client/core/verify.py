@@ -86,8 +86,11 @@ def verify(case: Case) -> Verdict:
 
 def first_fault(case: Case) -> Invalid | None:
     """Why the block is not final, or None if it is."""
-    faults = (predicate(case) for predicate in PREDICATES)
-    return next((fault for fault in faults if fault is not None), None)
+    for predicate in PREDICATES:
+        fault = predicate(case)
+        if fault is not None:
+            return fault
+    return None
 
 
 def _place(case: Case) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from hashlib import blake2b
 
@@ -50,3 +51,15 @@ def digest(tag: Tag, *parts: bytes) -> bytes:
     state = _EMPTY[tag].copy()
     state.update(b"".join(parts))
     return state.digest()
+
+
+def hasher(tag: Tag) -> Callable[[bytes], bytes]:
+    """`digest` of one part under one tag, for the nodes of trees: a light client makes twenty a block."""
+    start = _EMPTY[tag].copy
+
+    def of(data: bytes) -> bytes:
+        state = start()
+        state.update(data)
+        return state.digest()
+
+    return of

@@ -8,11 +8,12 @@ from typing import ClassVar
 from edge_client.protocol import merkle
 from edge_client.protocol.encoding import Fixed, Layout
 from edge_client.protocol.errors import DecodeError
-from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.hashing import Tag, hasher
 from edge_client.protocol.validators import VALIDATORS_MAX
 
 HEADER_VERSION = 1
 LINKED_BYTES = 84
+_of_header, _of_app_leaf, _of_state_leaf = hasher(Tag.HEADER), hasher(Tag.APP), hasher(Tag.STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Header(Fixed):
 
     def hash(self, chain_id: bytes) -> bytes:
         """The header hash, bound to its chain [HDR-3]."""
-        return digest(Tag.HEADER, chain_id, self.encode())
+        return header_hash(chain_id, self.encode())
 
     def encode_linked(self) -> bytes:
         """The 84 bytes for who can rebuild `history_root` from its peaks [HDR-4]."""
@@ -66,6 +67,11 @@ class Header(Fixed):
     def decode_linked(cls, data: bytes, history_root: bytes) -> Header:
         """Rebuild a header from its 84-byte form; raises `DecodeError`."""
         return cls.decode(unlinked(data, history_root))
+
+
+def header_hash(chain_id: bytes, encoded: bytes) -> bytes:
+    """`Header.hash` of a header whose 116 bytes are at hand."""
+    return _of_header(chain_id + encoded)
 
 
 def unlinked(data: bytes, history_root: bytes) -> bytes:
@@ -94,7 +100,7 @@ class AppLeaves(Fixed):
     def root(self) -> bytes:
         """`app_root`."""
         leaves = (self.model_root, self.state_root, self.validators_root, self.next_validators_root)
-        return merkle.root([digest(Tag.APP, leaf) for leaf in leaves])
+        return merkle.root([_of_app_leaf(leaf) for leaf in leaves])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +127,4 @@ class StateLeaves(Fixed):
     def root(self) -> bytes:
         """`state_root`."""
         leaves = (self.accounts_root, self.params_hash, self.learning_root, self.reserved)
-        return merkle.root([digest(Tag.STATE, leaf) for leaf in leaves])
+        return merkle.root([_of_state_leaf(leaf) for leaf in leaves])

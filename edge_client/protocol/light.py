@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.errors import ProtocolError, Reason
-from edge_client.protocol.hashing import Tag, digest
-from edge_client.protocol.header import LINKED_BYTES, AppLeaves, Header, StateLeaves, unlinked
+from edge_client.protocol.header import LINKED_BYTES, AppLeaves, Header, StateLeaves, header_hash, unlinked
 from edge_client.protocol.mmr import Growing, Peaks
 from edge_client.protocol.state import Learning
 from edge_client.protocol.votes import Quorum
@@ -60,7 +59,8 @@ class HeaderRun:
     def read(cls, reader: Reader) -> HeaderRun:
         """Parse from a reader; raises `DecodeError`."""
         first, count = reader.uint(4), reader.count(2, RUN_HEADERS_MAX)
-        linked = tuple(reader.take(LINKED_BYTES) for _ in range(count))
+        data = reader.take(count * LINKED_BYTES)
+        linked = tuple(data[at : at + LINKED_BYTES] for at in range(0, len(data), LINKED_BYTES))
         return cls(first, linked, Quorum.read(reader))
 
     @classmethod
@@ -86,5 +86,5 @@ def link(chain_id: bytes, peaks: Peaks, linked: Sequence[bytes]) -> tuple[list[H
         if header.height != growing.size:
             raise ProtocolError(Reason.MALFORMED, f"height {header.height} instead of {growing.size}")
         headers.append(header)
-        growing.append(digest(Tag.HEADER, chain_id, encoded))
+        growing.append(header_hash(chain_id, encoded))
     return headers, growing.peaks()

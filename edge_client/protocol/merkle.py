@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edge_client.protocol.encoding import uint
-from edge_client.protocol.hashing import ZERO_HASH, Tag, digest
+from edge_client.protocol.hashing import ZERO_HASH, Tag, digest, hasher
 
 LEAVES_MAX = (1 << 32) - 1
+_of_node, _of_tree = hasher(Tag.NODE), hasher(Tag.TREE)
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -22,7 +23,7 @@ def leaf_hash(data: bytes) -> bytes:
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node."""
-    return digest(Tag.NODE, left, right)
+    return _of_node(left + right)
 
 
 def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
@@ -39,7 +40,7 @@ def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
 
 def seal(count: int, top: bytes) -> bytes:
     """Root of a tree with `count` leaves and top node `top`."""
-    return digest(Tag.TREE, uint(count, 4), top)
+    return _of_tree(uint(count, 4) + top)
 
 
 def root(leaves: Sequence[bytes]) -> bytes:

@@ -10,17 +10,19 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
-from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
+from edge_client.protocol.hashing import HASH_BYTES, Tag, hasher
+
+_of_parent, _of_bag = hasher(Tag.MMR_NODE), hasher(Tag.MMR)
 
 
 def parent_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node of a mountain."""
-    return digest(Tag.MMR_NODE, left, right)
+    return _of_parent(left + right)
 
 
 def bag(size: int, peaks: Sequence[bytes]) -> bytes:
     """Root over `size` leaves with these peaks, highest mountain first."""
-    return digest(Tag.MMR, uint(size, 4), *peaks)
+    return _of_bag(uint(size, 4) + b"".join(peaks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ class Peaks:
 
     def append(self, leaf: bytes) -> Peaks:
         """The range with one more leaf."""
-        grown = Growing(self)
-        grown.append(leaf)
-        return grown.peaks()
+        hashes, size = list(self.hashes), self.size
+        while size & 1:
+            leaf = parent_hash(hashes.pop(), leaf)
+            size >>= 1
+        return Peaks(self.size + 1, (*hashes, leaf))
 
     def root(self) -> bytes:
         """The root these peaks stand for."""

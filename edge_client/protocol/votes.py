@@ -30,7 +30,7 @@ class VoteKind(IntEnum):
     FINALIZE = 3
 
 
-_PURPOSES = {
+_PURPOSES: Mapping[int, Purpose] = {
     VoteKind.NOTARIZE: Purpose.NOTARIZE,
     VoteKind.NULLIFY: Purpose.NULLIFY,
     VoteKind.FINALIZE: Purpose.FINALIZE,
@@ -60,7 +60,7 @@ class Subject(Fixed):
 
     def signing_bytes(self, chain_id: bytes) -> bytes:
         """What a validator signs to cast this vote."""
-        return signing_bytes(_PURPOSES[VoteKind(self.kind)], chain_id, self.encode())
+        return signing_bytes(_PURPOSES[self.kind], chain_id, self.encode())
 
 
 def notarize(header: Header, header_hash: bytes) -> Subject:
