@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check_consensus import TARGET, check, parts
+from benchmarks.check_consensus import NOTES, TARGET, check, parts
 from benchmarks.consensus import decoders, light, runs
 from benchmarks.consensus.progress import Progress
 from benchmarks.figures import Value, evaluate, load_bounds
@@ -109,3 +109,7 @@ def test_the_share_of_harmless_flips_is_counted(monkeypatch: pytest.MonkeyPatch)
     assert set(light.flips().values()) == {1.0}
     monkeypatch.setattr("tests.light_vectors.Device.verdict", lambda *_: "proven")
     assert set(light.flips().values()) == {0.0}
+
+
+def test_notes_stand_at_figures_that_exist() -> None:
+    assert NOTES.keys() <= {bound.name for bound in load_bounds() if bound.target == TARGET}
