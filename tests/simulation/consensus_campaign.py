@@ -98,8 +98,10 @@ def campaign(
     workers = processes or os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
         while totals.schedules < seeds or totals.faults < (faults or 0):
-            chunks = range(totals.next_seed, totals.next_seed + 4 * workers * CHUNK_SEEDS, CHUNK_SEEDS)
-            for chunk in pool.map(run_chunk, chunks):
+            end = totals.next_seed + 4 * workers * CHUNK_SEEDS
+            if totals.schedules < seeds:
+                end = min(end, seeds)
+            for chunk in pool.map(run_chunk, range(totals.next_seed, end, CHUNK_SEEDS)):
                 totals.add(chunk)
                 state.parent.mkdir(parents=True, exist_ok=True)
                 state.with_suffix(".tmp").write_text(json.dumps(asdict(totals)), encoding="utf-8")
