@@ -96,7 +96,8 @@ def campaign(
     totals = Totals(**json.loads(state.read_text(encoding="utf-8"))) if state.exists() else Totals()
     yield totals
     workers = processes or os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
+    pool = ProcessPoolExecutor(workers)
+    try:
         while totals.schedules < seeds or totals.faults < (faults or 0):
             end = totals.next_seed + 4 * workers * CHUNK_SEEDS
             if totals.schedules < seeds:
@@ -107,6 +108,8 @@ def campaign(
                 state.with_suffix(".tmp").write_text(json.dumps(asdict(totals)), encoding="utf-8")
                 state.with_suffix(".tmp").replace(state)
                 yield totals
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def main() -> int:
