@@ -218,12 +218,11 @@ def _fits_inside(client: light_client.LightClient, headers: list[Header]) -> Inv
 
 def _take_any_run(client: light_client.LightClient, run: light.HeaderRun) -> light_client.Progress:
     """Takes the run for the way to the target, whatever header it has at that height."""
-    target = client._target
-    if target is not None:
-        at = target.header.height - run.first_height
-        headers, _ = light.link(client._rules.chain_id, client.tip.peaks, run.linked)
-        if 0 <= at < len(headers):
-            client._target = replace(target, header=headers[at])
+    progress, target = _TAKE_RUN(client, run), client._target
+    if not isinstance(progress, Conflict) or target is None:
+        return progress
+    headers, _ = light.link(client._rules.chain_id, client.tip.peaks, run.linked)
+    client._target = replace(target, header=headers[target.header.height - run.first_height])
     return _TAKE_RUN(client, run)
 
 
