@@ -146,8 +146,8 @@ def report(
 ) -> list[Figure]:
     """Print the table of `target` and write `build_dir/<target>.json`; returns the figures.
 
-    `measured` maps names of bounds.toml to values; `notes` maps some of them to what a reader must know of the
-    measurement; a shortened run passes `quick`, which marks every row.
+    `measured` maps names of bounds.toml to values; `notes` maps some of them to what a reader must know of
+    how they were measured; a shortened run passes `quick`, which marks every row.
     The file is replaced in one step, so that a stopped run never leaves half a report.
     """
     figures = evaluate(target, measured, load_bounds())

@@ -53,8 +53,8 @@ class Linked:
 
 
 def certified_share(folder: Path, validators: int, count: int) -> Share:
-    """Verify and store `count` headers, each with its own certificate, as many to a transaction as one message
-    of headers may hold; bare verification of the same signatures takes turns with ours."""
+    """Verify and store `count` headers, each with its own certificate, as many to a transaction as one answer
+    may hold; bare verification of the same signatures takes turns with ours."""
     chain = LightChain(validators)
     blocks = [chain.certified(header) for header in chain.headers(count)]
     client, headers, times = chain.client(), list[Header](), Times([], [], [])

@@ -30,7 +30,7 @@ class ChainStore:
     def save_chain(self, effect: SaveChain) -> None:
         """Headers, tip and head in one transaction."""
         tip, first = effect.tip, effect.tip.height - len(effect.linked) + 1
-        rows = list(enumerate(effect.linked, start=first))
+        rows = enumerate(effect.linked, start=first)
         with transaction(self._database):
             self._database.conn.executemany("INSERT INTO headers (height, linked) VALUES (?, ?)", rows)
             self._set("tip", tip.height.to_bytes(4, "big") + tip.time_s.to_bytes(4, "big") + tip.hash)

@@ -119,7 +119,7 @@ def epoch_and_size_fit(case: Case) -> Invalid | None:
 
 def set_fits(rules: LightRules, header: Header) -> Invalid | None:
     """The same for a bare header of a run."""
-    if (header.epoch, header.validators) != (rules.epoch, rules.validators.count):
+    if header.epoch != rules.epoch or header.validators != len(rules.validators.keys):
         detail = f"epoch {header.epoch} with {header.validators} validators"
         return Invalid(Reason.MALFORMED, detail)
     return None

@@ -60,13 +60,15 @@ class Header(Fixed):
 
     def encode_linked(self) -> bytes:
         """The 84 bytes for who can rebuild `history_root` from its peaks [HDR-4]."""
-        data = self.encode()
-        return data[:20] + data[52:]
+        return _LINKED.pack(self)
 
     @classmethod
     def decode_linked(cls, data: bytes, history_root: bytes) -> Header:
         """Rebuild a header from its 84-byte form; raises `DecodeError`."""
         return cls.decode(unlinked(data, history_root))
+
+
+_LINKED = Layout("linked header", *(one for one in Header.LAYOUT.fields if one[0] != "history_root"))
 
 
 def header_hash(chain_id: bytes, encoded: bytes) -> bytes:
