@@ -160,7 +160,7 @@ def damaged_database(folder: Path) -> None:
         (missing_chain, [GENESIS_FILE, "edge-broker init"]),
         (another_graph, ["graph or model", "genesis"]),
         (no_configuration, [CONFIG_FILE, "init"]),
-        (damaged_database, ["validator.db", "recovery"]),
+        (damaged_database, ["validator.db", "OPERATIONS"]),
     ],
 )
 def test_a_folder_that_lacks_something(
