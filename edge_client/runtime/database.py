@@ -55,7 +55,7 @@ def transaction(database: Database) -> Iterator[Database]:
         yield database
 
 
-_MEND = "make room if the disk is full; a damaged file is moved away, see 'When something breaks' in docs/OPERATIONS.md"
+_MEND = "make room if the disk is full; for a damaged file see docs/OPERATIONS.md, 'When something breaks'"
 
 
 def _configure(database: Database) -> None:
