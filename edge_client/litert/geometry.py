@@ -118,10 +118,10 @@ class Window:
         outputs * taps stands for an entry of zeros that fills up pixels with fewer uses.
         """
         table = self.sources()
-        numbers = np.arange(table.size).reshape(table.shape)
+        numbers = np.arange(table.size)
         if taps_first:
-            numbers = numbers.reshape(self.taps, self.outputs).T
-        pixel_of, entry = table.ravel(), numbers.ravel()
+            numbers = numbers.reshape(self.taps, self.outputs).T.ravel()
+        pixel_of, entry = table.ravel(), numbers
         order = np.argsort(pixel_of, kind="stable")
         pixel_of, entry = pixel_of[order], entry[order]
         first = np.searchsorted(pixel_of, pixel_of)
