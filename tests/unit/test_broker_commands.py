@@ -171,6 +171,7 @@ def test_status_shows_the_head_on_disk(folder: Path, chain: ChainMaker) -> None:
         (json.dumps({"pid": 2**22 + 1, "refused": {"stale": 3}}), False, {"stale": 3}),
         (json.dumps({"pid": "x"}), False, {}),
     ],
+    ids=["never ran", "no JSON", "no object", "runs", "has ended", "no pid"],
 )
 def test_status_says_whether_it_runs_and_what_was_refused(
     folder: Path, words: str | None, running: bool, refused: dict[str, int]
