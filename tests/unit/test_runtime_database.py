@@ -92,5 +92,5 @@ def test_damage_is_found_at_the_start(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096 * 5)
         file.write(bytes(range(256)) * 16 * 3)
-    with pytest.raises(DatabaseError, match="a damaged file is moved away"):
+    with pytest.raises(DatabaseError, match="for a damaged file see docs"):
         open_database(path, [create_things])
