@@ -1,4 +1,4 @@
-"""One running fleet for all tests that leave it whole."""
+"""One running fleet for all tests of a module; it works as fast as it can, so it must not outlive them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.running_fleet import RunningFleet, running_fleet
 SEED = 4
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
     with running_fleet(tmp_path_factory.mktemp("fleet") / "fleet", SEED, "auto") as fleet:
         yield fleet

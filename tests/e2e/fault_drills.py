@@ -78,13 +78,13 @@ class Drill:
         return cls(fleet, Witness(fleet), seed)
 
     def kill_validator(self, number: int) -> None:
-        """kill -9 of one of four; every second time a round has to close without it."""
+        """kill -9 of one of four; every fourth time a round has to close without it."""
         with self._moment("kill -9 of a validator", number) as draw:
             index = draw.randrange(VALIDATORS)
             victim = self.fleet.validators[index]
             _nap(draw.randrange(ROUND_MS))
             victim.kill()
-            if number % 2:
+            if number % 4 == 1:
                 self._wait_next_round_without(index)
             else:
                 _nap(draw.randrange(DOWN_MS_MAX))

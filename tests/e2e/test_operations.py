@@ -16,7 +16,7 @@ from tests.e2e.fault_drills import Witness
 from tests.e2e.running_fleet import VALIDATORS, RunningFleet
 
 VICTIM = 1
-DISK_BYTES = 64 << 20
+ROOM_BYTES = 32 << 20
 
 
 @pytest.mark.parametrize("who", ["validator", "device"])
@@ -56,8 +56,9 @@ def test_a_restored_backup_of_a_validator_convicts_nobody(fleet: RunningFleet, t
 
 
 @contextmanager
-def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
-    """Move the folder's content to a small file system of its own, and back afterwards."""
+def small_disk(folder: Path) -> Iterator[None]:
+    """Move the folder's content to a file system with little room, and back afterwards."""
+    size_bytes = ROOM_BYTES + sum(path.stat().st_size for path in folder.rglob("*"))
     aside = folder.with_name("aside")
     folder.rename(aside)
     folder.mkdir()
@@ -94,7 +95,7 @@ def test_a_validator_whose_disk_is_full_ends_loudly_and_comes_back(fleet: Runnin
     state = fleet.stage.validator_folder(VICTIM) / "state"
     victim.kill()
     try:
-        with small_disk(state, DISK_BYTES):
+        with small_disk(state):
             try:
                 live_through_a_full_disk(fleet, witness, state)
             finally:
