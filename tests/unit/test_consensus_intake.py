@@ -227,13 +227,27 @@ class TestRestart:
 
 
 class TestAntiEntropy:
-    def test_a_snapshot_on_every_slot_entered_and_on_fc(self):
+    def test_a_snapshot_soon_after_every_slot_entered_and_at_once_on_fc(self):
         solo = Solo(FOUR, ME)
         solo.offer(ONE)
         before = len(solo.all(on.PublishSnapshot))
         solo.hear(FOUR.zc(1))
+        solo.wait(on.Timing().slot_snapshot_ms - 1)
+        assert len(solo.all(on.PublishSnapshot)) == before
+        solo.wait(1)
+        assert solo.snapshot().certificates == (FOUR.zc(1),)
         solo.hear(FOUR.fc(ONE))
         assert len(solo.all(on.PublishSnapshot)) == before + 2
+        assert solo.snapshot() == Snapshot((), (FOUR.fc(ONE),))
+
+    def test_one_snapshot_for_a_slot_entered_and_the_fc_that_follows_at_once(self):
+        solo = Solo(FOUR, ME)
+        solo.offer(ONE)
+        before = len(solo.all(on.PublishSnapshot))
+        solo.hear(FOUR.nc(ONE))
+        solo.hear(FOUR.fc(ONE))
+        solo.wait(on.Timing().slot_snapshot_ms)
+        assert len(solo.all(on.PublishSnapshot)) == before + 1
         assert solo.snapshot() == Snapshot((), (FOUR.fc(ONE),))
 
     def test_otherwise_at_most_one_per_interval(self):

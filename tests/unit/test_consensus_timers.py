@@ -31,40 +31,46 @@ def test_a_reset_keeps_it_running_or_frozen(running):
     assert timer.elapsed_ms(80) == (10 if running else 0)
 
 
-def test_the_pacer_publishes_at_once_after_an_interval_or_again_while_busy():
-    pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
-    pacer.published(10_000)
-    assert pacer.deadline(behind=False) is None
-    assert pacer.deadline(behind=True) == 10_500
-    pacer.note_news(10_300)
-    pacer.note_news(10_400)
-    assert pacer.deadline(behind=False) == 10_800
-    assert pacer.deadline(behind=True) == 10_500
-    pacer.force()
-    assert pacer.deadline(behind=False) == 10_000
-    pacer.published(10_450)
-    assert pacer.deadline(behind=False) is None
+def pacer() -> SnapshotPacer:
+    one = SnapshotPacer(interval_ms=500, resend_ms=1_000)
+    one.published(10_000)
+    return one
+
+
+def test_the_pacer_waits_for_the_earliest_wanted_moment():
+    one = pacer()
+    assert one.deadline(behind=False) is None
+    one.want(10_800)
+    one.want(10_900)
+    assert one.deadline(behind=False) == 10_800
+    one.want(10_400)
+    assert one.deadline(behind=False) == 10_400
+    one.published(10_400)
+    assert one.deadline(behind=False) is None
+
+
+def test_the_pacer_helps_a_peer_that_is_behind():
+    one = pacer()
+    assert one.deadline(behind=True) == 10_500
+    one.want(90_500)
+    assert one.deadline(behind=True) == 10_500
 
 
 def test_the_pacer_repeats_while_busy():
-    pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
-    pacer.published(10_000)
-    pacer.note_busy(True, 10_200)
-    pacer.note_busy(True, 10_900)
-    assert pacer.deadline(behind=False) == 11_200
-    pacer.published(11_200)
-    assert pacer.deadline(behind=False) == 12_200
-    pacer.note_busy(False, 11_300)
-    assert pacer.deadline(behind=False) is None
+    one = pacer()
+    one.note_busy(True, 10_200)
+    one.note_busy(True, 10_900)
+    assert one.deadline(behind=False) == 11_200
+    one.published(11_200)
+    assert one.deadline(behind=False) == 12_200
+    one.note_busy(False, 11_300)
+    assert one.deadline(behind=False) is None
 
 
-def test_news_and_work_after_a_long_silence_wait_for_what_follows_them():
-    pacer = SnapshotPacer(interval_ms=500, resend_ms=1_000)
-    pacer.published(10_000)
-    pacer.note_busy(True, 90_000)
-    assert pacer.deadline(behind=False) == 91_000
-    pacer.note_news(90_100)
-    assert pacer.deadline(behind=False) == 90_600
+def test_work_after_a_long_silence_does_not_count_from_the_last_snapshot():
+    one = pacer()
+    one.note_busy(True, 90_000)
+    assert one.deadline(behind=False) == 91_000
 
 
 @pytest.mark.parametrize(

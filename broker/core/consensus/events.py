@@ -22,6 +22,8 @@ class Timing:
     slot_timeout_ms: int = 2_000
     slot_timeout_max_ms: int = 60_000
     snapshot_interval_ms: int = 500
+    slot_snapshot_ms: int = 100
+    """After entering a slot; an FC normally follows sooner, and then one snapshot does for both."""
     resend_ms: int = 1_000
 
     def timeout_ms(self, slots_lost: int) -> int:

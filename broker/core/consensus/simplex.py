@@ -101,7 +101,7 @@ class Simplex:
         except ForkError as fork:
             self._diverge(str(fork))
         if any(isinstance(effect, on.Persist) for effect in self._known.effects):
-            self._pacer.note_news(self._now_ms)
+            self._pacer.want(self._now_ms + self._setup.timing.snapshot_interval_ms)
         self._publish()
         effects, self._known.effects = self._known.effects, []
         return effects
@@ -125,7 +125,7 @@ class Simplex:
                 self._due = due
             case LinkUp():
                 self._linked = True
-                self._pacer.force()
+                self._pacer.want(self._now_ms)
                 self._faults.clear()
             case LinkLost():
                 self._linked = False
@@ -288,7 +288,9 @@ class Simplex:
         slot, final_slot = self._known.slot, self._known.pool.final_slot
         if (slot, final_slot) == (self._slot, self._final_slot):
             return False
+        self._pacer.want(self._now_ms + self._setup.timing.slot_snapshot_ms)
         if final_slot != self._final_slot:
+            self._pacer.want(self._now_ms)
             self._due = False
             self._faults.clear()
             self._unfit = {one for one in self._unfit if one > final_slot}
@@ -296,7 +298,6 @@ class Simplex:
         self._building = None
         self._timer.reset(self._now_ms)
         self._timer.run(self._busy(), self._now_ms)
-        self._pacer.force()
         return True
 
     def _decide(self) -> bool:

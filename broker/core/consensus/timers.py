@@ -34,28 +34,22 @@ class SlotTimer:
 
 
 class SnapshotPacer:
-    """At once when something big changed; else after `interval_ms` for news, every `resend_ms` while busy.
+    """When it was wanted, `interval_ms` after the last if a peer is behind, every `resend_ms` while busy.
 
-    Both count from what causes them, not from the last snapshot, which may be long ago: in an undisturbed
-    slot the certificate comes first, and the snapshot that follows it carries all.
+    Moments count from what causes them, not from the last snapshot, which may be long ago: in an undisturbed
+    slot a certificate follows soon, and the snapshot that goes out with it carries everything before it.
     """
 
     def __init__(self, interval_ms: int, resend_ms: int) -> None:
         self._interval_ms = interval_ms
         self._resend_ms = resend_ms
         self._last_ms = 0
-        self._now = False
-        self._news_ms: int | None = None
+        self._wanted_ms: int | None = None
         self._busy_ms: int | None = None
 
-    def force(self) -> None:
-        """A slot was entered, a block became final, or the link came up."""
-        self._now = True
-
-    def note_news(self, now_ms: int) -> None:
-        """There is something that the last snapshot does not have."""
-        if self._news_ms is None:
-            self._news_ms = now_ms
+    def want(self, at_ms: int) -> None:
+        """There is something that the last snapshot does not have: publish by `at_ms`."""
+        self._wanted_ms = at_ms if self._wanted_ms is None else min(at_ms, self._wanted_ms)
 
     def note_busy(self, busy: bool, now_ms: int) -> None:
         """Whether the slot is worked on."""
@@ -66,15 +60,12 @@ class SnapshotPacer:
 
     def deadline(self, behind: bool) -> int | None:
         """When the next snapshot goes out; `behind`: a peer's last one lacks something."""
-        if self._now:
-            return self._last_ms
-        moments = [self._last_ms + self._interval_ms] if behind else []
-        moments += [] if self._news_ms is None else [self._news_ms + self._interval_ms]
+        moments = [] if self._wanted_ms is None else [self._wanted_ms]
+        moments += [self._last_ms + self._interval_ms] if behind else []
         moments += [] if self._busy_ms is None else [max(self._busy_ms, self._last_ms) + self._resend_ms]
         return min(moments, default=None)
 
     def published(self, now_ms: int) -> None:
         """A snapshot with everything went out."""
         self._last_ms = now_ms
-        self._now = False
-        self._news_ms = None
+        self._wanted_ms = None
