@@ -14,7 +14,10 @@ TESTS = Path(__file__).parent
 MARKER_OF_FOLDER = {"simulation": "slow", "integration": "slow", "e2e": "e2e"}
 SBIN = "/usr/sbin"  # Debian installs mosquitto here, and a plain user's PATH lacks it
 
-settings.register_profile("edge", deadline=None, print_blob=True)
+# The same examples for everybody, so that a change is judged by what it changed; to look for new ones:
+# make test-fast ARGS=--hypothesis-profile=search
+settings.register_profile("edge", deadline=None, print_blob=True, derandomize=True)
+settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("edge")
 
 
