@@ -58,7 +58,7 @@ class MqttLimits:
     close the window for ever. Long enough for a window of chunks at 32 kbit/s."""
     reconnect_wait_ms_min: int = 500
     reconnect_wait_ms_max: int = 60_000
-    stable_ms: int = 10_000
+    stable_ms: int = 5_000
     """A connection that lasted this long makes the next reconnect quick again."""
     drain_ms_max: int = 2_000
     """How long `stop` goes on sending what is queued."""
