@@ -260,7 +260,7 @@ def _path_spare_siblings(leaf: bytes, index: int, count: int, siblings: tuple[by
 
 def _path_by_mountain(proof: mmr.MmrProof, leaf: bytes, **lenient: bool) -> bytes | None:
     """`MmrProof.root_for` written again with one question left out."""
-    mountain = mmr._mountain(proof.peaks.size, min(proof.index, proof.peaks.size - 1))
+    mountain = mmr.mountain_of(proof.peaks.size, min(proof.index, proof.peaks.size - 1))
     if mountain is None or (proof.index >= proof.peaks.size and not lenient.get("index")):
         return None
     which, start, height = mountain

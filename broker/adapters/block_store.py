@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from broker.adapters.mmr_table import MmrTable, create_mmr
 from broker.adapters.together import Together
 from broker.core.effects import (
     AppendLog,
@@ -61,7 +62,8 @@ class BlockStore:
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        self._db = open_database(folder / DATABASE_FILE, [create_tables])
+        self._db = open_database(folder / DATABASE_FILE, [create_tables, create_mmr])
+        self._mmr = MmrTable(self._db, genesis.chain_id())
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
         self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
         self._models = ObjectStore(folder / "models", OBJECT_BYTES_MAX)
@@ -70,6 +72,8 @@ class BlockStore:
         self._params: dict[bytes, bytes] = {}
         self._expired: list[bytes] = []
         self._remember_params(ParamsPair(genesis.params, genesis.params))
+        with self._transaction():
+            self._mmr.complete()
 
     def close(self) -> None:
         """Close the database."""
@@ -164,6 +168,7 @@ class BlockStore:
             header.encode(),
             certificate.encode() if certificate else None,
         )
+        self._mmr.append(header.height, effect.header_hash)
         self._db.conn.executemany(
             "insert or replace into accounts (id, account) values (?, ?)",
             [(index, account.encode()) for index, account in effect.accounts],
@@ -249,6 +254,10 @@ class BlockStore:
         """`Archive.header`."""
         row = self._db.execute("select header from headers where height = ?", [height]).fetchone()
         return None if row is None else Header.decode(row[0])
+
+    def mmr_node(self, position: int) -> bytes | None:
+        """`Archive.mmr_node`."""
+        return self._mmr.node(position)
 
     def certificate_from(self, height: int) -> Certificate | None:
         """`Archive.certificate_from`."""

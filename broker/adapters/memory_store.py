@@ -18,11 +18,16 @@ from edge_client.protocol.body import encode_block
 from edge_client.protocol.chunks import ObjectKind, Piece, piece_of
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
+from edge_client.protocol.mmr_nodes import appended
 from edge_client.protocol.votes import Certificate
 
 
 class MemoryStore:
-    """Keeps everything, and gives back after a simulated crash exactly what was stored."""
+    """Keeps everything, and gives back after a simulated crash exactly what was stored.
+
+    The range of headers starts with the chain id, which is the root of genesis: without genesis among
+    `fixed_objects` no nodes are kept.
+    """
 
     def __init__(self, fixed_objects: Mapping[tuple[ObjectKind, bytes], bytes]) -> None:
         self._objects = dict(fixed_objects)
@@ -32,6 +37,7 @@ class MemoryStore:
         self._offers: dict[bytes, UpdateOffer] = {}
         self._log: list[AppendLog] = []
         self._head: StoreFinal | None = None
+        self._nodes = [root for kind, root in fixed_objects if kind == ObjectKind.GENESIS]
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
         """Effect type -> function."""
@@ -63,6 +69,8 @@ class MemoryStore:
         if height in self._headers:
             raise RuntimeError(f"height {height} is final already")
         self._headers[height] = effect.header
+        if self._nodes:
+            self._nodes += appended(height, effect.header_hash, self.mmr_node)
         self._head = effect
         if effect.model is not None:
             self._objects[ObjectKind.MODEL, state.model_root] = effect.model
@@ -112,6 +120,10 @@ class MemoryStore:
     def header(self, height: int) -> Header | None:
         """`Archive.header`."""
         return self._headers.get(height)
+
+    def mmr_node(self, position: int) -> bytes | None:
+        """`Archive.mmr_node`."""
+        return self._nodes[position] if position < len(self._nodes) else None
 
     def certificate_from(self, height: int) -> Certificate | None:
         """`Archive.certificate_from`."""

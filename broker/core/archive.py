@@ -37,6 +37,10 @@ class Archive(Protocol):
         """Finalised header."""
         ...
 
+    def mmr_node(self, position: int) -> bytes | None:
+        """Node of the range over all final header hashes (`edge_client.protocol.mmr_nodes`)."""
+        ...
+
     def block(self, header_hash: bytes) -> bytes | None:
         """Header and body (`blocks.encode_block`) of a stored block, finalised or candidate."""
         ...

@@ -101,7 +101,7 @@ class MmrProof:
 
     def root_for(self, leaf: bytes) -> bytes | None:
         """The root proven for `leaf`, or None when the proof's shape does not fit its size."""
-        mountain = _mountain(self.peaks.size, self.index)
+        mountain = mountain_of(self.peaks.size, self.index)
         if mountain is None:
             return None
         which, start, height = mountain
@@ -114,7 +114,7 @@ class MmrProof:
         return self.peaks.root() if node == self.peaks.hashes[which] else None
 
 
-def _mountain(size: int, index: int) -> tuple[int, int, int] | None:
+def mountain_of(size: int, index: int) -> tuple[int, int, int] | None:
     """(number of the mountain, its first leaf, its height) that holds leaf `index`."""
     start = 0
     for which, height in enumerate(h for h in range(size.bit_length() - 1, -1, -1) if size >> h & 1):

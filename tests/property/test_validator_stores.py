@@ -23,6 +23,8 @@ from broker.core.effects import (
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.hashing import Tag, digest
+from edge_client.protocol.mmr import prove
+from edge_client.protocol.mmr_nodes import node_count, prove_from
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
 from tests.lone_validator import make_store
 
@@ -90,6 +92,8 @@ def same_lookups(disk: BlockStore, memory: MemoryStore) -> None:
     for height in range(1, chain.height + 2):
         assert disk.header(height) == memory.header(height)
         assert disk.certificate_from(height) == memory.certificate_from(height)
+    for position in range(node_count(chain.height + 1) + 1):
+        assert disk.mmr_node(position) == memory.mmr_node(position)
     for header in chain.headers:
         block_hash = header.hash(chain.chain_id)
         assert disk.block(block_hash) == memory.block(block_hash)
@@ -104,6 +108,8 @@ def same_lookups(disk: BlockStore, memory: MemoryStore) -> None:
         assert disk.update(waiting.head.update_root) == memory.update(waiting.head.update_root)
         assert disk.has_update(waiting.head.update_root)
     if stored.head is not None:
+        height = stored.head.header.height
+        assert prove_from(height + 1, height, disk.mmr_node) == prove(chain.leaves(height), height)
         root = stored.head.state.params.hash()
         assert disk.piece(ObjectKind.PARAMS, root, 0) == memory.piece(ObjectKind.PARAMS, root, 0)
 

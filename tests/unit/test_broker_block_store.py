@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from broker.adapters.block_store import BlockStore
+from broker.adapters.block_store import DATABASE_FILE, BlockStore
 from broker.core.effects import AppendLog, StoreFinal, StoreUpdate
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, split
+from edge_client.protocol.mmr_nodes import node_count
 from edge_client.runtime.database import DatabaseError
 from edge_client.runtime.files import TEMPORARY_SUFFIX
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
@@ -147,3 +149,22 @@ def test_a_damaged_database_is_told_in_a_sentence(tmp_path: Path, chain: ChainMa
     (tmp_path / "validator.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
     with pytest.raises(DatabaseError, match=r"validator\.db"):
         open_store(tmp_path, chain)
+
+
+def test_a_store_from_before_the_range_was_kept_is_completed_when_opened(
+    tmp_path: Path, chain: ChainMaker
+) -> None:
+    """Nodes of heights 1 to 6 are computed from the stored header hashes, once."""
+    for _ in range(5):
+        chain.close_round([0, 1])
+    store = open_store(tmp_path, chain)
+    for height in range(1, chain.height + 1):
+        store.store_final(final(chain, height))
+    nodes = [store.mmr_node(position) for position in range(node_count(chain.height + 1))]
+    store.close()
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as database, database:
+        database.execute("delete from mmr where position > 3")
+    again = open_store(tmp_path, chain)
+    assert None not in nodes
+    assert [again.mmr_node(position) for position in range(len(nodes))] == nodes
+    again.close()
