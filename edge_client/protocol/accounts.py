@@ -14,7 +14,8 @@ from edge_client.protocol import merkle
 from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
 
-ACCOUNTS_MAX = 1 << 20
+ACCOUNTS_MAX = 900_000
+"""So many, and the rest of the state, fit one object [OBJ-1] [OBJ-6]."""
 ACTIVE_ROUNDS = 50
 CONTRIBUTION_NUM, CONTRIBUTION_DEN = 63, 64
 CONTRIBUTION_GAP_MAX_ROUNDS = 1024

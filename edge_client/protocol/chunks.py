@@ -30,6 +30,7 @@ class ObjectKind(IntEnum):
     PARAMS = 4
     BLOCK = 5
     UPDATE = 6
+    STATE = 7
 
 
 def split(data: bytes) -> list[bytes]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from edge_client.protocol.encoding import Fixed
 from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.state_object import decode_state, encode_state
 from edge_client.protocol.update import UpdateBody
-from tests.protocol_examples import Example, examples
+from tests.protocol_examples import Example, chain, examples
 
 INTEGERS = {"u8": 8, "u16": 16, "u32": 32, "u64": 64}
 FLAT = [
@@ -106,3 +107,14 @@ def test_update_bodies_read_back(sizes: list[int], data: st.DataObject) -> None:
     assert body.encode() == raw
     assert all(-30 <= e <= 0 for e in body.exponents)
     assert all(-127 <= q <= 127 for q in body.codes.tolist())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_mutated_state_is_refused_or_has_one_encoding(data: st.DataObject) -> None:
+    received = data.draw(mutated(encode_state(chain().state)))
+    try:
+        state = decode_state(received)
+    except DecodeError:
+        return
+    assert encode_state(state) == received
