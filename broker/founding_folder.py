@@ -34,6 +34,10 @@ from edge_client.runtime.mqtt_options import ServerAddress, ServerUrlError, pars
 ONE_VALIDATOR, VALIDATORS_MIN = 1, 4
 BODY_WINDOW_ROUNDS = 64
 K_MAX_FACTOR = 4
+MINT = 1_000_000
+EPOCH_BLOCKS, BOND, UNBONDING_BLOCKS = 64, MINT, 1024
+"""Unless told: an election every 64 blocks, and a bond of what one round mints."""
+CHURN_TWO_FROM_VALIDATORS = 8
 
 
 class FoundingError(Exception):
@@ -69,7 +73,7 @@ def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
         raise FoundingError(str(error)) from error
     ca_sha256 = _fingerprint(plan.ca_file)
     graph = _read_graph(plan.graph)
-    params = _params(graph, rules)
+    params = _params(graph, {**rules, **election_rules(plan.validator_count, rules)})
     own = [Signer(seed).public_key for seed in _make_keys(folder, plan)]
     validators = (*own[:-1], *plan.validator_keys)
     founders = Founders(validators, (own[-1],), 1, plan.admission, plan.admitted)
@@ -130,8 +134,18 @@ def _params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
     return params
 
 
+def election_rules(validator_count: int, rules: Mapping[str, Any]) -> dict[str, int]:
+    """How often seats are elected anew and how many may change at once; all zero for a set that stays: with
+    `epoch_blocks` 0, or with a single validator, which has nobody to outvote a newcomer."""
+    epoch_blocks = rules.get("epoch_blocks", EPOCH_BLOCKS) if validator_count > ONE_VALIDATOR else 0
+    if not epoch_blocks:
+        return {"epoch_blocks": 0, "churn_max": 0, "bond": 0}
+    churn_max = 2 if validator_count >= CHURN_TWO_FROM_VALIDATORS else 1
+    return {"epoch_blocks": epoch_blocks, "churn_max": churn_max, "bond": rules.get("bond", BOND)}
+
+
 def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
-    """RoundParams from the options of `init`; the batch size is the graph's own."""
+    """RoundParams from the options of `init` and `election_rules`; the batch size is the graph's own."""
     return RoundParams(
         version=PARAMS_VERSION,
         optimizer=0,
@@ -153,10 +167,14 @@ def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
         sample_cap=rules["sample_cap"],
         learning_rate_q20=round(rules["learning_rate"] * LEARNING_RATE_ONE),
         clip_norm_q20=round(rules["clip_norm"] * CLIP_ONE),
-        mint=1_000_000,
+        mint=MINT,
         rollback_epsilon_micro=0,
         rollback_k=0,
         rollback_m=0,
+        epoch_blocks=rules["epoch_blocks"],
+        churn_max=rules["churn_max"],
+        bond=rules["bond"],
+        unbonding_blocks=UNBONDING_BLOCKS,
     )
 
 

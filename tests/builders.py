@@ -78,6 +78,10 @@ def make_params(**changes: Any) -> RoundParams:
         rollback_epsilon_micro=0,
         rollback_k=0,
         rollback_m=0,
+        epoch_blocks=0,
+        churn_max=0,
+        bond=0,
+        unbonding_blocks=128,
     )
     changed = replace(params, **changes)
     changed.check()
@@ -290,7 +294,7 @@ class ChainMaker:
             epoch=0,
             history_root=slot.history_root,
             body_root=body.root(),
-            app_root=outcome.state.app_leaves(self.validators, self.validators).root(),
+            app_root=outcome.state.app_leaves().root(),
         )
         self.headers.append(header)
         self.bodies.append(body)
@@ -330,7 +334,7 @@ class ChainMaker:
         return LightBlock(
             self.headers[height - 1],
             self.certificate(height, signers).quorum,
-            state.app_leaves(self.validators, self.validators),
+            state.app_leaves(),
             state.state_leaves(),
             state.learning,
         )

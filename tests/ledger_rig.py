@@ -42,7 +42,7 @@ def next_block(
     """What an honest leader with everything at hand proposes on the chain's last block."""
     leader, parent = ledger_of(chain, store_of(chain)), tip_of(chain)
     slot = parent.slot + 1 if slot is None else slot
-    place = Place(0, slot, chain.validators.leader(chain.chain_id, slot), time_s or parent.time_s + 10)
+    place = Place(slot, chain.validators.leader(chain.chain_id, slot), time_s or parent.time_s + 10)
     justification = (chain.certificate(chain.height),) if chain.height else ()
     return leader.build(parent, records, justification, place)
 

@@ -22,7 +22,6 @@ from tests.light_forge import (
     subject_of,
     with_app,
     with_header,
-    with_state,
 )
 
 NEXT = 4
@@ -300,15 +299,12 @@ def _header_bytes() -> dict[str, Json]:
         "no_validators": {"validators": 0},
         "seventeen_validators": {"validators": 17},
     }
-    found = {
+    return {
         f"header_with_{name}": case(
             start, "no such header exists", block(with_header(made, NEXT, **changed), MALFORMED)
         )
         for name, changed in changes.items()
     }
-    reserved = with_state(made, NEXT, reserved=ALIEN)
-    found["reserved_leaf_in_use"] = case(start, "it must be zero in this version", block(reserved, MALFORMED))
-    return found
 
 
 def _bytes() -> dict[str, Json]:

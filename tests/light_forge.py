@@ -67,12 +67,6 @@ def with_app(made: ChainMaker, at: int, **changes: Any) -> LightBlock:
     return final(made, replace(block, header=header, app=app))
 
 
-def with_state(made: ChainMaker, at: int, **changes: Any) -> LightBlock:
-    """The block of height `at` with other state leaves, committed to and final."""
-    state = replace(made.light_block(at).state, **changes)
-    return replace(with_app(made, at, state_root=state.root()), state=state)
-
-
 def learning_of(made: ChainMaker, at: int, **changes: Any) -> Learning:
     """What `learning` of that block would be with these changes."""
     return replace(made.light_block(at).learning, **changes)

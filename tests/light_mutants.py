@@ -18,7 +18,7 @@ from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnou
 from edge_client.protocol import encoding, keys, light, merkle, mmr, proof_checks
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.errors import ProtocolError, Reason
-from edge_client.protocol.header import Header, StateLeaves
+from edge_client.protocol.header import Header
 from edge_client.protocol.validators import ValidatorSet, signer_indices
 from edge_client.protocol.votes import Quorum, Subject, finalize, notarize, nullify
 
@@ -377,6 +377,5 @@ MUTANTS: dict[str, Mutant] = {
     "bytes: more than one block": (Swap(encoding.Reader, "finish", _nothing),),
     "bytes: missing ones are zero": (Swap(encoding.Reader, "take", _short_take),),
     "bytes: any header": _no_check(Header),
-    "bytes: reserved leaf in use": _no_check(StateLeaves),
 }
 """What each no longer asks, or asks wrongly, is its name."""

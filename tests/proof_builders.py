@@ -26,14 +26,14 @@ def balance_proof(chain: ChainMaker, account: int, height: int | None = None) ->
     """An account after the block of `height` (default: the last)."""
     height = height or chain.height
     state = chain.states[height]
-    app = state.app_leaves(chain.validators, chain.validators)
+    app = state.app_leaves()
     return BalanceProof(ancestor(chain, height), app, state.state_leaves(), state.accounts.prove(account))
 
 
 def model_proof(chain: ChainMaker, height: int | None = None) -> ModelProof:
     """The model after the block of `height` (default: the last)."""
     height = height or chain.height
-    app = chain.states[height].app_leaves(chain.validators, chain.validators)
+    app = chain.states[height].app_leaves()
     return ModelProof(ancestor(chain, height), app)
 
 

@@ -43,6 +43,7 @@ from edge_client.protocol.model import model_root
 from edge_client.protocol.params import ParamsPair
 from edge_client.protocol.proofs import ProofFile
 from edge_client.protocol.records import Record, decode_record, encode_record
+from edge_client.protocol.seats import Candidate, Seat, Seats
 from edge_client.protocol.update import update_root_of
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Proposal, Snapshot, finalize, notarize, nullify, vote
@@ -117,6 +118,9 @@ def _chain_examples() -> dict[str, Example]:
         "AppLeaves": _plain(made.light_block().app),
         "StateLeaves": _plain(state.state_leaves()),
         "Learning": _plain(state.learning),
+        "Seat": _plain(state.seats.seated[0]),
+        "Candidate": _plain(Candidate(2, made.signers[0].public_key, 1_000_000, 77)),
+        "Seats": _plain(sealed_seats(made)),
         "Base": _plain(state.bases[-1]),
         "Account": _plain(state.accounts[0]),
         "AccountProof": _read(state.accounts.prove(2)),
@@ -133,6 +137,14 @@ def _chain_examples() -> dict[str, Example]:
         "LightBlock": _plain(made.light_block()),
         "HeaderRun": _read(made.header_run(2, 5)),
     }
+
+
+def sealed_seats(made: ChainMaker) -> Seats:
+    """As after the boundary of epoch 4: a candidate takes a seat, another leaves."""
+    keys = [one.public_key for one in make_signers(2, "elected")]
+    seated = made.state.seats.seated
+    rows = (Candidate(0, keys[0], 1_000_000), Candidate(2, keys[1], 1_000_000, 77))
+    return Seats(4, 65, seated, (*seated[:3], Seat(keys[0], 0)), True, rows, 0b1000)
 
 
 def _vote_examples() -> dict[str, Example]:
@@ -239,6 +251,7 @@ def hashes() -> dict[str, str]:
         "header hash": header.hash(made.chain_id),
         "body root": made.bodies[1].root(),
         "app root": made.light_block().app.root(),
+        "seats root": sealed_seats(made).root(),
         "state root": made.state.state_leaves().root(),
         "learning root": made.state.learning.root(),
         "params hash": made.state.params.hash(),

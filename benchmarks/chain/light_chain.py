@@ -33,7 +33,7 @@ class LightChain:
         self.chain_id = self.genesis.chain_id()
         self._signers = make_signers(validators)
         self._state = genesis_state(self.genesis)
-        self._app = self._state.app_leaves(self.genesis.validators, self.genesis.validators)
+        self._app = self._state.app_leaves()
 
     @property
     def end_ms(self) -> int:

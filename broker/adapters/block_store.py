@@ -35,6 +35,7 @@ from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.model import PARAMETERS_MAX
 from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.seats import Seats
 from edge_client.protocol.state import Base, ChainState, Learning
 from edge_client.protocol.votes import Certificate
 from edge_client.runtime.database import open_database, transaction
@@ -42,7 +43,7 @@ from edge_client.runtime.objects import ObjectStore
 
 DATABASE_FILE = "validator.db"
 OBJECT_BYTES_MAX = max(4 * PARAMETERS_MAX, BODY_BYTES_MAX) + 1024
-_HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS = "head", "params", "learning", "bases", "peaks"
+_HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS, _SEATS = "head", "params", "learning", "bases", "peaks", "seats"
 
 
 def create_tables(database: Database) -> None:
@@ -153,6 +154,7 @@ class BlockStore:
                 (_LEARNING, state.learning.encode()),
                 (_BASES, b"".join(base.encode() for base in state.bases)),
                 (_PEAKS, effect.peaks.encode()),
+                (_SEATS, state.seats.encode()),
             ):
                 self._write("insert or replace into meta (key, value) values (?, ?)", key, value)
             self._drop_offers(state.bases[0].round)
@@ -214,7 +216,11 @@ class BlockStore:
         params = ParamsPair.decode(meta[_PARAMS])
         self._remember_params(params)
         state = ChainState(
-            Accounts.of(accounts), params, Learning.decode(meta[_LEARNING]), _decode_bases(meta[_BASES])
+            Accounts.of(accounts),
+            params,
+            Learning.decode(meta[_LEARNING]),
+            _decode_bases(meta[_BASES]),
+            Seats.decode(meta[_SEATS]),
         )
         return StoredFinal(header, self.certificate_from(header.height), state, Peaks.decode(meta[_PEAKS]))
 

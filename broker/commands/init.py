@@ -37,6 +37,10 @@ def _params_options(command: Callable[..., Any]) -> Callable[..., Any]:
                          help="Samples that count."),
             click.option("--records-wait-s", type=u16, default=5, show_default=True,
                          help="Longest wait of a record."),
+            click.option("--epoch-blocks", type=click.IntRange(0, (1 << 32) - 1), default=64,
+                         show_default=True, help="Blocks between elections; 0: validators never change."),
+            click.option("--bond", type=click.IntRange(1, (1 << 63) - 1), default=1_000_000,
+                         show_default=True, help="What standing for election puts at stake."),
         )
     ):  # fmt: skip
         command = option(command)

@@ -73,7 +73,6 @@ class Ledger:
         self.rules = rules
         self.head = head
         self._archive = archive
-        self._validators = rules.genesis.validators
         self._candidates: dict[bytes, Candidate] = {}
         self._fresh_updates: dict[bytes, bytes] = {}
         self._fresh_models: dict[bytes, bytes] = {}
@@ -117,7 +116,7 @@ class Ledger:
         self, parent: Tip, records: Iterable[Record], justification: Sequence[Certificate], place: Place
     ) -> Candidate:
         """Make the block of `place` on `parent`; raises `ProtocolError` if the records do not execute."""
-        body = Body.of(records, justification)
+        body, seats = Body.of(records, justification), parent.state.rolled(parent.height + 1).seats
         history_root = parent.peaks.root()
         slot = Slot(parent.height + 1, max(parent.time_s, place.time_s), history_root)
         executed = execute(self.rules, parent.state, slot, body, self)
@@ -125,14 +124,14 @@ class Ledger:
             version=HEADER_VERSION,
             flags=0,
             proposer=place.proposer,
-            validators=self._validators.count,
+            validators=seats.validators.count,
             height=slot.height,
             slot=place.slot,
             time_s=slot.time_s,
-            epoch=place.epoch,
+            epoch=seats.epoch,
             history_root=history_root,
             body_root=body.root(),
-            app_root=executed.state.app_leaves(self._validators, self._validators).root(),
+            app_root=executed.state.app_leaves().root(),
         )
         return self._add(parent, header, body, executed)
 
@@ -152,20 +151,22 @@ class Ledger:
         known = self._candidates.get(header.hash(self.rules.chain_id))
         if known is not None:
             return known
+        seats = parent.state.rolled(parent.height + 1).seats
         for broken, why in (
             (header.height != parent.height + 1, "height does not follow its parent"),
             (header.slot <= parent.slot, "slot is not after its parent's"),
             (header.time_s < parent.time_s, "time before its parent's"),
             (header.history_root != parent.peaks.root(), "history root"),
             (header.body_root != body.root(), "body root"),
-            (header.validators != self._validators.count, "size of the validator set"),
+            (header.epoch != seats.epoch, "epoch does not follow from its parent"),
+            (header.validators != seats.validators.count, "size of the validator set"),
             (not body.records and parent_is_final(body), "no records on a final parent"),
         ):
             if broken:
                 raise ProtocolError(Reason.INVALID_BLOCK, why)
         slot = Slot(header.height, header.time_s, header.history_root)
         executed = execute(self.rules, parent.state, slot, body, self)
-        if executed.state.app_leaves(self._validators, self._validators).root() != header.app_root:
+        if executed.state.app_leaves().root() != header.app_root:
             raise ProtocolError(Reason.INVALID_BLOCK, "re-execution gives another model or state")
         return self._add(parent, header, body, executed)
 
@@ -214,7 +215,6 @@ class Ledger:
 class Place:
     """Where and when a block is proposed."""
 
-    epoch: int
     slot: int
     proposer: int
     time_s: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker.core.consensus.events import BuildBlock
-from broker.core.identity import EPOCH, Identity
+from broker.core.identity import Identity
 from broker.core.ledger import Candidate, Clock, Ledger, Place
 from broker.core.pool import Pool
 
@@ -53,7 +53,7 @@ class Proposer:
         records = self._pool.choose(parent.state, max(time_s, parent.time_s))
         if not records and parent.hash == self._ledger.head.hash:
             return None
-        place = Place(EPOCH, asked.slot, self._identity.index, time_s)
+        place = Place(asked.slot, self._identity.index, time_s)
         candidate = self._ledger.build(parent, records, asked.justification, place)
         self._asked = None
         return candidate, asked

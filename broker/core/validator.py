@@ -359,9 +359,8 @@ class Validator:
 
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
         state, validators = self._ledger.head.state, self._rules.genesis.validators
-        app = state.app_leaves(validators, validators)
         quorum = certificate.quorum.lowest(validators.quorum)
-        return LightBlock(header, quorum, app, state.state_leaves(), state.learning)
+        return LightBlock(header, quorum, state.app_leaves(), state.state_leaves(), state.learning)
 
     def _publish_head(self) -> None:
         if self._light is not None:

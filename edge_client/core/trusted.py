@@ -48,8 +48,9 @@ def genesis_tip(chain_id: bytes) -> Tip:
 def genesis_head(genesis: Genesis) -> TrustedHead:
     """The head before the first header: what genesis itself says."""
     state = genesis_state(genesis)
-    app = state.app_leaves(genesis.validators, genesis.validators)
-    return TrustedHead(0, genesis.chain_id(), 0, app, state.state_leaves(), state.learning, None)
+    return TrustedHead(
+        0, genesis.chain_id(), 0, state.app_leaves(), state.state_leaves(), state.learning, None
+    )
 
 
 def verified_head(block: LightBlock, header_hash: bytes) -> TrustedHead:

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from edge_client.protocol.chunks import OBJECT_BYTES_MAX
 from edge_client.protocol.encoding import Reader, blob, uint
-from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.errors import DecodeError, Reason
 from edge_client.protocol.hashing import HASH_BYTES, Tag, digest
 from edge_client.protocol.keys import KEY_BYTES, is_small_order
 from edge_client.protocol.manifest import Manifest
@@ -98,12 +98,23 @@ class Genesis:
         if self.params.sequence:
             raise DecodeError("Genesis: params start at sequence 0")
         self.params.check()
+        check_churn(self.params, self.validators)
         if self.params.batch != self.manifest.batch:
             raise DecodeError(f"Genesis: batch {self.params.batch}, the graph has {self.manifest.batch}")
 
     def chain_id(self) -> bytes:
         """The 32-byte name of the chain [GEN-1]."""
         return digest(Tag.GENESIS, self.encode())
+
+
+def check_churn(params: RoundParams, validators: ValidatorSet) -> None:
+    """Raise `DecodeError` when one election could seat more newcomers than may be faulty: if they never show
+    up, the others must still be a quorum [ELE-4]."""
+    if params.churn_max > validators.faulty_max:
+        raise DecodeError(
+            f"churn_max {params.churn_max}: at most {validators.faulty_max} of {validators.count} validators",
+            Reason.OUT_OF_RANGE,
+        )
 
 
 def _keys(reader: Reader, size_bytes: int, count_max: int) -> tuple[bytes, ...]:

@@ -40,6 +40,8 @@ class Tag(bytes, Enum):
     CERTIFICATE = b"flc/cert"
     JOIN = b"flc/join"
     SCORE = b"flc/score"
+    SEATS = b"flc/seats"
+    ELECTION = b"flc/elect"
 
 
 _EMPTY = {tag: blake2b(digest_size=HASH_BYTES, person=tag.value) for tag in Tag}

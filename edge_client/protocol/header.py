@@ -107,26 +107,21 @@ class AppLeaves(Fixed):
 
 @dataclass(frozen=True, slots=True)
 class StateLeaves(Fixed):
-    """The four leaves under `state_root`; `reserved` is zero."""
+    """The four leaves under `state_root`."""
 
     LAYOUT: ClassVar[Layout] = Layout(
         "StateLeaves",
         ("accounts_root", "b32"),
         ("params_hash", "b32"),
         ("learning_root", "b32"),
-        ("reserved", "b32"),
+        ("seats_root", "b32"),
     )
     accounts_root: bytes
     params_hash: bytes
     learning_root: bytes
-    reserved: bytes = bytes(32)
-
-    def check(self) -> None:
-        """The fourth leaf is not used yet."""
-        if any(self.reserved):
-            raise DecodeError("StateLeaves: reserved leaf is not zero")
+    seats_root: bytes
 
     def root(self) -> bytes:
         """`state_root`."""
-        leaves = (self.accounts_root, self.params_hash, self.learning_root, self.reserved)
+        leaves = (self.accounts_root, self.params_hash, self.learning_root, self.seats_root)
         return merkle.root([_of_state_leaf(leaf) for leaf in leaves])

@@ -18,6 +18,9 @@ UPDATES_PER_BLOCK_MAX = 1024
 REGISTRATIONS_PER_BLOCK_MAX = 1023
 MINT_MAX = (1 << 32) - 1
 """2^32 rounds of this fit the u64 balance of an account, so that no balance can overflow [MINT-3]."""
+BOND_MAX = (1 << 63) - 1
+UNBONDING_BLOCKS_MIN, UNBONDING_BLOCKS_MAX = 128, 1 << 20
+"""Longer than a signed wish to be a candidate may be played again; and no bond is locked for ever [ELE-1]."""
 
 
 class Selection(IntEnum):
@@ -46,7 +49,9 @@ class RoundParams(Fixed):
 
     Units: learning rate Q20, clip norm Q20 (L2 norm of a whole update), times in seconds, mint in balance
     units per closed round, `partial_min_pct` = least share of the asked steps that still counts. `sequence`
-    counts the changes, so that an old PARAMS record cannot be played again.
+    counts the changes, so that an old PARAMS record cannot be played again. Every `epoch_blocks` blocks there
+    is an election (0: the validators of genesis stay) in which at most `churn_max` seats change; who stands
+    for it puts up `bond` balance units, free again `unbonding_blocks` after leaving.
     """
 
     LAYOUT: ClassVar[Layout] = Layout(
@@ -75,6 +80,10 @@ class RoundParams(Fixed):
         ("rollback_epsilon_micro", "u32"),
         ("rollback_k", "u8"),
         ("rollback_m", "u8"),
+        ("epoch_blocks", "u32"),
+        ("churn_max", "u8"),
+        ("bond", "u64"),
+        ("unbonding_blocks", "u32"),
         ("reserved", "u16"),
         ("sequence", "u32"),
     )
@@ -102,6 +111,10 @@ class RoundParams(Fixed):
     rollback_epsilon_micro: int
     rollback_k: int
     rollback_m: int
+    epoch_blocks: int
+    churn_max: int
+    bond: int
+    unbonding_blocks: int
     reserved: int = 0
     sequence: int = 0
 
@@ -127,6 +140,15 @@ class RoundParams(Fixed):
             ),
             (self.mint > MINT_MAX, f"mint is at most {MINT_MAX}"),
             (self.body_window <= self.staleness_max, "body_window is above staleness_max"),
+            (
+                len({bool(self.epoch_blocks), bool(self.churn_max), bool(self.bond)}) != 1,
+                "epoch_blocks, churn_max and bond are all zero (no elections) or all above",
+            ),
+            (self.bond > BOND_MAX, f"bond is at most {BOND_MAX}"),
+            (
+                not UNBONDING_BLOCKS_MIN <= self.unbonding_blocks <= UNBONDING_BLOCKS_MAX,
+                f"unbonding_blocks is {UNBONDING_BLOCKS_MIN} to {UNBONDING_BLOCKS_MAX}",
+            ),
         ):
             if broken:
                 raise DecodeError(f"RoundParams: {why}", Reason.OUT_OF_RANGE)

@@ -1,8 +1,8 @@
-"""The state a header commits to: accounts, rules and where learning stands."""
+"""The state a header commits to: accounts, rules, where learning stands, and who may sign."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from edge_client.protocol.accounts import Accounts
@@ -10,7 +10,7 @@ from edge_client.protocol.encoding import Fixed, Layout
 from edge_client.protocol.hashing import ZERO_HASH, Tag, digest
 from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.params import ParamsPair
-from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.seats import Seats
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class ChainState:
     params: ParamsPair
     learning: Learning
     bases: tuple[Base, ...]
+    seats: Seats
 
     @property
     def model_root(self) -> bytes:
@@ -87,9 +88,16 @@ class ChainState:
 
     def state_leaves(self) -> StateLeaves:
         """Leaves under `state_root`."""
-        return StateLeaves(self.accounts.root(), self.params.hash(), self.learning.root())
+        return StateLeaves(self.accounts.root(), self.params.hash(), self.learning.root(), self.seats.root())
 
-    def app_leaves(self, validators: ValidatorSet, next_validators: ValidatorSet) -> AppLeaves:
+    def app_leaves(self) -> AppLeaves:
         """Leaves under `app_root`."""
+        seats = self.seats
         root = self.state_leaves().root()
-        return AppLeaves(self.model_root, root, validators.root(), next_validators.root())
+        return AppLeaves(self.model_root, root, seats.validators.root(), seats.next_validators.root())
+
+    def rolled(self, height: int) -> ChainState:
+        """What the block of `height` on this state is executed on: its epoch and its seats are those a header
+        of that height must have [SEA-3]."""
+        seats = self.seats.rolled(height)
+        return self if seats is self.seats else replace(self, seats=seats)

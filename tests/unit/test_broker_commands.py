@@ -20,8 +20,10 @@ from broker.config import MqttSection, TimingSection, validator_toml
 from broker.core.effects import StoreFinal
 from broker.core.ledger import included_updates
 from broker.founding import ChainFiles, ChainFilesError
+from broker.founding_folder import election_rules
 from broker.service import open_store
 from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.validators import faulty_max
 from edge_client.runtime.keystore import create_seed
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model
 
@@ -247,3 +249,22 @@ def test_a_contradiction_between_settings_is_refused(wrong: dict[str, Any]) -> N
 def test_waiting_times_are_in_order(timeout_ms: int, timeout_ms_max: int) -> None:
     with pytest.raises(ValueError, match="slot_timeout_ms"):
         TimingSection(timeout_ms, timeout_ms_max)
+
+
+@pytest.mark.parametrize(
+    ("validators", "rules", "expected"),
+    [
+        (1, {"epoch_blocks": 64, "bond": 9}, (0, 0, 0)),
+        (4, {"epoch_blocks": 0, "bond": 9}, (0, 0, 0)),
+        (4, {}, (64, 1, 1_000_000)),
+        (7, {"epoch_blocks": 8, "bond": 9}, (8, 1, 9)),
+        (8, {"epoch_blocks": 8, "bond": 9}, (8, 2, 9)),
+        (16, {"epoch_blocks": 8, "bond": 9}, (8, 2, 9)),
+    ],
+)
+def test_rules_of_elections_fit_the_number_of_validators(
+    validators: int, rules: dict[str, int], expected: tuple[int, int, int]
+) -> None:
+    found = election_rules(validators, rules)
+    assert (found["epoch_blocks"], found["churn_max"], found["bond"]) == expected
+    assert found["churn_max"] <= faulty_max(validators)

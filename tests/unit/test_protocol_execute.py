@@ -35,9 +35,7 @@ def test_a_block_without_records_changes_nothing() -> None:
     chain = chain_of()
     before = chain.state
     chain.add()
-    assert chain.state.app_leaves(chain.validators, chain.validators) == before.app_leaves(
-        chain.validators, chain.validators
-    )
+    assert chain.state.app_leaves() == before.app_leaves()
 
 
 def test_a_block_of_other_records_leaves_model_and_round_alone() -> None:

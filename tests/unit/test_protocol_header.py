@@ -55,10 +55,4 @@ def test_a_linked_header_lacks_its_history_root_only() -> None:
 def test_roots_are_over_four_tagged_leaves() -> None:
     leaves = [bytes([i]) * 32 for i in range(4)]
     assert AppLeaves(*leaves).root() == merkle.root([digest(Tag.APP, leaf) for leaf in leaves])
-    leaves[3] = bytes(32)
     assert StateLeaves(*leaves).root() == merkle.root([digest(Tag.STATE, leaf) for leaf in leaves])
-
-
-def test_the_reserved_leaf_is_zero() -> None:
-    with pytest.raises(DecodeError):
-        StateLeaves.decode(bytes(127) + b"\x01")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_client.protocol.errors import DecodeError, Reason
-from edge_client.protocol.params import MINT_MAX, ParamsPair, RoundParams
+from edge_client.protocol.params import BOND_MAX, MINT_MAX, UNBONDING_BLOCKS_MAX, ParamsPair, RoundParams
 from tests.builders import make_params
 
 
@@ -40,6 +40,12 @@ from tests.builders import make_params
         ({"registrations_max": 1024}, "registrations_max"),
         ({"mint": MINT_MAX + 1}, "mint"),
         ({"body_window": 8}, "body_window"),
+        ({"epoch_blocks": 8}, "epoch_blocks, churn_max and bond"),
+        ({"epoch_blocks": 8, "churn_max": 1}, "epoch_blocks, churn_max and bond"),
+        ({"churn_max": 1, "bond": 1}, "epoch_blocks, churn_max and bond"),
+        ({"epoch_blocks": 8, "churn_max": 1, "bond": BOND_MAX + 1}, "bond is at most"),
+        ({"unbonding_blocks": 127}, "unbonding_blocks"),
+        ({"unbonding_blocks": UNBONDING_BLOCKS_MAX + 1}, "unbonding_blocks"),
     ],
     ids=str,
 )
@@ -61,6 +67,9 @@ def test_contradictions_are_refused_by_name(change: dict[str, Any], why: str) ->
         {"partial_min_pct": 100},
         {"learning_rate_q20": 1},
         {"registrations_max": 1023},
+        {"epoch_blocks": 1, "churn_max": 1, "bond": 1},
+        {"epoch_blocks": 2**32 - 1, "churn_max": 255, "bond": BOND_MAX},
+        {"unbonding_blocks": UNBONDING_BLOCKS_MAX},
     ],
     ids=str,
 )

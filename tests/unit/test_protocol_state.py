@@ -40,10 +40,10 @@ def test_only_bases_within_staleness_max_are_kept() -> None:
 
 def test_every_part_of_the_state_moves_the_app_root() -> None:
     made = chain()
-    state, validators = made.state, made.validators
+    state = made.state
 
     def root_of(changed: object) -> bytes:
-        return changed.app_leaves(validators, validators).root()  # type: ignore[attr-defined]
+        return changed.app_leaves().root()  # type: ignore[attr-defined]
 
     roots = {
         root_of(state),
@@ -51,5 +51,6 @@ def test_every_part_of_the_state_moves_the_app_root() -> None:
         root_of(replace(state, params=made.states[1].params)),
         root_of(replace(state, learning=replace(state.learning, updates=99))),
         root_of(replace(state, bases=state.bases[:-1])),
+        root_of(replace(state, seats=replace(state.seats, convicted=1))),
     }
-    assert len(roots) == 5
+    assert len(roots) == 6

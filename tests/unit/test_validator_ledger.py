@@ -77,7 +77,7 @@ def test_a_block_without_records_must_help_a_parent_that_is_not_final(
     with pytest.raises(ProtocolError, match="no records"):
         ledger.check(tip_of(chain), empty.header, empty.body)
     parent = ledger.check(tip_of(chain), block.header, block.body)
-    place = Place(0, block.header.slot + 1, 0, block.header.time_s)
+    place = Place(block.header.slot + 1, 0, block.header.time_s)
     child = ledger.build(parent.tip, [], (notarised(chain, parent),), place)
     other = ledger_of(chain, store_of(chain))
     tip = other.check(tip_of(chain), block.header, block.body).tip
@@ -87,7 +87,7 @@ def test_a_block_without_records_must_help_a_parent_that_is_not_final(
 
 
 def test_time_never_runs_back_whatever_the_leaders_clock_says(chain: ChainMaker, ledger: Ledger) -> None:
-    place = Place(0, chain.height + 1, 0, 0)
+    place = Place(chain.height + 1, 0, 0)
     heads = [make_update(chain, account).head for account in (0, 1)]
     built = ledger_of(chain, store_of(chain)).build(tip_of(chain), heads, (), place)
     assert built.header.time_s == chain.time_s

@@ -244,7 +244,7 @@ def two_blocks(chain: ChainMaker) -> tuple[Candidate, Candidate]:
     first = next_block(chain, [make_update(chain, 0).head, make_update(chain, 1).head])
     leader = ledger_of(chain, store_of(chain))
     again = leader.check(tip_of(chain), first.header, first.body)
-    place = Place(0, first.header.slot + 1, 0, first.header.time_s)
+    place = Place(first.header.slot + 1, 0, first.header.time_s)
     return again, leader.build(again.tip, [], (notarised(chain, again),), place)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.selection import is_selected
-from edge_client.protocol.genesis import Admission, Genesis
+from edge_client.protocol.genesis import Admission, Genesis, check_churn
 from edge_client.protocol.keys import Purpose, Verify, signing_bytes
 from edge_client.protocol.params import RoundParams
 from edge_client.protocol.records import ParamsChange, Register
@@ -101,4 +101,5 @@ def check_params(rules: Rules, state: ChainState, change: ParamsChange) -> None:
         raise ProtocolError(Reason.REPLAY, f"params {change.params.sequence}, next is {expected}")
     if change.params.batch != rules.genesis.manifest.batch:
         raise ProtocolError(Reason.OUT_OF_RANGE, f"batch {change.params.batch} is not the graph's")
+    check_churn(change.params, rules.genesis.validators)
     change.verify(rules.chain_id, rules.genesis.owners, rules.genesis.owner_threshold, rules.verify)
