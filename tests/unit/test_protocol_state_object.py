@@ -9,12 +9,14 @@ from edge_client.protocol.chunks import OBJECT_BYTES_MAX
 from edge_client.protocol.encoding import uint
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.execution.genesis_state import genesis_state
+from edge_client.protocol.params import RoundParams
+from edge_client.protocol.seats import CANDIDATES_MAX, Candidate, Seat
 from edge_client.protocol.state import Base, ChainState, Learning
-from edge_client.protocol.state_object import BASES_MAX, decode_state, encode_state
+from edge_client.protocol.state_object import BASES_MAX, SEATS_BYTES_MAX, decode_state, encode_state
 from tests.builders import make_genesis
 from tests.protocol_examples import chain
 
-BASES_AT = 1 + 120 + Learning.LAYOUT.size_bytes
+BASES_AT = 1 + 2 * RoundParams.LAYOUT.size_bytes + Learning.LAYOUT.size_bytes
 
 
 @pytest.mark.parametrize("height", range(6))
@@ -22,7 +24,7 @@ def test_a_state_reads_back_whole(height: int) -> None:
     state = chain().states[height]
     again = decode_state(encode_state(state))
     assert (list(again.accounts), again.params) == (list(state.accounts), state.params)
-    assert (again.learning, again.bases) == (state.learning, state.bases)
+    assert (again.learning, again.bases, again.seats) == (state.learning, state.bases, state.seats)
     assert again.state_leaves().root() == state.state_leaves().root()
     assert encode_state(again) == encode_state(state)
 
@@ -72,11 +74,17 @@ def test_what_is_no_state_is_refused(wrong: bytes) -> None:
 
 def test_trailing_bytes_and_too_many_accounts_are_refused() -> None:
     data = encode_state(genesis_state(make_genesis()))
-    for wrong in (data + b"\x00", data[:-4] + uint(ACCOUNTS_MAX + 1, 4), data[:-1]):
+    seats = len(genesis_state(make_genesis()).seats.encode()) + 4
+    assert data[-seats - 4 : -seats] == uint(0, 4)
+    too_many = data[: -seats - 4] + uint(ACCOUNTS_MAX + 1, 4) + data[-seats:]
+    for wrong in (data + b"\x00", too_many, data[:-1]):
         with pytest.raises(DecodeError):
             decode_state(wrong)
 
 
 def test_the_largest_state_is_one_object() -> None:
+    seats_bytes = CANDIDATES_MAX * Candidate.LAYOUT.size_bytes + 32 * Seat.LAYOUT.size_bytes + 15
     rest_bytes = len(encode_state(genesis_state(make_genesis()))) + BASES_MAX * Base.LAYOUT.size_bytes
-    assert ACCOUNTS_MAX * Account.LAYOUT.size_bytes + rest_bytes <= OBJECT_BYTES_MAX
+    assert seats_bytes <= SEATS_BYTES_MAX
+    total_bytes = ACCOUNTS_MAX * Account.LAYOUT.size_bytes + rest_bytes + SEATS_BYTES_MAX
+    assert total_bytes <= OBJECT_BYTES_MAX
