@@ -74,7 +74,7 @@ def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None)
         ) from error
     shown = None if checkpoint is None else ancestry.ancestors.get(checkpoint)
     claim = finish(ancestry.ancestors.get(height))
-    proof = ProofFile(genesis, Bundle(head.header, head.quorum, ancestry.peaks, shown, (claim,)))
+    proof = ProofFile(genesis, Bundle(head.header, head.finality, ancestry.peaks, shown, (claim,)))
     verdict = check_proof(proof, Anchor(genesis.chain_id()), keys.verify)
     if not isinstance(verdict, Proven):
         raise CannotProveError(f"the stored chain does not hold ({verdict}); see `edge-client verify`")

@@ -32,7 +32,7 @@ from edge_client.protocol.records import OWNERS_MAX, ParamsChange, Record, Regis
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.update import UpdateBody, UpdateHead, update_root_of
 from edge_client.protocol.validators import ValidatorSet
-from edge_client.protocol.votes import Certificate, Quorum, finalize
+from edge_client.protocol.votes import Certificate, Finality, Quorum, finalize
 
 TINY_MANIFEST = Manifest(
     loss=Loss.SOFTMAX_CROSS_ENTROPY,
@@ -327,13 +327,17 @@ class ChainMaker:
         chosen = range(self.validators.quorum) if signers is None else signers
         return Certificate(subject, Quorum.of({i: self.signers[i].sign(message) for i in chosen}))
 
+    def finality(self, height: int, signers: Sequence[int] | None = None) -> Finality:
+        """The same certificate without what the header says."""
+        return Finality.of(self.certificate(height, signers))
+
     def light_block(self, height: int | None = None, signers: Sequence[int] | None = None) -> LightBlock:
         """The light block of a height (default: the last)."""
         height = self.height if height is None else height
         state = self.states[height]
         return LightBlock(
             self.headers[height - 1],
-            self.certificate(height, signers).quorum,
+            self.finality(height, signers),
             state.app_leaves(),
             state.state_leaves(),
             state.learning,
@@ -342,7 +346,7 @@ class ChainMaker:
     def header_run(self, first: int, last: int) -> HeaderRun:
         """Headers of heights `first` to `last` under the certificate of the last."""
         linked = tuple(header.encode_linked() for header in self.headers[first - 1 : last])
-        return HeaderRun(first, linked, self.certificate(last).quorum)
+        return HeaderRun(first, linked, self.finality(last))
 
     def claimed(self, account: int | None, roots: Sequence[bytes], height: int | None = None) -> Claimed:
         """Answer to a claim as of `height`: the account's proof and the updates that stand in a block."""

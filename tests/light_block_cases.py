@@ -17,9 +17,11 @@ from tests.light_forge import (
     case,
     chain,
     final,
+    finality,
     learning_of,
     signed,
     subject_of,
+    under,
     with_app,
     with_header,
 )
@@ -134,7 +136,7 @@ def _chain() -> dict[str, Json]:
     honest, other = made.light_block(NEXT), chain(t0_s=T0_S + 1)
     subject = subject_of(made, honest.header)
     shown = {
-        "block_of_another_chain": ("same validators, another genesis", final(other, honest).quorum),
+        "block_of_another_chain": ("same validators, another genesis", final(other, honest).finality.quorum),
         "signed_for_chain_zero": (
             "no chain id stands for all chains",
             signed(made, finalize(honest.header, honest.header.hash(bytes(32))), range(3), bytes(32)),
@@ -152,11 +154,28 @@ def _chain() -> dict[str, Json]:
             "a vote is for one epoch",
             signed(made, replace(subject, epoch=1), range(3)),
         ),
-        "certificate_of_the_block_before": ("a vote is for one header", made.light_block(3).quorum),
+        "certificate_of_the_block_before": ("a vote is for one header", made.light_block(3).finality.quorum),
     }
     return {
-        name: case(start, why, block(replace(honest, quorum=quorum), REFUSED_SIGNATURE))
+        name: case(start, why, block(under(honest, quorum), REFUSED_SIGNATURE))
         for name, (why, quorum) in shown.items()
+    } | _proposed_again()
+
+
+def _proposed_again() -> dict[str, Json]:
+    """A block may become final in a later slot than the one it was first proposed in."""
+    made, start = chain(), Start(chain())
+    honest = made.light_block(NEXT)
+    later, earlier = (
+        replace(honest, finality=finality(made, honest.header, slot)) for slot in (NEXT + 9, NEXT - 1)
+    )
+    unsaid = replace(later, finality=replace(later.finality, slot=NEXT))
+    return {
+        "final_in_a_later_slot": case(start, "proposed again", block(later, ADVANCED)),
+        "final_before_it_was_proposed": case(start, "no block is", block(earlier, MALFORMED)),
+        "final_in_another_slot_than_it_says": case(
+            start, "a vote is for one slot", block(unsaid, REFUSED_SIGNATURE)
+        ),
     }
 
 
@@ -195,7 +214,7 @@ def _quorum() -> dict[str, Json]:
         "nobody_signed": case(
             Start(four),
             "an all-absent commit was valid once (tendermint-rs 652)",
-            block(replace(four.light_block(NEXT), quorum=Quorum(0, ())), TOO_FEW),
+            block(under(four.light_block(NEXT), Quorum(0, ())), TOO_FEW),
         ),
         "exactly_two_thirds_signed": case(
             Start(six),
@@ -222,7 +241,7 @@ def _genuine(made: ChainMaker, signers: Sequence[Signer]) -> list[bytes]:
 
 def _refused(why: str, signers: int, signatures: Sequence[bytes], verdict: str = REFUSED_SIGNATURE) -> Json:
     """The next block under these signatures."""
-    shown = replace(chain().light_block(NEXT), quorum=Quorum(signers, tuple(signatures)))
+    shown = under(chain().light_block(NEXT), Quorum(signers, tuple(signatures)))
     return case(Start(chain()), why, block(shown, verdict))
 
 

@@ -16,7 +16,7 @@ from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.state import Learning
-from edge_client.protocol.votes import Quorum, Subject, finalize
+from edge_client.protocol.votes import Finality, Quorum, Subject, finalize
 from tests.builders import T0_S, ChainMaker, make_genesis
 
 HEIGHTS = 14
@@ -48,9 +48,20 @@ def signed(made: ChainMaker, subject: Subject, signers: Iterable[int], chain_id:
     return Quorum.of({one: made.signers[one].sign(message) for one in signers})
 
 
+def finality(made: ChainMaker, header: Header, slot: int = 0) -> Finality:
+    """What a quorum that finalises `header` in `slot` (default: its own) leaves behind."""
+    subject = finalize(header, header.hash(made.chain_id), slot or header.slot)
+    return Finality(subject.slot, signed(made, subject, range(made.validators.quorum)))
+
+
+def under(block: LightBlock, quorum: Quorum) -> LightBlock:
+    """The block with these signatures, said to be of its own slot."""
+    return replace(block, finality=Finality(block.header.slot, quorum))
+
+
 def final(made: ChainMaker, block: LightBlock) -> LightBlock:
     """The block with a quorum on whatever header it has now."""
-    return replace(block, quorum=signed(made, subject_of(made, block.header), range(made.validators.quorum)))
+    return replace(block, finality=finality(made, block.header))
 
 
 def with_header(made: ChainMaker, at: int, **changes: Any) -> LightBlock:
@@ -79,8 +90,8 @@ def run_of(made: ChainMaker, first: int, changed: Sequence[Header]) -> HeaderRun
         header = replace(header, history_root=peaks.root())  # noqa: PLW2901 - that is what linking does
         linked.append(header)
         peaks = peaks.append(header.hash(made.chain_id))
-    quorum = signed(made, subject_of(made, linked[-1]), range(made.validators.quorum))
-    return HeaderRun(first, tuple(one.encode_linked() for one in linked), quorum)
+    shown = finality(made, linked[-1])
+    return HeaderRun(first, tuple(one.encode_linked() for one in linked), shown)
 
 
 @dataclass(frozen=True)

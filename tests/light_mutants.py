@@ -20,7 +20,7 @@ from edge_client.protocol.body import RecordProof
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header
 from edge_client.protocol.validators import ValidatorSet, signer_indices
-from edge_client.protocol.votes import Quorum, Subject, finalize, notarize, nullify
+from edge_client.protocol.votes import Finality, Quorum, Subject, finalize, notarize, nullify
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ def _counted(**changes: Any) -> Mutant:
 def _quorum_of_any(*subjects: Callable[[Header, bytes], Subject], chains: bool = False) -> Mutant:
     """Signatures on other subjects, or for the chain id zero, count as well."""
 
-    def quorum_signed(rules: LightRules, header: Header, quorum: Quorum) -> Invalid | None:
-        fault = sound(rules, header, quorum)
+    def quorum_signed(rules: LightRules, header: Header, finality: Finality) -> Invalid | None:
+        fault = sound(rules, header, finality)
         for chain_id in [rules.chain_id, bytes(32)] if chains else [rules.chain_id]:
             for subject in (finalize, *subjects):
                 try:
-                    quorum.verify(
+                    finality.quorum.verify(
                         subject(header, header.hash(chain_id)), chain_id, rules.validators, rules.verify
                     )
                 except ProtocolError:
@@ -172,6 +172,14 @@ def _quorum_of_any(*subjects: Callable[[Header, bytes], Subject], chains: bool =
 
     sound = verify.quorum_signed
     return _both("quorum_signed", quorum_signed)
+
+
+def _any_slot(held: Finality, header: Header, chain_id: bytes, *rest: Any) -> None:
+    held.certificate(header, chain_id).verify(chain_id, *rest)
+
+
+def _own_slot(held: Finality, header: Header, chain_id: bytes, *rest: Any) -> None:
+    replace(held, slot=header.slot).certificate(header, chain_id).verify(chain_id, *rest)
 
 
 def _skipped(header: Header, _: bytes) -> Subject:
@@ -348,6 +356,8 @@ MUTANTS: dict[str, Mutant] = {
     "N votes finalise": _quorum_of_any(notarize),
     "Z votes finalise": _quorum_of_any(_skipped),
     "votes of another slot finalise": _quorum_of_any(_other_slot),
+    "votes before the block was proposed finalise": (Swap(Finality, "verify", _any_slot),),
+    "the slot of the votes is not looked at": (Swap(Finality, "verify", _own_slot),),
     "votes of another epoch finalise": _quorum_of_any(_other_epoch),
     "chain zero is every chain": _quorum_of_any(chains=True),
     "run: no certificate needed": (Swap(light_client, "quorum_signed", _nothing),),

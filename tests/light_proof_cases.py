@@ -9,9 +9,9 @@ from typing import Any
 
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.proofs import Bundle, Claim, ProofFile
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Finality, Quorum
 from tests.light_block_cases import ALIEN, MALFORMED
-from tests.light_forge import HEIGHTS, Json, Start, case, chain, signed, subject_of
+from tests.light_forge import HEIGHTS, Json, Start, case, chain, finality
 from tests.proof_builders import ancestor, balance_proof, make_bundle, model_proof, update_proof
 
 CHECKPOINT = 9
@@ -72,7 +72,7 @@ def _claims(*claims: Claim) -> ProofFile:
 def _head(**changes: Any) -> ProofFile:
     """Another head, final all the same."""
     made, head = chain(), replace(valid().bundle.head, **changes)
-    return _with(head=head, quorum=signed(made, subject_of(made, head), range(3)))
+    return _with(head=head, finality=finality(made, head))
 
 
 def _broken() -> Sequence[tuple[str, ProofFile]]:
@@ -101,8 +101,8 @@ def _broken() -> Sequence[tuple[str, ProofFile]]:
         ("of_a_state_of_another_block", _claims(replace(balance, app=balance_proof(made, 1, 6).app))),
         ("of_another_model", _claims(replace(model, app=replace(model.app, model_root=ALIEN)))),
         ("of_a_model_of_another_block", _claims(replace(model_proof(made, 4), at=None))),
-        ("signed_by_two", _with(quorum=made.certificate(HEIGHTS, (0, 1)).quorum)),
-        ("signed_by_nobody", _with(quorum=Quorum(0, ()))),
-        ("signed_for_the_block_before", _with(quorum=made.certificate(HEIGHTS - 1).quorum)),
+        ("signed_by_two", _with(finality=made.finality(HEIGHTS, (0, 1)))),
+        ("signed_by_nobody", _with(finality=Finality(HEIGHTS, Quorum(0, ())))),
+        ("signed_for_the_block_before", _with(finality=replace(made.finality(HEIGHTS - 1), slot=HEIGHTS))),
         ("with_a_changed_head", _with(head=replace(bundle.head, body_root=ALIEN))),
     )

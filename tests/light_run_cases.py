@@ -13,7 +13,7 @@ from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.messages import Inclusion
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Finality, Quorum
 from tests.light_block_cases import ALIEN, MALFORMED, REFUSED_HASH, REFUSED_SIGNATURE, TIME, TOO_FEW
 from tests.light_forge import (
     HEIGHTS,
@@ -114,7 +114,7 @@ def _wanted() -> dict[str, Json]:
             start, "not what was asked", _asked(), run(made.header_run(5, 8), "known")
         ),
         "run_of_nothing": case(
-            start, "it changes nothing", _asked(), run(HeaderRun(4, (), Quorum(0, ())), "known")
+            start, "it changes nothing", _asked(), run(HeaderRun(4, (), Finality(4, Quorum(0, ()))), "known")
         ),
         "later_head_moves_the_target": case(
             start,
@@ -135,11 +135,11 @@ def _broken() -> dict[str, Json]:
     swapped = replace(whole, linked=(whole.linked[1], whole.linked[0], *whole.linked[2:]))
     changed = whole.linked[1][:-1] + bytes([whole.linked[1][-1] ^ 1])
     shown = {
-        "without_a_certificate": (replace(whole, quorum=Quorum(0, ())), TOO_FEW),
-        "signed_by_two": (replace(whole, quorum=made.certificate(TARGET, (0, 1)).quorum), TOO_FEW),
+        "without_a_certificate": (replace(whole, finality=Finality(TARGET, Quorum(0, ()))), TOO_FEW),
+        "signed_by_two": (replace(whole, finality=made.finality(TARGET, (0, 1))), TOO_FEW),
         "with_the_certificate_of_a_later_header": (cut, REFUSED_SIGNATURE),
         "with_the_certificate_of_an_earlier_header": (
-            replace(whole, quorum=made.certificate(4).quorum),
+            replace(whole, finality=Finality(TARGET, made.finality(4).quorum)),
             REFUSED_SIGNATURE,
         ),
         "with_a_gap": (gap, MALFORMED),
@@ -149,7 +149,7 @@ def _broken() -> dict[str, Json]:
             REFUSED_SIGNATURE,
         ),
         "of_another_chain": (
-            replace(whole, quorum=chain(t0_s=made.genesis.t0_s + 1).certificate(TARGET).quorum),
+            replace(whole, finality=chain(t0_s=made.genesis.t0_s + 1).finality(TARGET)),
             REFUSED_SIGNATURE,
         ),
     }

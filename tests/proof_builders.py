@@ -40,5 +40,5 @@ def model_proof(chain: ChainMaker, height: int | None = None) -> ModelProof:
 def make_bundle(chain: ChainMaker, claims: tuple[Claim, ...], checkpoint: int | None = None) -> Bundle:
     """These claims under the last block."""
     linked = None if checkpoint is None else ancestor(chain, checkpoint)
-    peaks, quorum = chain.peaks(chain.height - 1), chain.certificate(chain.height).quorum
-    return Bundle(chain.headers[-1], quorum, peaks, linked, claims)
+    peaks, finality = chain.peaks(chain.height - 1), chain.finality(chain.height)
+    return Bundle(chain.headers[-1], finality, peaks, linked, claims)

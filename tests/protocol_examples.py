@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from edge_client.protocol.records import Record, decode_record, encode_record
 from edge_client.protocol.seats import Candidate, Seat, Seats
 from edge_client.protocol.update import update_root_of
 from edge_client.protocol.validators import ValidatorSet
-from edge_client.protocol.votes import Proposal, Snapshot, finalize, notarize, nullify, vote
+from edge_client.protocol.votes import Finality, Proposal, Snapshot, finalize, notarize, nullify, vote
 from tests.builders import (
     ChainMaker,
     make_genesis,
@@ -152,7 +152,8 @@ def _vote_examples() -> dict[str, Example]:
     header, signer = made.headers[3], made.signers[1]
     subject = finalize(header, header.hash(made.chain_id))
     skipped = nullify(0, 9)
-    proposal = Proposal(header, b"")
+    proposals = [Proposal(slot, header, b"") for slot in (header.slot, header.slot + 3)]
+    proposals = [replace(one, signature=signer.sign(one.signing_bytes(made.chain_id))) for one in proposals]
     own = tuple(vote(one, 1, signer.sign(one.signing_bytes(made.chain_id))) for one in (subject, skipped))
     return {
         "Subject": _plain(notarize(header, header.hash(made.chain_id))),
@@ -160,7 +161,9 @@ def _vote_examples() -> dict[str, Example]:
         "Vote": _plain(own[0]),
         "Quorum": _read(made.certificate(4).quorum),
         "Certificate": _plain(made.certificate(4)),
-        "Proposal": _plain(Proposal(header, signer.sign(proposal.signing_bytes(made.chain_id)))),
+        "Finality": _read(Finality(header.slot + 3, made.certificate(4).quorum)),
+        "Proposal": _plain(proposals[0]),
+        "Proposal of a block again": _plain(proposals[1]),
         "Snapshot": _plain(Snapshot(own, (made.certificate(3), made.certificate(4)))),
     }
 

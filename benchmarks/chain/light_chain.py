@@ -13,7 +13,7 @@ from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, LightBlock
-from edge_client.protocol.votes import Quorum, Subject, finalize
+from edge_client.protocol.votes import Finality, Quorum, Subject, finalize
 from tests.builders import make_genesis, make_signers
 
 
@@ -70,10 +70,10 @@ class LightChain:
     def certified(self, header: Header) -> Certified:
         """The light block of a header, signed by a quorum."""
         message = self._subject(header).signing_bytes(self.chain_id)
-        quorum = self._quorum(header)
+        finality = self._finality(header)
         leaves = self._app, self._state.state_leaves(), self._state.learning
-        block = LightBlock(header, quorum, *leaves)
-        pairs = zip(quorum.signatures, self.genesis.validators.keys, strict=False)
+        block = LightBlock(header, finality, *leaves)
+        pairs = zip(finality.quorum.signatures, self.genesis.validators.keys, strict=False)
         signed = tuple((signature + message, key) for signature, key in pairs)
         return Certified(block.encode(), signed)
 
@@ -83,13 +83,13 @@ class LightChain:
         for at in range(0, len(headers), RUN_HEADERS_MAX):
             part = headers[at : at + RUN_HEADERS_MAX]
             linked = tuple(header.encode_linked() for header in part)
-            runs.append(HeaderRun(part[0].height, linked, self._quorum(part[-1])).encode())
+            runs.append(HeaderRun(part[0].height, linked, self._finality(part[-1])).encode())
         return runs
 
     def _subject(self, header: Header) -> Subject:
         return finalize(header, header.hash(self.chain_id))
 
-    def _quorum(self, header: Header) -> Quorum:
+    def _finality(self, header: Header) -> Finality:
         message = self._subject(header).signing_bytes(self.chain_id)
         count = self.genesis.validators.quorum
-        return Quorum.of({i: self._signers[i].sign(message) for i in range(count)})
+        return Finality(header.slot, Quorum.of({i: self._signers[i].sign(message) for i in range(count)}))

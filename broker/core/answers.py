@@ -8,6 +8,7 @@ from edge_client.protocol.body import Body, decode_block
 from edge_client.protocol.chunks import WINDOW_CHUNKS
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
+from edge_client.protocol.votes import Finality
 
 ANSWER_CHUNKS_MAX = 16
 BODIES_KEPT_MAX = 4
@@ -23,7 +24,9 @@ def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
         return None
     headers = [archive.header(h) for h in range(question.first, certificate.subject.height + 1)]
     linked = tuple(header.encode_linked() for header in headers if header is not None)
-    return HeaderRun(question.first, linked, certificate.quorum) if len(linked) == len(headers) else None
+    if len(linked) != len(headers):
+        return None
+    return HeaderRun(question.first, linked, Finality.of(certificate))
 
 
 class Claims:

@@ -15,7 +15,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun, link
 from edge_client.protocol.messages import Ask, GetHeaders
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.votes import Certificate, finalize
+from edge_client.protocol.votes import Certificate
 
 
 @dataclass(slots=True)
@@ -72,9 +72,8 @@ class CatchUp:
         chain_id = ledger.rules.chain_id
         headers, _ = link(chain_id, ledger.head.peaks, run.linked)
         last = headers[-1]
-        subject = finalize(last, last.hash(chain_id))
-        run.quorum.verify(subject, chain_id, ledger.rules.genesis.validators, ledger.rules.verify)
-        self.run = Run(headers, Certificate(subject, run.quorum))
+        run.finality.verify(last, chain_id, ledger.rules.genesis.validators, ledger.rules.verify)
+        self.run = Run(headers, run.finality.certificate(last, chain_id))
 
     def current(self) -> Run | None:
         """The run, if it has a block left to execute; consensus may have been faster."""

@@ -49,7 +49,7 @@ from edge_client.protocol.messages import (
     encode_validator_say,
 )
 from edge_client.protocol.topics import hash_level, index_level, node_level
-from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
+from edge_client.protocol.votes import Certificate, Finality, Proposal, Snapshot, Vote
 
 ValidatorEvent = LinkUp | LinkLost | Received | Acknowledged | Woke
 ValidatorEffect = SharedEffect | ValidatorPersist | on.Evidence | on.Diverged
@@ -286,7 +286,7 @@ class Validator:
                 self._effects.append(AppendLog(slot, encode_entry(entry)))
             case on.Broadcast(message):
                 if isinstance(message, Proposal):
-                    fields = {"height": message.header.height, "slot": message.header.slot}
+                    fields = {"height": message.header.height, "slot": message.slot}
                     self._effects.append(Note("proposed", dict(fields)))
                     self._push_block(message)
                 self._say(message)
@@ -359,8 +359,8 @@ class Validator:
 
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
         state, validators = self._ledger.head.state, self._rules.genesis.validators
-        quorum = certificate.quorum.lowest(validators.quorum)
-        return LightBlock(header, quorum, state.app_leaves(), state.state_leaves(), state.learning)
+        finality = Finality.of(certificate).lowest(validators.quorum)
+        return LightBlock(header, finality, state.app_leaves(), state.state_leaves(), state.learning)
 
     def _publish_head(self) -> None:
         if self._light is not None:
@@ -373,6 +373,6 @@ def _slot_of(entry: Vote | Proposal | Certificate) -> int:
         case Vote():
             return entry.slot
         case Proposal():
-            return entry.header.slot
+            return entry.slot
         case Certificate():
             return entry.subject.slot

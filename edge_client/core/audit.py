@@ -40,7 +40,7 @@ def audit(
         return Invalid(Reason.MALFORMED, f"no header of the head's height {head.header.height}")
     # The head's own header was compared on the way; what is left is what only the head shows.
     fault = first_fault(Case(rules, _at(tip, head), head, now_ms))
-    return fault or Proven(tip.height, head.header.height, len(head.quorum.signatures))
+    return fault or Proven(tip.height, head.header.height, len(head.finality.quorum.signatures))
 
 
 def _link(rules: LightRules, before: Tip, run: Sequence[bytes], head: LightBlock) -> Tip | Invalid:

@@ -114,7 +114,7 @@ class LightClient:
             headers, peaks = link(self._rules.chain_id, self.tip.peaks, run.linked)
         except ProtocolError as error:
             return Invalid(error.reason, error.detail)
-        fault = self._run_fits(headers) or quorum_signed(self._rules, headers[-1], run.quorum)
+        fault = self._run_fits(headers) or quorum_signed(self._rules, headers[-1], run.finality)
         if fault is not None:
             return fault
         target = self._target

@@ -16,7 +16,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.keys import Verify
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.validators import ValidatorSet
-from edge_client.protocol.votes import Quorum, finalize
+from edge_client.protocol.votes import Finality
 
 CLOCK_DRIFT_MS = 120_000
 """A header may be this far ahead of a good clock; validators allow one another less."""
@@ -170,14 +170,13 @@ def validators_fit(case: Case) -> Invalid | None:
 
 def signed_by_quorum(case: Case) -> Invalid | None:
     """More than two thirds of the set voted to finalise exactly this header of this chain."""
-    return quorum_signed(case.rules, case.header, case.block.quorum)
+    return quorum_signed(case.rules, case.header, case.block.finality)
 
 
-def quorum_signed(rules: LightRules, header: Header, quorum: Quorum) -> Invalid | None:
+def quorum_signed(rules: LightRules, header: Header, finality: Finality) -> Invalid | None:
     """The same for the last header of a run."""
-    subject = finalize(header, header.hash(rules.chain_id))
     try:
-        quorum.verify(subject, rules.chain_id, rules.validators, rules.verify)
+        finality.verify(header, rules.chain_id, rules.validators, rules.verify)
     except ProtocolError as error:
         return Invalid(error.reason, error.detail)
     return None

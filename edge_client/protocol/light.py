@@ -10,7 +10,7 @@ from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import LINKED_BYTES, AppLeaves, Header, StateLeaves, header_hash, unlinked
 from edge_client.protocol.mmr import Growing, Peaks
 from edge_client.protocol.state import Learning
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Finality
 
 RUN_HEADERS_MAX = 1024
 LIGHT_BLOCK_BYTES_MAX = 1500
@@ -21,7 +21,7 @@ class LightBlock:
     """A header with all that shows it is final and what it says: *untrusted* until verified [LGT-2]."""
 
     header: Header
-    quorum: Quorum
+    finality: Finality
     app: AppLeaves
     state: StateLeaves
     learning: Learning
@@ -29,7 +29,7 @@ class LightBlock:
     def encode(self) -> bytes:
         """The five structs one after the other."""
         head = self.header.encode() + self.app.encode() + self.state.encode() + self.learning.encode()
-        return head + self.quorum.encode()
+        return head + self.finality.encode()
 
     @classmethod
     def decode(cls, data: bytes) -> LightBlock:
@@ -37,23 +37,23 @@ class LightBlock:
         reader = Reader(data, "LightBlock")
         header, app = reader.fixed(Header), reader.fixed(AppLeaves)
         state, learning = reader.fixed(StateLeaves), reader.fixed(Learning)
-        block = cls(header, Quorum.read(reader), app, state, learning)
+        block = cls(header, Finality.read(reader), app, state, learning)
         reader.finish()
         return block
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderRun:
-    """Headers of consecutive heights without their history roots, and the last one's certificate [LGT-3]."""
+    """Headers of consecutive heights without their history roots; `finality` is of the last [LGT-3]."""
 
     first_height: int
     linked: tuple[bytes, ...]
-    quorum: Quorum
+    finality: Finality
 
     def encode(self) -> bytes:
-        """First height (u32), counted headers (u16, 84 bytes each), quorum."""
+        """First height (u32), counted headers (u16, 84 bytes each), finality."""
         head = uint(self.first_height, 4) + uint(len(self.linked), 2)
-        return head + b"".join(self.linked) + self.quorum.encode()
+        return head + b"".join(self.linked) + self.finality.encode()
 
     @classmethod
     def read(cls, reader: Reader) -> HeaderRun:
@@ -61,7 +61,7 @@ class HeaderRun:
         first, count = reader.uint(4), reader.count(2, RUN_HEADERS_MAX)
         data = reader.take(count * LINKED_BYTES)
         linked = tuple(data[at : at + LINKED_BYTES] for at in range(0, len(data), LINKED_BYTES))
-        return cls(first, linked, Quorum.read(reader))
+        return cls(first, linked, Finality.read(reader))
 
     @classmethod
     def decode(cls, data: bytes) -> HeaderRun:

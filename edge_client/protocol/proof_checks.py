@@ -15,7 +15,6 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.keys import Verify
 from edge_client.protocol.proofs import AncestorProof, BalanceProof, Bundle, Claim, ProofFile, UpdateProof
-from edge_client.protocol.votes import finalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def check_proof(proof: ProofFile, anchor: Anchor, verify: Verify) -> Verdict:
     case = Case(proof, anchor, verify, proof.genesis.chain_id())
     faults = (predicate(case) for predicate in PREDICATES)
     fault = next((one for one in faults if one is not None), None)
-    return fault or Proven(case.chain_id, len(case.bundle.quorum.signatures))
+    return fault or Proven(case.chain_id, len(case.bundle.finality.quorum.signatures))
 
 
 def chain_is_the_anchors(case: Case) -> Fault | None:
@@ -160,9 +159,8 @@ def checkpoint_is_of_this_chain(case: Case) -> Fault | None:
 def signed_by_quorum(case: Case) -> Fault | None:
     """More than two thirds of the validators voted to finalise exactly this head."""
     head, validators = case.bundle.head, case.proof.genesis.validators
-    subject = finalize(head, head.hash(case.chain_id))
     try:
-        case.bundle.quorum.verify(subject, case.chain_id, validators, case.verify)
+        case.bundle.finality.verify(head, case.chain_id, validators, case.verify)
     except ProtocolError as error:
         return Refused(error.reason, error.detail)
     return None

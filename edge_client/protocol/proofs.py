@@ -20,7 +20,7 @@ from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.header import AppLeaves, Header, StateLeaves
 from edge_client.protocol.mmr import MmrProof, Peaks
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Finality
 
 PROOF_MAGIC = b"flcproof"
 PROOF_VERSION = 1
@@ -128,13 +128,13 @@ _CLAIMS: dict[ClaimKind, tuple[type, Callable[[Reader], Claim]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A final header with its certificate, the peaks under it, and what is shown by them.
+    """A header, what shows it final, the peaks under it, and what is shown by them.
 
     `checkpoint` is an earlier header for whoever trusts that one.
     """
 
     head: Header
-    quorum: Quorum
+    finality: Finality
     peaks: Peaks
     checkpoint: AncestorProof | None
     claims: tuple[Claim, ...]
@@ -143,17 +143,17 @@ class Bundle:
         """Count of hops (u8, 0: the validator set is that of genesis), then the fields; the claims counted
         and behind their kinds (u8 each)."""
         claims = b"".join(uint(_kind_of(one), 1) + one.encode() for one in self.claims)
-        start = uint(0, 1) + self.head.encode() + self.quorum.encode() + self.peaks.encode()
+        start = uint(0, 1) + self.head.encode() + self.finality.encode() + self.peaks.encode()
         return start + _optional(self.checkpoint) + uint(len(self.claims), 1) + claims
 
     @classmethod
     def read(cls, reader: Reader) -> Bundle:
         """Parse from a reader; raises `DecodeError`."""
         reader.count(1, 0)
-        head, quorum, peaks = reader.fixed(Header), Quorum.read(reader), Peaks.read(reader)
+        head, finality, peaks = reader.fixed(Header), Finality.read(reader), Peaks.read(reader)
         checkpoint = _read_optional(reader)
         claims = tuple(_read_claim(reader) for _ in range(reader.count(1, BUNDLE_CLAIMS_MAX)))
-        return cls(head, quorum, peaks, checkpoint, claims)
+        return cls(head, finality, peaks, checkpoint, claims)
 
 
 @dataclass(frozen=True, slots=True)

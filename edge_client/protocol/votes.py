@@ -63,9 +63,10 @@ class Subject(Fixed):
         return signing_bytes(_PURPOSES[self.kind], chain_id, self.encode())
 
 
-def notarize(header: Header, header_hash: bytes) -> Subject:
-    """Subject of N(e, v, hash)."""
-    return Subject(VoteKind.NOTARIZE, header.epoch, header.slot, header.height, header_hash)
+def notarize(header: Header, header_hash: bytes, slot: int | None = None) -> Subject:
+    """Subject of N(e, v, height, hash); v is the slot the block was first proposed in unless told."""
+    at = header.slot if slot is None else slot
+    return Subject(VoteKind.NOTARIZE, header.epoch, at, header.height, header_hash)
 
 
 def nullify(epoch: int, slot: int) -> Subject:
@@ -73,9 +74,10 @@ def nullify(epoch: int, slot: int) -> Subject:
     return Subject(VoteKind.NULLIFY, epoch, slot, 0, ZERO_HASH)
 
 
-def finalize(header: Header, header_hash: bytes) -> Subject:
-    """Subject of F(e, v, height, hash)."""
-    return Subject(VoteKind.FINALIZE, header.epoch, header.slot, header.height, header_hash)
+def finalize(header: Header, header_hash: bytes, slot: int | None = None) -> Subject:
+    """Subject of F(e, v, height, hash); v is the slot the block was first proposed in unless told."""
+    at = header.slot if slot is None else slot
+    return Subject(VoteKind.FINALIZE, header.epoch, at, header.height, header_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,35 +201,80 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """Propose(e, v, header): the leader's signature on a header; the body travels by `body_root`."""
+class Finality:
+    """What shows a header final to who has the header: a quorum's F votes, and the slot they were cast in.
 
+    That slot is the header's own, or a later one in which the block was proposed again.
+    """
+
+    slot: int
+    quorum: Quorum
+
+    def encode(self) -> bytes:
+        """Slot (u32), then quorum."""
+        return uint(self.slot, 4) + self.quorum.encode()
+
+    @classmethod
+    def read(cls, reader: Reader) -> Finality:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(reader.uint(4), Quorum.read(reader))
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> Finality:
+        """From an FC."""
+        return cls(certificate.subject.slot, certificate.quorum)
+
+    def lowest(self, count: int) -> Finality:
+        """See `Quorum.lowest`."""
+        return Finality(self.slot, self.quorum.lowest(count))
+
+    def certificate(self, header: Header, chain_id: bytes) -> Certificate:
+        """The FC of `header` that this is if `verify` agrees."""
+        return Certificate(finalize(header, header.hash(chain_id), self.slot), self.quorum)
+
+    def verify(self, header: Header, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
+        """Raise `ProtocolError` unless a quorum of the set made `header` final [CON-9]."""
+        if self.slot < header.slot:
+            detail = f"finality of slot {self.slot} for a block of slot {header.slot}"
+            raise ProtocolError(Reason.MALFORMED, detail)
+        self.certificate(header, chain_id).verify(chain_id, validators, verify)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Propose(e, v, header): the signature of the leader of slot v on a header; the body travels by
+    `body_root`. A new block has v as its own slot; above that, a notarised block is proposed again.
+    """
+
+    slot: int
     header: Header
     signature: bytes
 
     def encode(self) -> bytes:
-        """Header, then signature."""
-        return self.header.encode() + self.signature
+        """Slot (u32), header, signature."""
+        return self._signed() + self.signature
 
     @classmethod
     def decode(cls, data: bytes) -> Proposal:
         """Inverse of `encode`; raises `DecodeError`."""
         reader = Reader(data, "Proposal")
-        proposal = cls(reader.fixed(Header), reader.take(SIGNATURE_BYTES))
+        proposal = cls(reader.uint(4), reader.fixed(Header), reader.take(SIGNATURE_BYTES))
         reader.finish()
+        if proposal.slot < proposal.header.slot:
+            raise DecodeError(f"Proposal: slot {proposal.slot} of a block of slot {proposal.header.slot}")
         return proposal
 
     def signing_bytes(self, chain_id: bytes) -> bytes:
         """What the leader signs."""
-        return signing_bytes(Purpose.PROPOSE, chain_id, self.header.encode())
+        return signing_bytes(Purpose.PROPOSE, chain_id, self._signed())
 
-    def verify(self, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
-        """Raise `ProtocolError` unless the validator named as proposer signed this."""
-        proposer = self.header.proposer
-        if proposer >= validators.count:
-            raise ProtocolError(Reason.WRONG_SENDER, f"proposal of validator {proposer}")
-        if not verify(validators.keys[proposer], self.signing_bytes(chain_id), self.signature):
-            raise ProtocolError(Reason.BAD_SIGNATURE, f"proposal of validator {proposer}")
+    def verify(self, chain_id: bytes, leader: bytes, verify: Verify) -> None:
+        """Raise `ProtocolError` unless this key signed; whose it must be follows from slot and epoch."""
+        if not verify(leader, self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, f"proposal of slot {self.slot}")
+
+    def _signed(self) -> bytes:
+        return uint(self.slot, 4) + self.header.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from edge_client.core.events import Fate, PendingUpdate, SaveChain, SaveUpdate, 
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.votes import Quorum
 from edge_client.reading import verify_disk
 from edge_client.runtime.database import open_database
 from tests.builders import ChainMaker, make_genesis, make_params, make_update
@@ -307,7 +308,7 @@ class TestAudit:
         for lie in (
             replace(head, app=replace(head.app, model_root=bytes(32))),
             replace(head, learning=replace(head.learning, theta=1)),
-            replace(head, quorum=replace(head.quorum, signatures=(bytes(64),) * 3)),
+            replace(head, finality=replace(head.finality, quorum=Quorum(0b111, (bytes(64),) * 3))),
         ):
             assert isinstance(audit(rules, disk.chain.linked(1, 7), tip, lie, NOW_MS), Invalid)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import TypeAlias, TypeVar
@@ -84,8 +84,8 @@ class Universe:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.committee = Committee(4)
-        self.validators = LedByByzantine(self.committee.validators.keys)
+        self.committee = Committee(4, kind=LedByByzantine)
+        self.validators = self.committee.validators
         self.blocks = [block for slot in range(1, case.slots + 1) for block in self._blocks_of(slot)]
         self.subjects = [
             *(notarize(one.header, hash_of(one.header)) for one in self.blocks),
@@ -112,7 +112,7 @@ class Universe:
             above = parent.ancestors | {hash_of(parent.header)} if parent else frozenset[bytes]()
             for label in range(self.case.proposals):
                 made = self.committee.header(slot, parent.header if parent else None, just, b"%d" % label)
-                block = Block(replace(made, proposer=BYZANTINE), just, frozenset(subjects), above)
+                block = Block(made, just, frozenset(subjects), above)
                 self._made.append(block)
                 yield block
 
@@ -221,7 +221,7 @@ class Automaton:
         disk = Disk()
         for entry in log:
             disk.append(entry)
-        setup = replace(self.universe.committee.setup(ME), validators=self.universe.validators)
+        setup = self.universe.committee.setup(ME)
         genesis = on.FinalBlock.genesis(CHAIN_ID)
         sign = self.universe.committee.signs[ME]
         machine = Simplex(setup, sign, self.verify, genesis, disk.entries())

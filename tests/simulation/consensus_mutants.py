@@ -79,9 +79,8 @@ def _finalize_with_notarize(self: Simplex) -> bool:
 _FINALIZE: Callable[[Simplex], bool] = Simplex._finalize
 
 
-def _see_every_proposal(self: Witness, proposal: Proposal, header_hash: bytes) -> None:
-    self.check(proposal)
-    self.proposals[proposal.header.slot] = HeldProposal(proposal, header_hash)
+def _see_every_proposal(self: Witness, proposal: Proposal, header_hash: bytes, _: int) -> None:
+    self.proposals[proposal.slot] = HeldProposal(proposal, header_hash)
 
 
 def _notarize_every_proposal(self: Simplex) -> bool:

@@ -322,5 +322,5 @@ class Node:
 
 def _slot_of(entry: Entry) -> int:
     if isinstance(entry, Proposal):
-        return entry.header.slot
+        return entry.slot
     return entry.subject.slot if isinstance(entry, Certificate) else entry.slot

@@ -7,7 +7,7 @@ was not handed the signing function.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from broker.core.consensus.events import FinalBlock, Setup, Timing
@@ -55,9 +55,9 @@ class KeyedHash:
 
 
 class Committee:
-    """All keys of one validator set. `real` chooses Ed25519."""
+    """All keys of one validator set. `real` chooses Ed25519, `kind` may have leaders of its own."""
 
-    def __init__(self, count: int, real: bool = False) -> None:
+    def __init__(self, count: int, real: bool = False, kind: type[ValidatorSet] = ValidatorSet) -> None:
         self.signs: list[Sign]
         self.verify: Verify
         if real:
@@ -69,7 +69,7 @@ class Committee:
             pairs = [scheme.add(index) for index in range(count)]
             keys, self.signs = [key for key, _ in pairs], [sign for _, sign in pairs]
             self.verify = scheme.verify
-        self.validators = ValidatorSet(tuple(keys))
+        self.validators = kind(tuple(keys))
         self._leaders = [self.validators.leader(LEADER_SEED, slot) for slot in range(count)]
 
     def leader(self, slot: int) -> int:
@@ -88,6 +88,13 @@ class Committee:
         genesis = FinalBlock.genesis(CHAIN_ID)
         return Simplex(self.setup(own_index, timing), sign, VerifyOnce(self.verify), genesis, entries)
 
+    def check(self, message: Vote | Proposal, verify: Verify) -> None:
+        """Raise `ProtocolError` unless a member signed a vote, or the leader of its slot a proposal."""
+        if isinstance(message, Vote):
+            message.verify(CHAIN_ID, self.validators, verify)
+        else:
+            message.verify(CHAIN_ID, self.validators.keys[self.leader(message.slot)], verify)
+
     def vote(self, subject: Subject, signer: int) -> Vote:
         """A genuine vote."""
         return vote(subject, signer, self.signs[signer](subject.signing_bytes(CHAIN_ID)))
@@ -97,10 +104,11 @@ class Committee:
         who = range(self.validators.quorum) if signers is None else signers
         return Certificate(subject, Quorum.of({one: self.vote(subject, one).signature for one in who}))
 
-    def proposal(self, header: Header) -> Proposal:
-        """The header signed by its proposer."""
-        unsigned = Proposal(header, b"")
-        return Proposal(header, self.signs[header.proposer](unsigned.signing_bytes(CHAIN_ID)))
+    def proposal(self, header: Header, slot: int | None = None) -> Proposal:
+        """The header signed by the leader of its slot, or of the later `slot` it is proposed again in."""
+        at = header.slot if slot is None else slot
+        unsigned = Proposal(at, header, b"")
+        return replace(unsigned, signature=self.signs[self.leader(at)](unsigned.signing_bytes(CHAIN_ID)))
 
     def header(
         self, slot: int, parent: Header | None = None, just: Sequence[Certificate] = (), text: bytes = b""

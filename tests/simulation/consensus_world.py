@@ -24,7 +24,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.votes import Proposal, Snapshot, Vote
 from tests.simulation.consensus_byzantine import make_byzantine
 from tests.simulation.consensus_node import Node
-from tests.simulation.consensus_parts import CHAIN_ID, Committee, hash_of
+from tests.simulation.consensus_parts import Committee, hash_of
 from tests.simulation.consensus_plan import CHAOS_MS, Incident, Plan, Trouble
 
 HEAL_MS = 20 * 60_000
@@ -189,7 +189,7 @@ class World:
         if sender in self.byzantine:
             return
         if isinstance(message, Proposal):
-            place = (message.header.slot, sender.index)
+            place = (message.slot, sender.index)
             if self._proposed.setdefault(place, message) != message:
                 self.fail(f"validator {sender.index} can be convicted of two proposals")
         votes = message.votes if isinstance(message, Snapshot) else [message]
@@ -205,7 +205,7 @@ class World:
             self.fail(f"honest validator {evidence.offender} accused: {evidence}")
         try:
             for message in (evidence.first, evidence.second):
-                message.verify(CHAIN_ID, self.committee.validators, self.verify)
+                self.committee.check(message, self.verify)
         except ProtocolError as wrong:
             self.fail(f"evidence does not hold: {wrong}")
         if node not in self.byzantine:

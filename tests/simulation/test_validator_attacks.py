@@ -76,7 +76,7 @@ class Hostile:
             for index, data in enumerate(chunks):
                 topic = self.topics.validator_chunk(self.name, root.hex(), index)
                 self.transport.publish(Publish(topic, Piece(len(chunks), data).encode()))
-        unsigned = Proposal(header, b"")
+        unsigned = Proposal(header.slot, header, b"")
         proposal = replace(unsigned, signature=self.signer.sign(unsigned.signing_bytes(chain_id)))
         topic = self.topics.validator_say(self.name)
         self.transport.publish(Publish(topic, encode_validator_say(proposal)))

@@ -13,6 +13,7 @@ from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Received, Refused
 from edge_client.protocol.messages import Ask, Claim, Claimed, GetChunks, MissingChunks
+from edge_client.protocol.votes import Quorum
 from tests.builders import ChainMaker
 from tests.device_world import DeviceWorld
 
@@ -75,8 +76,8 @@ def test_too_few_and_wrong_signatures_on_a_head(world: DeviceWorld) -> None:
     few = chain.light_block(signers=(0, 1))
     assert refused(world.tell(Received(head_topic(world), few.encode()))) == [Reason.TOO_FEW_SIGNATURES]
     good = chain.light_block()
-    signatures = (*good.quorum.signatures[:2], bytes(64))
-    wrong = replace(good, quorum=replace(good.quorum, signatures=signatures))
+    signatures = (*good.finality.quorum.signatures[:2], bytes(64))
+    wrong = replace(good, finality=replace(good.finality, quorum=Quorum(0b111, signatures)))
     assert refused(world.tell(Received(head_topic(world), wrong.encode()))) == [Reason.BAD_SIGNATURE]
     assert world.agent.participant is not None
     assert world.agent.participant.head.height == 1

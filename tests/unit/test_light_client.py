@@ -14,8 +14,9 @@ from edge_client.protocol.errors import Reason
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.messages import GetHeaders
-from edge_client.protocol.votes import Quorum, finalize
+from edge_client.protocol.votes import Finality, Quorum
 from tests.builders import T0_S, ChainMaker
+from tests.light_forge import finality
 
 NOW_MS = (T0_S + 36_000) * 1000
 
@@ -38,9 +39,7 @@ def forked(chain: ChainMaker, height: int, **changes: int | bytes) -> LightBlock
     """A light block that differs from the chain's and is signed all the same."""
     block = chain.light_block(height)
     header = replace(block.header, **changes)  # type: ignore[arg-type]
-    message = finalize(header, header.hash(chain.chain_id)).signing_bytes(chain.chain_id)
-    quorum = Quorum.of({i: chain.signers[i].sign(message) for i in range(3)})
-    return replace(block, header=header, quorum=quorum)
+    return replace(block, header=header, finality=finality(chain, header))
 
 
 def test_block_by_block(chain: ChainMaker) -> None:
@@ -125,14 +124,14 @@ def test_a_run_nobody_asked_for_changes_nothing(chain: ChainMaker) -> None:
     assert light.take_run(chain.header_run(1, 3)) == Known()
     light.offer(chain.light_block(9), NOW_MS)
     assert light.take_run(chain.header_run(2, 3)) == Known()
-    assert light.take_run(HeaderRun(1, (), Quorum(0, ()))) == Known()
+    assert light.take_run(HeaderRun(1, (), Finality(1, Quorum(0, ())))) == Known()
     assert light.tip.height == 0
 
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (lambda run: replace(run, quorum=Quorum(0, ())), Reason.TOO_FEW_SIGNATURES),
+        (lambda run: replace(run, finality=Finality(8, Quorum(0, ()))), Reason.TOO_FEW_SIGNATURES),
         (lambda run: replace(run, linked=run.linked[:-1]), Reason.BAD_SIGNATURE),
         (lambda run: replace(run, linked=(run.linked[0], *run.linked[2:])), Reason.MALFORMED),
         (lambda run: replace(run, linked=(run.linked[0][:-1] + b"x", *run.linked[1:])), Reason.BAD_SIGNATURE),
@@ -198,7 +197,7 @@ def test_every_header_of_a_run_is_looked_at(chain: ChainMaker, changes, reason: 
     light.offer(chain.light_block(8), NOW_MS)
     bad = forked(chain, 2, **changes)
     linked = (chain.headers[0].encode_linked(), bad.header.encode_linked())
-    verdict = light.take_run(HeaderRun(1, linked, bad.quorum))
+    verdict = light.take_run(HeaderRun(1, linked, bad.finality))
     assert isinstance(verdict, Invalid)
     assert verdict.reason == reason
 

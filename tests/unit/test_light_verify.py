@@ -13,8 +13,9 @@ from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnou
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.light import LightBlock
-from edge_client.protocol.votes import Quorum, finalize
+from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.builders import T0_S, ChainMaker, make_genesis, make_signers
+from tests.light_forge import finality, under
 
 NOW_MS = (T0_S + 3600) * 1000
 
@@ -44,13 +45,18 @@ def case(chain: ChainMaker, height: int, trusted: int, now_ms: int = NOW_MS) -> 
 
 def signed(chain: ChainMaker, block: LightBlock) -> LightBlock:
     """The block with a quorum of real signatures on whatever header it has now."""
-    message = finalize(block.header, block.header.hash(chain.chain_id)).signing_bytes(chain.chain_id)
-    return replace(block, quorum=Quorum.of({i: chain.signers[i].sign(message) for i in range(3)}))
+    return replace(block, finality=finality(chain, block.header))
 
 
 def with_header(given: Case, chain: ChainMaker, **changes: int | bytes) -> Case:
     block = replace(given.block, header=replace(given.header, **changes))  # type: ignore[arg-type]
     return replace(given, block=signed(chain, block))
+
+
+def _said_of(given: Case, signers: int) -> Finality:
+    """The block's own signatures, under the names of others."""
+    shown = given.block.finality
+    return replace(shown, quorum=replace(shown.quorum, signers=signers))
 
 
 def reasons(given: Case) -> dict[str, Reason]:
@@ -118,16 +124,12 @@ BREAKS: dict[str, tuple[Break, dict[str, Reason]]] = {
     "a signature by somebody else": (
         lambda given, _: replace(
             given,
-            block=replace(
-                given.block, quorum=replace(given.block.quorum, signers=given.block.quorum.signers << 1)
-            ),
+            block=replace(given.block, finality=_said_of(given, given.block.finality.quorum.signers << 1)),
         ),
         {"signed_by_quorum": Reason.BAD_SIGNATURE},
     ),
     "a signer outside the set": (
-        lambda given, _: replace(
-            given, block=replace(given.block, quorum=Quorum(0b10011, given.block.quorum.signatures))
-        ),
+        lambda given, _: replace(given, block=replace(given.block, finality=_said_of(given, 0b10011))),
         {"signed_by_quorum": Reason.WRONG_SENDER},
     ),
     "another header under the signatures": (
@@ -175,7 +177,7 @@ def test_signatures_of_other_keys_do_not_count(chain: ChainMaker) -> None:
     message = finalize(given.header, given.header.hash(chain.chain_id)).signing_bytes(chain.chain_id)
     strangers = make_signers(4, "stranger")
     quorum = Quorum.of({i: strangers[i].sign(message) for i in range(4)})
-    broken = replace(given, block=replace(given.block, quorum=quorum))
+    broken = replace(given, block=under(given.block, quorum))
     assert reasons(broken) == {"signed_by_quorum": Reason.BAD_SIGNATURE}
 
 

@@ -15,12 +15,12 @@ from edge_client.protocol.light import (
     link,
 )
 from edge_client.protocol.mmr import EMPTY
-from edge_client.protocol.votes import Quorum
+from edge_client.protocol.votes import Finality, Quorum
 from tests.builders import ChainMaker, make_genesis
 from tests.protocol_examples import chain
 
 
-@pytest.mark.parametrize(("validators", "size"), [(1, 622), (4, 750), (7, 878), (16, 1262)])
+@pytest.mark.parametrize(("validators", "size"), [(1, 626), (4, 754), (7, 882), (16, 1266)])
 def test_a_light_block_fits_one_small_packet(validators: int, size: int) -> None:
     light = ChainMaker(make_genesis(validators), devices=2).close_round()
     assert len(light.encode()) == size <= LIGHT_BLOCK_BYTES_MAX
@@ -65,7 +65,7 @@ def test_one_changed_header_changes_the_hash_of_the_last() -> None:
 
 def test_runs_are_bounded() -> None:
     linked = (chain().headers[0].encode_linked(),)
-    longest = HeaderRun(1, linked * RUN_HEADERS_MAX, Quorum(0, ()))
+    longest = HeaderRun(1, linked * RUN_HEADERS_MAX, Finality(1, Quorum(0, ())))
     assert HeaderRun.decode(longest.encode()) == longest
     with pytest.raises(DecodeError, match="1025 entries"):
         HeaderRun.decode(replace(longest, linked=linked * (RUN_HEADERS_MAX + 1)).encode())

@@ -13,11 +13,11 @@ from edge_client.protocol.mmr import Peaks, bag, parent_hash
 from edge_client.protocol.proof_checks import Anchor, Proven, check_proof
 from edge_client.protocol.proofs import AncestorProof, BalanceProof, Bundle, ProofFile, UpdateProof
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.votes import Quorum, finalize
 from tests.builders import ChainMaker, make_genesis
+from tests.light_forge import finality
 
 ROUNDS, ACCOUNTS, UPDATES = 1_000_000, 1_000, 128
-SIZES = ((4, 2364, 2400), (7, 2492, 2500), (16, 2876, 2900))
+SIZES = ((4, 2368, 2400), (7, 2496, 2500), (16, 2880, 2900))
 """Validators; bytes of head, certificate, own update and balance; what they may be."""
 MOST_PEAKS = 983_039
 """The number up to a million with the most set bits: 19 peaks instead of 7."""
@@ -55,10 +55,8 @@ def million(validators: int, rounds: int = ROUNDS) -> ProofFile:
     at, peaks = made_up_history(chain, rounds)
     root = bag(rounds, peaks.hashes)
     head = replace(chain.headers[0], height=rounds, slot=rounds, history_root=root, app_root=app.root())
-    message = finalize(head, head.hash(chain.chain_id)).signing_bytes(chain.chain_id)
-    quorum = Quorum.of({i: chain.signers[i].sign(message) for i in range(chain.validators.quorum)})
     claims = (UpdateProof(at, update, record), BalanceProof(None, app, state, account))
-    return ProofFile(chain.genesis, Bundle(head, quorum, peaks, None, claims))
+    return ProofFile(chain.genesis, Bundle(head, finality(chain, head), peaks, None, claims))
 
 
 @pytest.mark.parametrize(("validators", "size_bytes", "limit_bytes"), SIZES)

@@ -32,8 +32,9 @@ from edge_client.protocol.proofs import (
     ProofFile,
     UpdateProof,
 )
-from edge_client.protocol.votes import Quorum, finalize
+from edge_client.protocol.votes import Finality, Quorum
 from tests.builders import ChainMaker, make_genesis
+from tests.light_forge import finality
 from tests.proof_builders import ancestor, balance_proof, make_bundle, model_proof, update_proof
 
 
@@ -127,7 +128,7 @@ class TestAnchors:
 
     def test_a_forged_head_contradicts_nothing(self) -> None:
         """Only a final header may accuse the validators."""
-        unsigned = replace(proof().bundle, quorum=Quorum(0, ()))
+        unsigned = replace(proof().bundle, finality=Finality(12, Quorum(0, ())))
         anchor = Anchor(chain().chain_id, Checkpoint(9, bytes(32)))
         verdict = judged(replace(proof(), bundle=unsigned), anchor)
         assert isinstance(verdict, Refused)
@@ -141,17 +142,22 @@ class TestHead:
             assert refusal(replace(proof().bundle, head=wrong)) == Reason.MALFORMED
 
     def test_too_few_signatures(self) -> None:
-        two = chain().certificate(12, (0, 1)).quorum
-        assert refusal(replace(proof().bundle, quorum=two)) == Reason.TOO_FEW_SIGNATURES
+        two = chain().finality(12, (0, 1))
+        assert refusal(replace(proof().bundle, finality=two)) == Reason.TOO_FEW_SIGNATURES
 
     def test_signatures_of_others(self) -> None:
         three = chain().certificate(12, (0, 1, 2)).quorum
-        assert refusal(replace(proof().bundle, quorum=replace(three, signers=0b1011))) == Reason.BAD_SIGNATURE
-        assert refusal(replace(proof().bundle, quorum=replace(three, signers=0b10011))) == Reason.WRONG_SENDER
+        for signers, reason in ((0b1011, Reason.BAD_SIGNATURE), (0b10011, Reason.WRONG_SENDER)):
+            wrong = Finality(12, replace(three, signers=signers))
+            assert refusal(replace(proof().bundle, finality=wrong)) == reason
 
     def test_the_certificate_of_another_block(self) -> None:
-        quorum = chain().certificate(11).quorum
-        assert refusal(replace(proof().bundle, quorum=quorum)) == Reason.BAD_SIGNATURE
+        wrong = replace(chain().finality(11), slot=12)
+        assert refusal(replace(proof().bundle, finality=wrong)) == Reason.BAD_SIGNATURE
+
+    def test_final_before_it_was_proposed(self) -> None:
+        wrong = replace(proof().bundle.finality, slot=11)
+        assert refusal(replace(proof().bundle, finality=wrong)) == Reason.MALFORMED
 
 
 class TestAncestors:
@@ -203,10 +209,7 @@ def test_a_claim_that_its_header_does_not_make(name: str) -> None:
 
 def _signed(head: Header) -> Bundle:
     """A head as the validators would sign it if they were wrong."""
-    subject = finalize(head, head.hash(chain().chain_id))
-    message = subject.signing_bytes(chain().chain_id)
-    quorum = Quorum.of({i: chain().signers[i].sign(message) for i in range(3)})
-    return replace(proof().bundle, head=head, quorum=quorum, claims=())
+    return replace(proof().bundle, head=head, finality=finality(chain(), head), claims=())
 
 
 def _caught_by() -> dict[str, Callable[[], tuple[Bundle, Anchor]]]:
@@ -224,7 +227,7 @@ def _caught_by() -> dict[str, Callable[[], tuple[Bundle, Anchor]]]:
         "peaks_are_the_heads": lambda: (_signed(replace(head, height=20)), anchor),
         "ancestors_are_linked": lambda: (replace(bundle, checkpoint=unlinked), anchor),
         "claims_hold": lambda: (with_claim(_wrong_claims()["another model"]()), anchor),
-        "signed_by_quorum": lambda: (replace(bundle, quorum=Quorum(0, ())), anchor),
+        "signed_by_quorum": lambda: (replace(bundle, finality=Finality(12, Quorum(0, ()))), anchor),
         "checkpoint_agrees": lambda: (bundle, Anchor(chain().chain_id, Checkpoint(9, bytes(32)))),
     }
 

@@ -14,6 +14,7 @@ from edge_client.protocol.keys import verify
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import (
     Certificate,
+    Finality,
     Proposal,
     Quorum,
     Subject,
@@ -129,28 +130,68 @@ def test_a_certificate_gives_back_its_votes() -> None:
         one.verify(CHAIN, validators(), verify)
 
 
-def leader_signed() -> Proposal:
-    signer = SIGNERS[HEADER.proposer]
-    return Proposal(HEADER, signer.sign(Proposal(HEADER, b"").signing_bytes(CHAIN)))
+def shown_final(slot: int) -> Finality:
+    message = finalize(HEADER, HEADER.hash(CHAIN), slot).signing_bytes(CHAIN)
+    return Finality(slot, Quorum.of({i: SIGNERS[i].sign(message) for i in range(3)}))
+
+
+@pytest.mark.parametrize("later", [0, 1, 1000])
+def test_a_block_is_final_by_votes_of_its_slot_or_a_later_one(later: int) -> None:
+    """It is proposed again until an FC comes about."""
+    shown = shown_final(HEADER.slot + later)
+    shown.verify(HEADER, CHAIN, validators(), verify)
+    certificate = shown.certificate(HEADER, CHAIN)
+    assert certificate.subject.slot == HEADER.slot + later
+    assert Finality.of(certificate) == shown
+
+
+def test_finality_of_an_earlier_slot_is_of_another_block() -> None:
+    header = replace(HEADER, slot=HEADER.slot + 1)
+    subject = finalize(header, header.hash(CHAIN), HEADER.slot)
+    signatures = {i: SIGNERS[i].sign(subject.signing_bytes(CHAIN)) for i in range(3)}
+    with pytest.raises(ProtocolError) as caught:
+        Finality(HEADER.slot, Quorum.of(signatures)).verify(header, CHAIN, validators(), verify)
+    assert caught.value.reason == Reason.MALFORMED
+
+
+def test_finality_is_of_the_slot_it_names() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        replace(shown_final(HEADER.slot), slot=HEADER.slot + 1).verify(HEADER, CHAIN, validators(), verify)
+    assert caught.value.reason == Reason.BAD_SIGNATURE
+
+
+LEADER = SIGNERS[HEADER.proposer]
+
+
+def leader_signed(slot: int = HEADER.slot) -> Proposal:
+    unsigned = Proposal(slot, HEADER, b"")
+    return replace(unsigned, signature=LEADER.sign(unsigned.signing_bytes(CHAIN)))
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    "change",
     [
-        (lambda one: replace(one, signature=bytes(64)), Reason.BAD_SIGNATURE),
-        (lambda one: replace(one, header=replace(HEADER, time_s=HEADER.time_s + 1)), Reason.BAD_SIGNATURE),
-        (lambda one: replace(one, header=replace(HEADER, proposer=9)), Reason.WRONG_SENDER),
+        lambda one: replace(one, signature=bytes(64)),
+        lambda one: replace(one, header=replace(HEADER, time_s=HEADER.time_s + 1)),
+        lambda one: replace(one, slot=one.slot + 1),
     ],
-    ids=["unsigned", "another header", "no such validator"],
+    ids=["unsigned", "another header", "another slot"],
 )
-def test_a_proposal_is_signed_by_the_validator_it_names(
-    change: Callable[[Proposal], Any], reason: Reason
-) -> None:
+def test_a_proposal_is_signed_by_the_leader_of_its_slot(change: Callable[[Proposal], Any]) -> None:
     good = leader_signed()
-    good.verify(CHAIN, validators(), verify)
+    good.verify(CHAIN, LEADER.public_key, verify)
     with pytest.raises(ProtocolError) as caught:
-        change(good).verify(CHAIN, validators(), verify)
-    assert caught.value.reason == reason
+        change(good).verify(CHAIN, LEADER.public_key, verify)
+    assert caught.value.reason == Reason.BAD_SIGNATURE
+    with pytest.raises(ProtocolError):
+        good.verify(CHAIN, SIGNERS[9].public_key, verify)
+
+
+def test_no_block_is_proposed_before_its_own_slot() -> None:
+    early = replace(leader_signed(), header=replace(HEADER, slot=HEADER.slot + 1))
+    with pytest.raises(DecodeError):
+        Proposal.decode(early.encode())
+    assert Proposal.decode(leader_signed(HEADER.slot + 5).encode()).slot == HEADER.slot + 5
 
 
 def test_the_lowest_signatures_of_a_full_set_are_still_a_quorum() -> None:

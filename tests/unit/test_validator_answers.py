@@ -58,7 +58,7 @@ def test_a_run_ends_at_the_first_certificate_at_or_above_what_was_asked(
     assert run is not None
     assert run.first_height == first
     assert run.linked == tuple(header.encode_linked() for header in chain.headers[first - 1 : ends_at])
-    assert run.quorum == chain.certificate(ends_at).quorum
+    assert run.finality == chain.finality(ends_at)
 
 
 def test_a_run_is_bounded_however_much_is_asked() -> None:

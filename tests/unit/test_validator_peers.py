@@ -40,7 +40,7 @@ class Rig:
         self.peers = Peers(self.store, self.ledger, Clock(chain.genesis.t0_s), lambda: next(nonces))
 
     def propose(self, header: Header) -> None:
-        self.peers.check_block(CheckBlock(Proposal(header, b"")))
+        self.peers.check_block(CheckBlock(Proposal(header.slot, header, b"")))
 
     def certified(self, candidate: Candidate) -> None:
         tip = candidate.tip
@@ -359,7 +359,7 @@ def test_a_run_that_no_quorum_signed_is_refused(long_chain: ChainMaker) -> None:
     rig = far_behind(long_chain)
     run = long_chain.header_run(2, 8)
     with pytest.raises(ProtocolError) as caught:
-        rig.peers.header_run(replace(run, quorum=long_chain.certificate(7).quorum))
+        rig.peers.header_run(replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot)))
     assert caught.value.reason == Reason.BAD_SIGNATURE
     assert rig.step() == Outcome()
 
@@ -367,10 +367,10 @@ def test_a_run_that_no_quorum_signed_is_refused(long_chain: ChainMaker) -> None:
 @pytest.mark.parametrize("run", ["late", "empty", "unasked"])
 def test_runs_that_do_not_fit_are_ignored(long_chain: ChainMaker, run: str) -> None:
     rig = Rig(long_chain, height=1) if run == "unasked" else far_behind(long_chain)
-    quorum = long_chain.certificate(8).quorum
+    finality = long_chain.finality(8)
     offered = {
         "late": long_chain.header_run(3, 8),
-        "empty": HeaderRun(2, (), quorum),
+        "empty": HeaderRun(2, (), finality),
         "unasked": long_chain.header_run(2, 8),
     }
     rig.peers.header_run(offered[run])

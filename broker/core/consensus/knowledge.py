@@ -65,7 +65,7 @@ class Knowledge:
 
     def hold_proposal(self, proposal: Proposal) -> None:
         """Keep a proposal known to be genuine."""
-        self.witness.proposals[proposal.header.slot] = HeldProposal(proposal, self.hash(proposal.header))
+        self.witness.proposals[proposal.slot] = HeldProposal(proposal, self.hash(proposal.header))
 
     def take_vote(self, sender: int, vote: Vote) -> None:
         """A validator's own vote; raises `ProtocolError`."""
@@ -79,12 +79,14 @@ class Knowledge:
         """A proposal, whoever relayed it; raises `ProtocolError`."""
         header = proposal.header
         self._check_epoch(header.epoch)
-        if not self._in_window(header.slot):
+        if not self._in_window(proposal.slot):
             return
         if header.validators != self._setup.validators.count or header.proposer != self.leader(header.slot):
             detail = f"validator {header.proposer} of {header.validators} does not lead slot {header.slot}"
             raise ProtocolError(Reason.WRONG_SENDER, detail)
-        evidence = self.witness.see_proposal(proposal, self.hash(header))
+        if proposal.slot != header.slot:
+            raise ProtocolError(Reason.INVALID_BLOCK, f"block of slot {header.slot} in slot {proposal.slot}")
+        evidence = self.witness.see_proposal(proposal, self.hash(header), self.leader(proposal.slot))
         if evidence:
             self.effects.append(evidence)
 

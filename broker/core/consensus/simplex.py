@@ -10,6 +10,7 @@ Time is the `now_ms` of the events; there is no other clock, and no randomness.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import cast
 
 from broker.core.consensus import events as on
@@ -195,8 +196,8 @@ class Simplex:
         if header.proposer != self._me or header.height != build.parent_height + 1:
             raise ValueError(f"built header {header} does not fit {build}")
         self._building = None
-        unsigned = Proposal(header, b"")
-        proposal = Proposal(header, self._sign(unsigned.signing_bytes(self._setup.chain_id)))
+        unsigned = Proposal(build.slot, header, b"")
+        proposal = replace(unsigned, signature=self._sign(unsigned.signing_bytes(self._setup.chain_id)))
         parent = parent_of(build.justification, self._setup.chain_id)
         self._known.hold_proposal(proposal)
         self._known.tree.add(Block(self._known.hash(header), header.height, header.slot, parent))
@@ -206,7 +207,7 @@ class Simplex:
         """The host is ahead of the tree; it has checked block and certificate."""
         header, certificate = event.header, event.certificate
         header_hash = self._known.hash(header)
-        if certificate.subject != finalize(header, header_hash):
+        if certificate.subject != finalize(header, header_hash, certificate.subject.slot):
             raise ValueError(f"certificate {certificate.subject} is not about {header}")
         if header.height > self.head.height:
             self._known.take_certificate(certificate)
@@ -260,7 +261,7 @@ class Simplex:
             or self._voted(VoteKind.NOTARIZE, self._slot)
         ):
             return False
-        return self._cast(notarize(held.proposal.header, held.hash))
+        return self._cast(notarize(held.proposal.header, held.hash, self._slot))
 
     def _nullify(self) -> bool:
         """R3: Z when the time is up, the proposal is unfit or the leader gave up; never after our own F."""
@@ -400,7 +401,7 @@ class Simplex:
         self._pacer.published(self._now_ms)
         self._behind.clear()
         held = self._known.witness.proposals.get(self._slot)
-        if held and held.proposal.header.proposer == self._me:
+        if held and self._known.leader(self._slot) == self._me:
             self._known.effects.append(on.Broadcast(held.proposal))
         self._known.effects.append(on.PublishSnapshot(self._snapshot()))
 

@@ -37,9 +37,9 @@ class Witness:
         self.proposals: dict[int, HeldProposal] = {}
         self._accused: set[tuple[int, int]] = set()
 
-    def check(self, message: Signed) -> None:
-        """Raise `ProtocolError` unless its author signed `message`."""
-        message.verify(self._setup.chain_id, self._setup.validators, self._verify)
+    def check(self, vote: Vote) -> None:
+        """Raise `ProtocolError` unless the signer it names signed it."""
+        vote.verify(self._setup.chain_id, self._setup.validators, self._verify)
 
     def see_vote(self, vote: Vote, counts: bool) -> Evidence | None:
         """Take a vote; one that `counts` for a certificate is checked now. Raises `ProtocolError`.
@@ -57,17 +57,17 @@ class Witness:
             self.ballots.hold(vote, checked=counts or rival is not None)
         return evidence
 
-    def see_proposal(self, proposal: Proposal, header_hash: bytes) -> Evidence | None:
-        """Take a proposal of its slot's leader; raises `ProtocolError` when it is not signed by it."""
-        header = proposal.header
-        held = self.proposals.get(header.slot)
-        if held is not None and (held.hash == header_hash or (header.slot, header.proposer) in self._accused):
+    def see_proposal(self, proposal: Proposal, header_hash: bytes, leader: int) -> Evidence | None:
+        """Take a proposal; raises `ProtocolError` when `leader`, the one of its slot, did not sign it."""
+        slot = proposal.slot
+        held = self.proposals.get(slot)
+        if held is not None and (held.hash == header_hash or (slot, leader) in self._accused):
             return None
-        self.check(proposal)
+        proposal.verify(self._setup.chain_id, self._setup.validators.keys[leader], self._verify)
         if held is None:
-            self.proposals[header.slot] = HeldProposal(proposal, header_hash)
+            self.proposals[slot] = HeldProposal(proposal, header_hash)
             return None
-        return self._accuse(header.proposer, header.slot, (held.proposal, proposal))
+        return self._accuse(leader, slot, (held.proposal, proposal))
 
     def open_proposals(self, slot: int) -> list[tuple[int, HeldProposal]]:
         """Those of `slot` and later ones, by slot."""
