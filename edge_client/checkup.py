@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from edge_client.adapters.dataset import DatasetError, NpzSource
+from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.data.source import DataError
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
 from edge_client.core.trusted import TrustedHead
@@ -48,7 +49,7 @@ def checkup(folder: Path) -> list[Finding]:
     except (DatabaseError, OSError) as error:
         findings.append(Finding("folder", False, str(error)))
     else:
-        findings += [_folder(folder), _data(config.source(folder), genesis), _clock(genesis, head)]
+        findings += [_folder(folder), _data(config.own_data(folder), genesis), _clock(genesis, head)]
     return [*findings, _servers(config)]
 
 
@@ -84,14 +85,17 @@ def _folder(folder: Path) -> Finding:
     return Finding("folder", True, str(folder))
 
 
-def _data(source: NpzSource, genesis: Genesis | None) -> Finding:
+def _data(data: OwnData, genesis: Genesis | None) -> Finding:
+    name = data.source.text
     if genesis is None:
-        found = source.path.is_file()
-        return Finding("data", found, f"{source.path} {'(not checked yet)' if found else 'is missing'}")
+        found = data.source.there()
+        return Finding("data", found, f"{name} {'(not checked yet)' if found else 'is missing'}")
     try:
-        return Finding("data", True, f"{len(source.load(genesis.manifest))} samples in {source.path}")
-    except DatasetError as error:
+        loaded = data.load(genesis.manifest, SystemClock().now_ms())
+    except DataError as error:
         return Finding("data", False, str(error))
+    counts = f"{len(loaded.train)} samples to train on, {loaded.hold_out_count} held out"
+    return Finding("data", True, f"{counts}, in {name}")
 
 
 def _clock(genesis: Genesis | None, head: TrustedHead | None) -> Finding:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_client.adapters.dataset import NpzSource, parse_source
+from edge_client.adapters.data.own_data import DataOptions, OwnData
+from edge_client.adapters.data.parse import FORMS, parse_source
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
 from edge_client.runtime.settings import SettingsError, read_settings
@@ -61,12 +62,32 @@ class MqttSection:
 
 @dataclass(frozen=True, slots=True)
 class DataSection:
-    """What the device learns from."""
+    """What the device learns from, and how much of it."""
 
     source: str
+    keep_samples: int | None = None
+    keep_days: int | None = None
+    classes: tuple[str, ...] = ()
+    label_column: str = ""
+    time_column: str = ""
 
     def __post_init__(self) -> None:
-        parse_source(self.source, Path())
+        self.own(Path())
+        for name in ("keep_samples", "keep_days"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be 1 or more, not {value}; leave it out to keep all")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes names a class twice")
+        for name in ("label_column", "time_column"):
+            if getattr(self, name) and not self.source.startswith("csv:"):
+                raise ValueError(f"{name} is for csv: sources only")
+
+    def own(self, folder: Path) -> OwnData:
+        """The data, paths relative to `folder`; raises `ValueError`."""
+        columns = {"label_column": self.label_column, "time_column": self.time_column}
+        source = parse_source(self.source, folder, **columns)
+        return OwnData(source, DataOptions(self.classes, self.keep_samples, self.keep_days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +116,9 @@ class DeviceConfig:
         if any(tls) and not any(url.startswith("mqtts:") for url in self.chain.parsed().servers):
             raise ValueError("mqtt has certificate files, but no server of the join string is mqtts://")
 
-    def source(self, folder: Path) -> NpzSource:
-        """Where the data are; relative to the state folder."""
-        return parse_source(self.data.source, folder)
+    def own_data(self, folder: Path) -> OwnData:
+        """The data to learn from; relative to the state folder."""
+        return self.data.own(folder)
 
     def mqtt_options(self, client_id: str, will: Will) -> MqttOptions:
         """For the transport; raises `SettingsError` when the password file cannot be read."""
@@ -129,7 +150,10 @@ join = "{join}"   # may hold a voucher: keep it to yourself
 key_file = "{KEY_FILE}"   # Ed25519 seed; losing it is losing the device's account
 
 [data]
-source = {_quoted(source)}   # NumPy archive with x (uint8 or float32) and y
+source = {_quoted(source)}   # {FORMS}
+# keep_samples = 10000         # use the newest so many samples only
+# keep_days = 30               # use samples of the last so many days only
+# classes = ["no", "yes"]      # names of the classes in the order of their numbers
 
 [mqtt]
 # ca_file = "ca.pem"           # the authority that signed the servers' certificates

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_client.adapters.dataset import NpzSource
+from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Trainer, TrainerSetup
@@ -42,15 +42,15 @@ class HaltedError(Exception):
 
 def run_device(folder: Path, config: DeviceConfig) -> None:
     """Run until SIGTERM or SIGINT. Raises `KeyFileError`, `AlreadyRunningError`, `DatabaseError`,
-    `DatasetError` (data that the chain's model does not take) or `HaltedError`."""
+    `DataError` (data that the chain's model does not take) or `HaltedError`."""
     identity = _identity(config)
     with single_instance(folder, "edge-client"):
         disk = DeviceDisk(folder, identity.chain_id)
         try:
             will = Will(identity.topics.up_state(identity.device), LOST)
             transport = MqttTransport(config.mqtt_options(identity.device, will))
-            source = config.source(folder)
-            Device(folder, identity, disk, Means(transport, source, config.training.threads)).run()
+            data = config.own_data(folder)
+            Device(folder, identity, disk, Means(transport, data, config.training.threads)).run()
         finally:
             disk.close()
 
@@ -66,7 +66,7 @@ class Means:
     """What the device reaches the world with: its link, its data, its processor."""
 
     transport: Transport
-    source: NpzSource
+    data: OwnData
     threads: int
 
 
@@ -88,7 +88,7 @@ class Device:
         self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters)
         self._loop: EventLoop[Any, Any] = EventLoop(self._reporting, self._executors(), self._clock)
         setup = TrainerSetup(
-            identity.signer.public_key, disk.objects, means.source, means.threads, self._loop.post
+            identity.signer.public_key, disk.objects, means.data, means.threads, self._loop.post
         )
         self._trainer = Trainer(setup)
 
@@ -136,7 +136,7 @@ class Device:
     def _check_data(self) -> None:
         """Data that do not fit are the owner's mistake; they are told before anything is trained."""
         if self._genesis is not None:
-            self._means.source.load(self._genesis.manifest)
+            self._means.data.load(self._genesis.manifest, self._clock.now_ms())
 
     def _start_training(self, effect: StartTraining) -> None:
         if self._genesis is None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_client.adapters.dataset import DatasetError, NpzSource
+from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.data.source import DataError
 from edge_client.adapters.outbox_store import PartKind, ResidualPart
 from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
 from edge_client.core.quantise import decode_residue, dequantise, encode_residue, quantise
@@ -24,6 +25,7 @@ from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
 from edge_client.protocol.update import UpdateBody, update_root
+from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.objects import ObjectStore
 
 Report = Callable[[TrainingFinished | TrainingFailed], None]
@@ -35,7 +37,7 @@ class TrainerSetup:
 
     public_key: bytes
     objects: ObjectStore
-    source: NpzSource
+    data: OwnData
     threads: int
     report: Report
 
@@ -83,7 +85,7 @@ class _Work:
         """Train and report; what the outside world got wrong is reported, our own bugs end the process."""
         try:
             result = self._train()
-        except (DatasetError, ModelError, RuntimeMissingError, ValueError) as error:
+        except (DataError, ModelError, RuntimeMissingError, ValueError) as error:
             self.setup.report(TrainingFailed(self.order.round, str(error)))
             return
         if result is not None:
@@ -91,7 +93,7 @@ class _Work:
 
     def _train(self) -> TrainingFinished | None:
         manifest = self.genesis.manifest
-        data = self.setup.source.load(manifest)
+        data = self.setup.data.load(manifest, SystemClock().now_ms()).train
         graph = TrainingGraph.open(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
         if graph.manifest != manifest:
             raise ModelError("the training graph's manifest is not the one in genesis")

@@ -13,10 +13,14 @@ from edge_client.commands.options import STATE
 @click.command(short_help="Make a device: configuration and key.")
 @click.option("--join", required=True, help="The line that `edge-broker init` printed.")
 @STATE
-@click.option("--data", required=True, help="Training data, npz:PATH with arrays x and y.")
+@click.option(
+    "--data",
+    required=True,
+    help="Training data: npz:PATH, csv:PATH, folder:PATH or python:MODULE:CALLABLE.",
+)
 def init(join: str, folder: Path, data: str) -> None:
     """Write `edge-client.toml` and a new key into the state folder. Nothing that exists is overwritten."""
-    from edge_client.adapters.dataset import parse_source
+    from edge_client.adapters.data.parse import parse_source
     from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml
     from edge_client.protocol.join import JoinError, parse_join
     from edge_client.protocol.keys import Signer, node_id
@@ -32,7 +36,7 @@ def init(join: str, folder: Path, data: str) -> None:
             fail(f"{config} exists already and is never overwritten; choose another --state folder")
         seed = create_seed(folder / KEY_FILE)
         # Readable by the owner only: the join string may hold a voucher.
-        write_new(config, device_toml(chain.text(), f"npz:{source.path}").encode(), 0o600)
+        write_new(config, device_toml(chain.text(), source.text).encode(), 0o600)
     except (JoinError, KeyFileError, ValueError) as error:
         fail(str(error))
     except OSError as error:

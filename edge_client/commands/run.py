@@ -20,7 +20,7 @@ def run(folder: Path, journal: bool) -> None:
     """
     from sqlite3 import OperationalError
 
-    from edge_client.adapters.dataset import DatasetError
+    from edge_client.adapters.data.source import DataError
     from edge_client.config import read_config
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
@@ -33,7 +33,7 @@ def run(folder: Path, journal: bool) -> None:
     logs.configure(journal=journal)
     try:
         run_device(folder, read_config(folder))
-    except (SettingsError, KeyFileError, DatabaseError, DatasetError, AlreadyRunningError) as error:
+    except (SettingsError, KeyFileError, DatabaseError, DataError, AlreadyRunningError) as error:
         fail(str(error))
     except (OSError, OperationalError) as error:
         fault = disk_fault(error)

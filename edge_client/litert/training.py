@@ -21,14 +21,21 @@ EVALUATION_SAMPLES_MAX = 1024
 class Dataset:
     """Raw samples, uint8 or float32 [n, ...], and labels: ids [n], or float32 [n, K] for the other losses.
 
-    Samples stay in their own type; each batch is converted when it is needed.
+    Samples stay in their own type; each batch is converted when it is needed. `rows` are those of x and y
+    that count, in order (None: all), so that parts of one array need no copies.
     """
 
     x: npt.NDArray[np.uint8] | npt.NDArray[np.float32]
     y: npt.NDArray[np.generic]
+    rows: npt.NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    @property
+    def indices(self) -> npt.NDArray[np.intp]:
+        """The rows that count."""
+        return np.arange(len(self.x)) if self.rows is None else self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,12 @@ class _Batches:
             raise ValueError(
                 f"samples are {data.x.dtype} {data.x.shape[1:]}, not uint8 or float32 {manifest.input_dims}"
             )
-        if len(data.y) != len(data.x) or not len(data.x):
+        if len(data.y) != len(data.x) or not len(data):
             raise ValueError(f"{len(data.x)} samples and {len(data.y)} labels")
-        if graph.takes_class_ids and not (data.y.min() >= 0 and data.y.max() < manifest.outputs):
-            raise ValueError(f"labels of samples go from {data.y.min()} to {data.y.max()}, not 0 to K - 1")
+        self._rows = data.indices
+        labels = data.y[self._rows]
+        if graph.takes_class_ids and not (labels.min() >= 0 and labels.max() < manifest.outputs):
+            raise ValueError(f"labels of samples go from {labels.min()} to {labels.max()}, not 0 to K - 1")
         self._data = data
         self._batch = manifest.batch
         self._num = np.float32(manifest.input_scale_num)
@@ -83,12 +92,12 @@ class _Batches:
         self._weight = np.zeros(manifest.batch, np.float32)
 
     def take(self, order: npt.NDArray[np.intp]) -> Iterator[tuple[Floats, Labels, Floats]]:
-        """The samples in this order, batch by batch; the arrays are overwritten by the next batch.
+        """The samples by their places in the data, batch by batch; the next batch overwrites the arrays.
 
         Rows behind a short last batch keep old samples and have weight 0.
         """
         for start in range(0, len(order), self._batch):
-            chosen = order[start : start + self._batch]
+            chosen = self._rows[order[start : start + self._batch]]
             count = len(chosen)
             np.take(self._data.x, chosen, axis=0, out=self._raw[:count], mode="clip")
             np.multiply(self._raw, self._num, out=self._x, casting="unsafe", dtype=np.float32)

@@ -11,7 +11,9 @@ from queue import Queue
 import numpy as np
 import pytest
 
-from edge_client.adapters.dataset import NpzSource
+from edge_client.adapters.data.npz_file import NpzFile
+from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.data.source import Raw, Request
 from edge_client.adapters.outbox_store import PartKind, ResidualPart
 from edge_client.adapters.trainer import Trainer, TrainerSetup
 from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
@@ -56,9 +58,8 @@ class Bench:
         x = random.integers(0, 100, (50, 6), dtype=np.uint8) + (y[:, None] * 60).astype(np.uint8)
         np.savez(self.data_file, x=x, y=y)
         self.results: Queue[TrainingFinished | TrainingFailed] = Queue()
-        self.trainer = Trainer(
-            TrainerSetup(SIGNER.public_key, self.objects, NpzSource(self.data_file), 1, self.results.put)
-        )
+        self.own = OwnData(NpzFile(self.data_file))
+        self.trainer = Trainer(TrainerSetup(SIGNER.public_key, self.objects, self.own, 1, self.results.put))
 
     def order(self, round_number: int = 1) -> TrainingOrder:
         return TrainingOrder(
@@ -107,7 +108,8 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_an_order_becomes_an_update(bench: Bench) -> None:
     result = bench.finished(bench.order())
-    assert (result.samples, result.steps) == (50, 15)
+    assert (result.samples, result.steps) == (len(bench.own.load(bench.genesis.manifest, 0).train), 15)
+    assert 40 <= result.samples < 50, "a tenth is never trained on"
     assert result.loss_after_micro < result.loss_before_micro
     body = bench.need(result.update_root)
     assert len(body) == result.size_bytes
@@ -125,7 +127,7 @@ def test_the_update_moves_the_base_to_where_training_led(bench: Bench) -> None:
     graph.set_weights(
         [part.reshape(dims).astype(np.float32) for part, dims in zip(parts, bench.shapes, strict=True)]
     )
-    data = NpzSource(bench.data_file).load(bench.genesis.manifest)
+    data = bench.own.load(bench.genesis.manifest, 0).train
     again = bench.finished(bench.order())
     assert round(evaluate(graph, data).loss * 1e6) == pytest.approx(again.loss_after_micro, rel=1e-3)
 
@@ -180,6 +182,32 @@ def test_data_that_do_not_fit_are_reported(bench: Bench, x: np.ndarray, y: np.nd
     result = bench.run(bench.order())
     assert isinstance(result, TrainingFailed)
     assert re.search(why, result.why)
+
+
+def test_data_that_vanish_while_training_are_not_missed_before_the_next_round(bench: Bench) -> None:
+    """They are in memory by then; the next round is left out with a reason, until they are back."""
+    away = bench.data_file.with_suffix(".away")
+    source = bench.own.source
+
+    class Watched:
+        """The same source, gone as soon as it was read."""
+
+        text = source.text
+        there = source.there
+
+        def read(self, request: Request) -> Raw:
+            raw = source.read(request)
+            bench.data_file.rename(away)
+            return raw
+
+    setup = TrainerSetup(SIGNER.public_key, bench.objects, OwnData(Watched()), 1, bench.results.put)
+    Trainer(setup).start(bench.genesis, bench.order(), ())
+    assert isinstance(bench.results.get(timeout=WAIT_S), TrainingFinished)
+    left_out = bench.run(bench.order(2))
+    assert isinstance(left_out, TrainingFailed)
+    assert "there is no data file" in left_out.why
+    away.rename(bench.data_file)
+    bench.finished(bench.order(3))
 
 
 def test_a_graph_that_is_none_is_reported(bench: Bench) -> None:

@@ -28,13 +28,23 @@ def test_what_init_writes_is_a_configuration(tmp_path: Path) -> None:
     read = read_config(write(tmp_path, device_toml(JOIN, 'npz:/data/we"ird \\ name.npz')))
     assert read.chain.parsed().text() == JOIN
     assert read.identity.key_file == tmp_path / "device.key"
-    assert read.source(tmp_path).path == Path('/data/we"ird \\ name.npz')
+    assert read.own_data(tmp_path).source.text == 'npz:/data/we"ird \\ name.npz'
     assert (read.training.threads, read.mqtt.keepalive_s) == (1, 60)
 
 
 def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None:
     text = device_toml(TLS_JOIN, "npz:d.npz")
-    for line in ("ca_file", "cert_file", "key_file = ", "password_file", "keepalive_s", "threads"):
+    for line in (
+        "ca_file",
+        "cert_file",
+        "key_file = ",
+        "password_file",
+        "keepalive_s",
+        "threads",
+        "keep_samples",
+        "keep_days",
+        "classes",
+    ):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
     (tmp_path / "mqtt.password").write_text("secret\n")
@@ -61,6 +71,9 @@ def test_servers_come_from_the_join_string(tmp_path: Path) -> None:
         ('[mqtt]\ncert_file = "a.pem"\n', "line 8: cert_file and key_file go together"),
         ("[mqtt]\nkeepalive_s = 1\n", "line 8: keepalive_s must be 5 to 65535, not 1"),
         ('[mqtt]\nca_file = "ca.pem"\n', "line 7: mqtt has certificate files, but no server"),
+        ("keep_days = 0\n", "line 7: keep_days must be 1 or more, not 0; leave it out to keep all"),
+        ('classes = ["a", "a"]\n', "line 7: classes names a class twice"),
+        ('label_column = "y"\n', "line 7: label_column is for csv: sources only"),
         ("[trainning]\nthreads = 1\n", "line 7: unknown key 'trainning'; did you mean 'training'"),
         ("[mqtt\n", "not valid TOML"),
     ],
@@ -77,11 +90,11 @@ def test_a_typo_in_the_join_string(tmp_path: Path) -> None:
 
 
 def test_another_kind_of_data(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="line 6: source must be npz:PATH, not 'csv:x'"):
+    with pytest.raises(SettingsError, match=r"line 6: source must be npz:PATH, csv:PATH, .*, not 'cvs:x'"):
         read_config(
             write(
                 tmp_path,
-                f'[chain]\njoin = "{JOIN}"\n[identity]\nkey_file = "k"\n[data]\nsource = "csv:x"\n',
+                f'[chain]\njoin = "{JOIN}"\n[identity]\nkey_file = "k"\n[data]\nsource = "cvs:x"\n',
             )
         )
 

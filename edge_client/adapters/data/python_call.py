@@ -1,0 +1,85 @@
+"""`python:MODULE:CALLABLE` or `python:FILE.py:CALLABLE`: the owner's own code gives the samples."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from edge_client.adapters.data.rows import Rows
+from edge_client.adapters.data.source import DataError, Raw, Request
+
+PREFIX = "python:"
+FILE_SUFFIX = ".py"
+_log = logging.getLogger("data")
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCall:
+    """Called without arguments for each round. It returns arrays (x, y) or (x, y, t), or an iterable of
+    single (sample, label) or (sample, label, t), oldest first and with an end; t is seconds since 1970.
+
+    `file` is set when the module is a file of its own; it is loaded again for each call. The code runs in
+    the agent's process with its rights; whatever it raises is the owner's mistake.
+    """
+
+    module: str
+    name: str
+    file: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """See `Source`."""
+        return f"{PREFIX}{self.file or self.module}:{self.name}"
+
+    def there(self) -> bool:
+        """See `Source`."""
+        return self.file is None or self.file.is_file()
+
+    def read(self, request: Request) -> Raw:
+        """See `Source`."""
+        try:
+            result = getattr(self._module(), self.name)()
+            if isinstance(result, tuple) and len(result) in (2, 3):
+                x, y, *times = (np.asarray(part) for part in result)
+                return Raw(self.text, x, y, np.asarray(times[0], np.float64) if times else None)
+            return self._collect(result, request)
+        except DataError:
+            raise
+        except (Exception, SystemExit) as error:
+            _log.warning("data_source_failed source=%s", self.text, exc_info=True)
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise DataError(f"{self.text} failed with {what}; the traceback is in the log") from error
+
+    def _module(self) -> ModuleType:
+        if self.file is None:
+            return import_module(self.module)
+        spec = spec_from_file_location(self.file.stem, self.file)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{self.file} is no Python file")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def _collect(self, items: Iterable[Any], request: Request) -> Raw:
+        rows, timed = Rows(self.text, request), False
+        for number, item in enumerate(items, 1):
+            if not isinstance(item, tuple) or len(item) not in (2, 3):
+                raise DataError(
+                    f"{self.text} gave {type(item).__name__}, not (sample, label) or (sample, label, t)"
+                )
+            timed = len(item) == 3
+            rows.add(
+                f"sample {number}",
+                np.asarray(item[0]),
+                np.asarray(item[1]),
+                float(item[2]) if timed else None,
+            )
+        return rows.finish(timed=timed)
