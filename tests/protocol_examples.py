@@ -27,7 +27,9 @@ from edge_client.protocol.messages import (
     Ask,
     Claim,
     GetChunks,
+    GetHandoffs,
     GetHeaders,
+    Handoffs,
     MissingChunks,
     Question,
     Receipt,
@@ -57,6 +59,7 @@ from tests.builders import (
     params_change,
     register,
 )
+from tests.light_epochs import rotating
 from tests.proof_builders import balance_proof, make_bundle, model_proof, update_proof
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -187,13 +190,14 @@ def _record_examples() -> dict[str, Example]:
 
 
 def _message_examples() -> dict[str, Example]:
-    made = chain()
+    made, epochs = chain(), rotating()
     made_update = make_update(made, 1)
     root, signer = made_update.head.update_root, made.signers[0]
     roots = tuple(head.update_root for head in made.bodies[1].updates)
     questions: dict[str, Question] = {
         "record": SubmitRecord(register(make_signers(9, "device")[8], made.chain_id)),
         "headers": GetHeaders(2, 5),
+        "handoffs": GetHandoffs(2, 5),
         "chunks": GetChunks(ObjectKind.MODEL, made.state.model_root, Bitmap.of(9, [0, 8])),
         "claim": Claim(roots),
     }
@@ -205,6 +209,7 @@ def _message_examples() -> dict[str, Example]:
         "HeaderRun": made.header_run(1, 3),
         "Claimed": made.claimed(0, roots),
         "Claimed without account": made.claimed(None, ()),
+        "Handoffs": Handoffs((epochs.handoff(0), epochs.handoff(1))),
     }
     said = {f"say {name}": Example(one, encode_say(one), decode_say) for name, one in says.items()}
     votes = _vote_examples()
@@ -225,10 +230,12 @@ def _message_examples() -> dict[str, Example]:
 
 
 def _proof_examples() -> dict[str, Example]:
-    made = chain()
+    made, epochs = chain(), rotating()
     claims = (update_proof(made, 2), balance_proof(made, 1, 3), model_proof(made))
     file = ProofFile(made.genesis, make_bundle(made, claims, checkpoint=4))
     return {
+        "SeatChange": _plain(epochs.handoff(0).sets.changes[0]),
+        "Handoff": _plain(epochs.handoff(0)),
         "AncestorProof": _read(file.bundle.checkpoint),
         "Bundle": _read(file.bundle),
         "ProofFile": _plain(file),

@@ -30,6 +30,7 @@ from edge_client.protocol.body import BODY_BYTES_MAX, encode_block
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, Piece, chunk_count, piece_of
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks
@@ -54,6 +55,7 @@ def create_tables(database: Database) -> None:
     )
     database["accounts"].create({"id": int, "account": bytes}, pk="id")
     database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
+    database["handoffs"].create({"epoch": int, "handoff": bytes}, pk="epoch")
     database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
     database["consensus_log"].create({"seq": int, "slot": int, "entry": bytes}, pk="seq")
 
@@ -179,6 +181,10 @@ class BlockStore:
             "insert into inclusions (update_root, height, place) values (?, ?, ?)",
             [(root, header.height, place) for root, place in effect.inclusions],
         )
+        if effect.handoff is not None:
+            self._write(
+                "insert into handoffs (epoch, handoff) values (?, ?)", header.epoch, effect.handoff.encode()
+            )
         if certificate is not None:
             self._write("delete from consensus_log where slot < ?", certificate.subject.slot)
 
@@ -273,6 +279,11 @@ class BlockStore:
         )
         row = self._db.execute(query, [height]).fetchone()
         return None if row is None else Certificate.decode(row[0])
+
+    def handoff(self, epoch: int) -> Handoff | None:
+        """`Archive.handoff`."""
+        row = self._db.execute("select handoff from handoffs where epoch = ?", [epoch]).fetchone()
+        return None if row is None else Handoff.decode(row[0])
 
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """`Archive.inclusion`."""

@@ -16,6 +16,7 @@ from broker.core.effects import (
 )
 from edge_client.protocol.body import encode_block
 from edge_client.protocol.chunks import ObjectKind, Piece, piece_of
+from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr_nodes import appended
@@ -33,6 +34,7 @@ class MemoryStore:
         self._objects = dict(fixed_objects)
         self._headers: dict[int, Header] = {}
         self._certificates: dict[int, Certificate] = {}
+        self._handoffs: dict[int, Handoff] = {}
         self._inclusions: dict[bytes, tuple[int, int]] = {}
         self._offers: dict[bytes, UpdateOffer] = {}
         self._log: list[AppendLog] = []
@@ -77,6 +79,8 @@ class MemoryStore:
         self._objects[ObjectKind.PARAMS, state.params.hash()] = state.params.encode()
         for root, place in effect.inclusions:
             self._inclusions[root] = (height, place)
+        if effect.handoff is not None:
+            self._handoffs[effect.header.epoch] = effect.handoff
         if effect.certificate is not None:
             self._certificates[height] = effect.certificate
             slot = effect.certificate.subject.slot
@@ -131,6 +135,10 @@ class MemoryStore:
             return None
         heights = range(height, max(self._headers) + 1)
         return next((self._certificates[h] for h in heights if h in self._certificates), None)
+
+    def handoff(self, epoch: int) -> Handoff | None:
+        """`Archive.handoff`."""
+        return self._handoffs.get(epoch)
 
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """`Archive.inclusion`."""

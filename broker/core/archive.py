@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge_client.protocol.chunks import ObjectKind, Piece
+from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.votes import Certificate
 
@@ -47,6 +48,10 @@ class Archive(Protocol):
 
     def certificate_from(self, height: int) -> Certificate | None:
         """Finality certificate of the lowest certified height that is not below `height`."""
+        ...
+
+    def handoff(self, epoch: int) -> Handoff | None:
+        """How this epoch ended."""
         ...
 
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:

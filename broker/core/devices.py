@@ -15,8 +15,8 @@ from broker.core.ledger import Ledger
 from broker.core.pool import FINAL_REASONS, Pool
 from broker.core.rate import DEVICE_ASKS, RUN_TOKENS, Buckets
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.keys import node_id
-from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Note, Publish
 from edge_client.protocol.messages import (
     ACCEPTED,
@@ -24,12 +24,13 @@ from edge_client.protocol.messages import (
     REFUSED,
     Ask,
     Claim,
-    Claimed,
     GetChunks,
+    GetHandoffs,
     GetHeaders,
-    MissingChunks,
+    Handoffs,
     Question,
     Receipt,
+    Say,
     SubmitRecord,
     UpdateOffer,
     encode_say,
@@ -121,6 +122,9 @@ class Desk:
                     Publish(topics.down_chunk(device, self.identity.name, root, index), data)
                     for index, data in pieces(self.archive, question)
                 ]
+            case GetHandoffs(first, last):
+                found = answer_handoffs(first, last, self.archive.handoff)
+                return [self._say(device, Handoffs(found))] if found else []
             case Claim():
                 account = self._account_of(device)
                 return [self._say(device, self.claims.answer(self.ledger.head, account, question))]
@@ -162,7 +166,7 @@ class Desk:
         receipt = Receipt(verdict, reason, self.ledger.head.height, root)
         return self._say(device, receipt.sign(self.identity.signer, self.identity.rules.chain_id))
 
-    def _say(self, device: str, message: Receipt | MissingChunks | HeaderRun | Claimed) -> Publish:
+    def _say(self, device: str, message: Say) -> Publish:
         topic = self.identity.topics.down_say(device, self.identity.name)
         return Publish(topic, encode_say(message))
 
@@ -178,7 +182,7 @@ class RefusedUpdateError(ProtocolError):
 def _tokens(question: Question) -> int:
     """What answering costs, so that a device cannot keep a validator busy with the dear questions."""
     match question:
-        case GetHeaders():
+        case GetHeaders() | GetHandoffs():
             return RUN_TOKENS
         case Claim(update_roots):
             return 1 + len(update_roots)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from edge_client.protocol.accounts import Account
 from edge_client.protocol.body import Body
+from edge_client.protocol.handoff import Handoff, SetProof
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.state import ChainState
-from edge_client.protocol.votes import Certificate
+from edge_client.protocol.votes import Certificate, Finality
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,15 @@ class StoreFinal:
     model: bytes | None
     inclusions: tuple[tuple[bytes, int], ...]
     peaks: Peaks
+
+    @property
+    def handoff(self) -> Handoff | None:
+        """What leads devices over the end of the epoch, if this block is its last one."""
+        seats = self.state.seats
+        if not seats.is_sealed or self.certificate is None:
+            return None
+        sets = SetProof.of(self.state.app_leaves(), seats.validators, seats.next_validators)
+        return Handoff(self.header, Finality.of(self.certificate), sets)
 
 
 ValidatorPersist = StoreUpdate | StoreUpdateBody | AppendLog | StoreBlock | StoreFinal

@@ -101,8 +101,17 @@ class AppLeaves(Fixed):
 
     def root(self) -> bytes:
         """`app_root`."""
-        leaves = (self.model_root, self.state_root, self.validators_root, self.next_validators_root)
-        return merkle.root([_of_app_leaf(leaf) for leaf in leaves])
+        return app_root_of(self.left(), self.validators_root, self.next_validators_root)
+
+    def left(self) -> bytes:
+        """The node over model and state: all that stands beside the validator sets under `app_root`."""
+        return merkle.node_hash(_of_app_leaf(self.model_root), _of_app_leaf(self.state_root))
+
+
+def app_root_of(left: bytes, validators_root: bytes, next_validators_root: bytes) -> bytes:
+    """`app_root` for who is shown the validator sets and nothing of the other two leaves."""
+    right = merkle.node_hash(_of_app_leaf(validators_root), _of_app_leaf(next_validators_root))
+    return merkle.seal(4, merkle.node_hash(left, right))
 
 
 @dataclass(frozen=True, slots=True)

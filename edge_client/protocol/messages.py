@@ -15,6 +15,7 @@ from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind, chunk_count
 from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.handoff import Handoff, encode_handoffs, read_handoffs
 from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.keys import SIGNATURE_BYTES, Purpose, Signer, Verify, signing_bytes
 from edge_client.protocol.light import HeaderRun
@@ -126,7 +127,27 @@ class Claim:
         return cls(tuple(reader.take(HASH_BYTES) for _ in range(reader.count(1, CLAIMS_MAX))))
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Claim
+@dataclass(frozen=True, slots=True)
+class GetHandoffs:
+    """Ask: handoffs that lead from the validator set of epoch `first` to the one after epoch `last`."""
+
+    first: int
+    last: int
+
+    def encode(self) -> bytes:
+        """Two epochs (u32)."""
+        return uint(self.first, 4) + uint(self.last, 4)
+
+    @classmethod
+    def read(cls, reader: Reader) -> GetHandoffs:
+        """Parse from a reader; raises `DecodeError`."""
+        first, last = reader.uint(4), reader.uint(4)
+        if first > last:
+            raise DecodeError(f"GetHandoffs: {first} to {last}")
+        return cls(first, last)
+
+
+Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +179,12 @@ class Ask:
         return ask
 
 
-_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim], ...] = (
+_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs], ...] = (
     SubmitRecord,
     GetHeaders,
     GetChunks,
     Claim,
+    GetHandoffs,
 )
 
 
@@ -275,18 +297,35 @@ class Claimed:
         return cls(height, account, tuple(Inclusion.read(reader) for _ in range(reader.count(1, CLAIMS_MAX))))
 
 
-Say = Receipt | MissingChunks | HeaderRun | Claimed
+@dataclass(frozen=True, slots=True)
+class Handoffs:
+    """Answer to `GetHandoffs`: each is vouched for by the set before it; maybe not all the way [ASK-5]."""
+
+    handoffs: tuple[Handoff, ...]
+
+    def encode(self) -> bytes:
+        """A counted list (u8)."""
+        return encode_handoffs(self.handoffs)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Handoffs:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(read_handoffs(reader))
+
+
+Say = Receipt | MissingChunks | HeaderRun | Claimed | Handoffs
 
 _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Receipt, Receipt.read),
     (MissingChunks, MissingChunks.read),
     (HeaderRun, HeaderRun.read),
     (Claimed, Claimed.read),
+    (Handoffs, Handoffs.read),
 )
 
 
 def encode_say(message: Say) -> bytes:
-    """Kind (u8: receipt, missing chunks, headers, claimed), then the message."""
+    """Kind (u8: receipt, missing chunks, headers, claimed, handoffs), then the message."""
     kinds = [kind for kind, _ in _SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 
