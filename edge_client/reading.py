@@ -34,6 +34,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
             "waiting_because": words.get("why") if running else None,
             **_chain_facts(disk, chain_id),
+            "hold_out": _hold_out(disk),
             "updates": _updates(disk),
             "refused": words.get("refused", {}),
             "up_bytes": words.get("up_bytes", 0),
@@ -65,6 +66,20 @@ def _chain_facts(disk: DeviceDisk, chain_id: bytes) -> dict[str, Any]:
             "as_of_height": height,
         }
     return facts
+
+
+def _hold_out(disk: DeviceDisk) -> dict[str, Any] | None:
+    """What joining is worth on the device's own hold-out, as of the latest round it trained in."""
+    latest = next(iter(disk.models.all()), None)
+    if latest is None:
+        return None
+    scores = {"before_joining": latest.initial, "joined": latest.model, "own": latest.own}
+    return {
+        "round": latest.round,
+        "samples": latest.samples,
+        **{f"accuracy_{name}": round(score.accuracy, 4) for name, score in scores.items()},
+        **{f"loss_{name}": round(score.loss, 4) for name, score in scores.items()},
+    }
 
 
 def _updates(disk: DeviceDisk) -> list[dict[str, Any]]:

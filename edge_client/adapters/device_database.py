@@ -29,7 +29,17 @@ def inclusion_proofs(database: Database) -> None:
     database.conn.execute("ALTER TABLE updates ADD COLUMN inclusion BLOB")
 
 
-MIGRATIONS = (first_schema, inclusion_proofs)
+def kept_models(database: Database) -> None:
+    """Models worth keeping: where they are proven, and how they did on the local hold-out."""
+    database.conn.execute(
+        "CREATE TABLE models (root BLOB PRIMARY KEY, round INTEGER NOT NULL, height INTEGER NOT NULL,"
+        " app BLOB NOT NULL, samples INTEGER NOT NULL, initial_accuracy REAL NOT NULL, initial_loss REAL"
+        " NOT NULL, accuracy REAL NOT NULL, loss REAL NOT NULL, own_accuracy REAL NOT NULL,"
+        " own_loss REAL NOT NULL)"
+    )
+
+
+MIGRATIONS = (first_schema, inclusion_proofs, kept_models)
 
 
 def open_device_database(folder: Path) -> Database:

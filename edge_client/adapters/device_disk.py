@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_client.adapters.chain_store import ChainStore
 from edge_client.adapters.device_database import open_device_database
+from edge_client.adapters.model_store import ModelStore
 from edge_client.adapters.outbox_store import OutboxStore
 from edge_client.core.events import (
     DropObject,
@@ -15,6 +16,7 @@ from edge_client.core.events import (
     SaveAccount,
     SaveChain,
     SaveConflict,
+    SaveMeasure,
     SaveObject,
     SaveParams,
     SaveUpdate,
@@ -39,6 +41,7 @@ class DeviceDisk:
         self.objects = ObjectStore(folder / OBJECTS_FOLDER, OBJECT_BYTES_MAX)
         self.chain = ChainStore(self._database, chain_id)
         self.outbox = OutboxStore(self._database, self.objects)
+        self.models = ModelStore(self._database, self.objects)
 
     def close(self) -> None:
         """Close the database."""
@@ -53,6 +56,7 @@ class DeviceDisk:
             SaveParams: self.chain.save_params,
             SaveAccount: self.chain.save_account,
             SaveConflict: self.chain.save_conflict,
+            SaveMeasure: self.models.save,
             SaveUpdate: self.outbox.save_update,
             SettleUpdate: self.outbox.settle,
         }
@@ -89,9 +93,10 @@ class DeviceDisk:
         )
 
     def _referenced(self) -> set[bytes]:
-        """Roots of update bodies and residues that still count."""
+        """Roots of update bodies and residues that still count, and of models worth keeping."""
         pending = {one.head.update_root for one in self.outbox.pending()}
-        return pending | {part.root for part in self.outbox.residual()}
+        residual = {part.root for part in self.outbox.residual()}
+        return pending | residual | {one.root for one in self.models.all()}
 
     def _sweep(self) -> None:
         self.objects.remove_leftovers()

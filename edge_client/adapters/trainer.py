@@ -13,14 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.data.own_data import Loaded, OwnData
 from edge_client.adapters.data.source import DataError
 from edge_client.adapters.outbox_store import PartKind, ResidualPart
-from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
+from edge_client.core.events import ModelMeasured, Score, TrainingFailed, TrainingFinished, TrainingOrder
 from edge_client.core.quantise import decode_residue, dequantise, encode_residue, quantise
 from edge_client.litert.graph import RuntimeMissingError, TrainingGraph
 from edge_client.litert.ir import ModelError
-from edge_client.litert.training import TrainingOutcome, TrainingPlan, train
+from edge_client.litert.training import (
+    EVALUATION_SAMPLES_MAX,
+    TrainingOutcome,
+    TrainingPlan,
+    evaluate,
+    train,
+)
 from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
@@ -28,7 +34,7 @@ from edge_client.protocol.update import UpdateBody, update_root
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.objects import ObjectStore
 
-Report = Callable[[TrainingFinished | TrainingFailed], None]
+Report = Callable[[ModelMeasured | TrainingFinished | TrainingFailed], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +99,23 @@ class _Work:
 
     def _train(self) -> TrainingFinished | None:
         manifest = self.genesis.manifest
-        data = self.setup.data.load(manifest, SystemClock().now_ms()).train
+        data = self.setup.data.load(manifest, SystemClock().now_ms())
         graph = TrainingGraph.open(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
         if graph.manifest != manifest:
             raise ModelError("the training graph's manifest is not the one in genesis")
-        base = self._base()
+        initial, base = _score(graph, data), self._base()
         graph.set_weights(base)
+        before = _score(graph, data)
         graph.reset_optimizer()
         shuffle = int.from_bytes(self.order.seed[:8], "big")
         plan = TrainingPlan(self.order.params.local_epochs, self.order.params.learning_rate, shuffle)
-        outcome = train(graph, data, plan, self.stopped)
+        outcome = train(graph, data.train, plan, self.stopped)
         if self.stopped():
             return None
+        after = _score(graph, data)
+        if initial is not None and before is not None and after is not None:
+            measured = ModelMeasured(self.order, data.hold_out_count, initial, before, after)
+            self.setup.report(measured)
         return self._write(graph.get_weights(), base, outcome)
 
     def _base(self) -> list[Floats]:
@@ -151,3 +162,11 @@ class _Work:
                 tensors = dequantise(UpdateBody.decode(data, self.genesis.manifest.sizes), shapes)
             for total, tensor in zip(delta, tensors, strict=True):
                 np.add(total, tensor, out=total)
+
+
+def _score(graph: TrainingGraph, data: Loaded) -> Score | None:
+    """How the graph's weights do on the hold-out; None while it is empty."""
+    if data.hold_out is None:
+        return None
+    found = evaluate(graph, data.hold_out, EVALUATION_SAMPLES_MAX)
+    return Score(found.accuracy, found.loss)

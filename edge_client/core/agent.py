@@ -18,7 +18,9 @@ from edge_client.core.events import (
     AgentEffect,
     AgentEvent,
     Halt,
+    ModelMeasured,
     SaveConflict,
+    SaveMeasure,
     SaveObject,
     Stopping,
     StopTraining,
@@ -140,6 +142,8 @@ class Agent:
             self._linked = False
             if device is not None:
                 device.link_lost()
+        elif isinstance(event, ModelMeasured):
+            return [SaveMeasure(event)]
         elif device is None:
             return []
         elif isinstance(event, Acknowledged):

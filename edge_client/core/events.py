@@ -25,7 +25,8 @@ from edge_client.protocol.update import UpdateHead
 @dataclass(frozen=True, slots=True)
 class TrainingOrder:
     """What to train. `seed` (32 bytes) draws the order of samples and the rounding; parts of the residual
-    that became free before `residual_round_min` are too old and are dropped."""
+    that became free before `residual_round_min` are too old and are dropped. The header of `head_height`
+    commits to `app` and so to the model."""
 
     round: int
     base_height: int
@@ -33,6 +34,8 @@ class TrainingOrder:
     params: RoundParams
     seed: bytes
     residual_round_min: int
+    head_height: int
+    app: AppLeaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,31 @@ class TrainingFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How a model does on the local hold-out: share of right answers (0 if it learns values), mean loss."""
+
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMeasured:
+    """The three models a device can compare, on the same `samples` of its hold-out, which nobody trained on:
+    the first one of the chain, the one of the order, and that after its own training."""
+
+    order: TrainingOrder
+    samples: int
+    initial: Score
+    model: Score
+    own: Score
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The process ends after the effects of this event; other devices may see it."""
 
 
-AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | Stopping
+AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Stopping
 """Everything the agent takes."""
 
 # --- saving -----------------------------------------------------------------------------------------------
@@ -179,6 +202,13 @@ class SaveConflict:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveMeasure:
+    """Keep what was measured and, while it is among the few worth keeping, the model."""
+
+    measured: ModelMeasured
+
+
+@dataclass(frozen=True, slots=True)
 class PublishChunk:
     """Publish piece `index` of the stored object `root`; the machine does not hold large bodies."""
 
@@ -205,6 +235,7 @@ AgentEffect = (
     | SaveUpdate
     | SettleUpdate
     | SaveConflict
+    | SaveMeasure
     | PublishChunk
     | StartTraining
     | StopTraining

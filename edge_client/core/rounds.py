@@ -45,6 +45,8 @@ class Rounds:
             params=params,
             seed=seed,
             residual_round_min=max(0, learning.round - params.staleness_max),
+            head_height=head.height,
+            app=head.app,
         )
         return self.running
 

@@ -18,7 +18,10 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.status_file import STATUS_FILE
 from edge_client.cli import main
 from edge_client.config import CONFIG_FILE, KEY_FILE
-from edge_client.core.events import SaveConflict
+from edge_client.core.events import ModelMeasured, SaveConflict, SaveMeasure, Score, TrainingOrder
+from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.litert.zoo import dense_net
+from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer
 from edge_client.runtime.keystore import load_seed
@@ -223,6 +226,72 @@ class TestStatus:
     def test_survives_last_words_that_were_cut_off(self, lived: Path) -> None:
         (lived / STATUS_FILE).write_text('{"pid": 1')
         assert facts(edge_client("status", "--state", lived, "--json"))["phase"] == "stopped"
+
+    def test_shows_what_joining_is_worth(self, lived: Path, chain: ChainMaker) -> None:
+        assert facts(edge_client("status", "--state", lived, "--json"))["hold_out"] is None
+        disk = DeviceDisk(lived, chain.chain_id)
+        app = AppLeaves(*[bytes(32)] * 4)
+        order = TrainingOrder(7, 2, bytes(32), chain.genesis.params, bytes(32), 0, 2, app)
+        scores = Score(0.125, 2.0), Score(0.875, 0.5), Score(0.75, 0.25)
+        disk.models.save(SaveMeasure(ModelMeasured(order, 40, *scores)))
+        disk.close()
+        assert facts(edge_client("status", "--state", lived, "--json"))["hold_out"] == {
+            "round": 7,
+            "samples": 40,
+            "accuracy_before_joining": 0.125,
+            "accuracy_joined": 0.875,
+            "accuracy_own": 0.75,
+            "loss_before_joining": 2.0,
+            "loss_joined": 0.5,
+            "loss_own": 0.25,
+        }
+        assert "accuracy_joined 0.875" in edge_client("status", "--state", lived).stdout
+
+
+class TestDataCheck:
+    def test_what_the_next_round_would_use(self, lived: Path) -> None:
+        x = np.arange(60, dtype=np.float32).reshape(20, 3)
+        x[4, 0] = np.nan
+        np.savez(lived.parent / "data.npz", x=x, y=np.arange(20) % 2)
+        found = facts(edge_client("data", "check", "--state", lived, "--json"))
+        assert found["source"] == f"npz:{lived.parent / 'data.npz'}"
+        assert (found["samples"], found["rejected"]) == (19, 1)
+        assert found["training"] + found["hold_out"] == 19  # type: ignore[operator]
+        assert (found["type"], found["shape"]) == ("float32", [3])
+        assert (found["lowest"], found["highest"]) == (0.0, 59.0)
+        assert found["labels"] == {"0": 9, "1": 10}
+        assert found["rejects"] == [{"reason": "a value is not finite", "count": 1, "examples": ["sample 5"]}]
+
+    def test_for_people(self, lived: Path) -> None:
+        config = (lived / CONFIG_FILE).read_text()
+        classes = '# classes = ["no", "yes"]'
+        assert classes in config
+        (lived / CONFIG_FILE).write_text(config.replace(classes, classes[2:]))
+        text = edge_client("data", "check", "--state", lived).stdout
+        assert "8 samples:" in text
+        assert "  yes         4  ####" in text
+        assert "0 left out" in text
+
+    def test_data_that_do_not_fit(self, lived: Path) -> None:
+        np.savez(lived.parent / "data.npz", x=np.zeros((8, 4), np.uint8), y=np.arange(8) % 2)
+        result = edge_client("data", "check", "--state", lived)
+        assert result.exit_code == 2
+        assert "have shape (4,), the model takes (3,)" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+    def test_before_joining_the_graph_is_asked(self, state: Path, tmp_path: Path) -> None:
+        result = edge_client("data", "check", "--state", state)
+        assert result.exit_code == 2
+        assert "--graph" in result.stderr
+        graph = tmp_path / "graph.tflite"
+        graph.write_bytes(make_trainable(dense_net((3, 2), 1), TrainingOptions(batch=2)))
+        assert (
+            facts(edge_client("data", "check", "--state", state, "--graph", graph, "--json"))["samples"] == 8
+        )
+        for content in (b"", b"no graph at all"):
+            graph.write_bytes(content)
+            assert edge_client("data", "check", "--state", state, "--graph", graph).exit_code == 2
+        assert edge_client("data", "check", "--state", state, "--graph", tmp_path / "none").exit_code == 2
 
 
 class TestVerify:

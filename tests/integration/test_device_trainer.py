@@ -11,12 +11,13 @@ from queue import Queue
 import numpy as np
 import pytest
 
+from edge_client.adapters.data.hold_out import is_held_out
 from edge_client.adapters.data.npz_file import NpzFile
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.data.source import Raw, Request
 from edge_client.adapters.outbox_store import PartKind, ResidualPart
 from edge_client.adapters.trainer import Trainer, TrainerSetup
-from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
+from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished, TrainingOrder
 from edge_client.core.quantise import decode_residue, dequantise, encode_residue
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
@@ -24,6 +25,7 @@ from edge_client.litert.training import evaluate
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.model import encode_model, model_root, to_fixed, to_float
 from edge_client.protocol.update import UpdateBody, update_root_of
 from edge_client.runtime.objects import ObjectStore
@@ -58,8 +60,15 @@ class Bench:
         x = random.integers(0, 100, (50, 6), dtype=np.uint8) + (y[:, None] * 60).astype(np.uint8)
         np.savez(self.data_file, x=x, y=y)
         self.results: Queue[TrainingFinished | TrainingFailed] = Queue()
+        self.measured: list[ModelMeasured] = []
         self.own = OwnData(NpzFile(self.data_file))
-        self.trainer = Trainer(TrainerSetup(SIGNER.public_key, self.objects, self.own, 1, self.results.put))
+        self.trainer = Trainer(TrainerSetup(SIGNER.public_key, self.objects, self.own, 1, self.report))
+
+    def report(self, result: ModelMeasured | TrainingFinished | TrainingFailed) -> None:
+        if isinstance(result, ModelMeasured):
+            self.measured.append(result)
+        else:
+            self.results.put(result)
 
     def order(self, round_number: int = 1) -> TrainingOrder:
         return TrainingOrder(
@@ -69,6 +78,8 @@ class Bench:
             params=self.genesis.params,
             seed=bytes([round_number]) * 32,
             residual_round_min=max(0, round_number - 8),
+            head_height=round_number,
+            app=AppLeaves(self.genesis.model_root, bytes(32), bytes(32), bytes(32)),
         )
 
     def run(
@@ -184,6 +195,38 @@ def test_data_that_do_not_fit_are_reported(bench: Bench, x: np.ndarray, y: np.nd
     assert re.search(why, result.why)
 
 
+def test_three_models_are_measured_on_what_nobody_trained_on(bench: Bench) -> None:
+    better = to_float(bench.model, bench.genesis.manifest.frac_bits) + bench.learned(
+        bench.finished(bench.order())
+    )
+    data = encode_model(to_fixed(better.astype(np.float32), bench.genesis.manifest.frac_bits))
+    bench.objects.put(model_root(data), data)
+    order = replace(bench.order(2), model_root=model_root(data))
+    bench.finished(order)
+    first, second = bench.measured
+    loaded = bench.own.load(bench.genesis.manifest, 0)
+    assert first.samples == second.samples == loaded.hold_out_count > 0
+    assert second.order is order
+    assert first.initial == first.model == second.initial, (
+        "the first round starts from the chain's first model"
+    )
+    assert second.model.loss < second.initial.loss
+    assert second.model.loss == pytest.approx(first.own.loss, rel=1e-3), (
+        "what was learned, up to its rounding"
+    )
+    assert loaded.hold_out is not None
+    graph = TrainingGraph.open(bench.need(bench.genesis.graph_root))
+    assert evaluate(graph, loaded.hold_out).loss == first.initial.loss
+
+
+def test_nothing_is_measured_without_a_hold_out(bench: Bench) -> None:
+    x = np.array([[one] * 6 for one in range(9)], np.uint8)
+    x = np.stack([row for row in x if not is_held_out(row)])
+    np.savez(bench.data_file, x=x, y=np.zeros(len(x), np.int64))
+    bench.finished(bench.order())
+    assert bench.measured == []
+
+
 def test_data_that_vanish_while_training_are_not_missed_before_the_next_round(bench: Bench) -> None:
     """They are in memory by then; the next round is left out with a reason, until they are back."""
     away = bench.data_file.with_suffix(".away")
@@ -200,7 +243,7 @@ def test_data_that_vanish_while_training_are_not_missed_before_the_next_round(be
             bench.data_file.rename(away)
             return raw
 
-    setup = TrainerSetup(SIGNER.public_key, bench.objects, OwnData(Watched()), 1, bench.results.put)
+    setup = TrainerSetup(SIGNER.public_key, bench.objects, OwnData(Watched()), 1, bench.report)
     Trainer(setup).start(bench.genesis, bench.order(), ())
     assert isinstance(bench.results.get(timeout=WAIT_S), TrainingFinished)
     left_out = bench.run(bench.order(2))

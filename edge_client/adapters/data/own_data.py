@@ -16,6 +16,8 @@ from edge_client.litert.training import Dataset
 from edge_client.protocol.manifest import Manifest
 
 DAY_MS = 86_400_000
+CLASSES_SHOWN_MAX = 64
+"""With more classes, those without a sample are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,8 @@ def describe(loaded: Loaded, manifest: Manifest, classes: tuple[str, ...]) -> di
     }
     if train.y.ndim == 1:
         counts = Counter(int(label) for label in train.y[used])
-        facts["labels"] = {
-            classes[number] if classes else str(number): counts[number] for number in range(manifest.outputs)
-        }
+        shown = range(manifest.outputs) if manifest.outputs <= CLASSES_SHOWN_MAX else sorted(counts)
+        facts["labels"] = {classes[number] if classes else str(number): counts[number] for number in shown}
     facts["rejected"] = rejects.count
     facts["rejects"] = [
         {"reason": reason, "count": count, "examples": rejects.examples[reason]}
