@@ -49,6 +49,7 @@ from edge_client.protocol.seats import Candidate, Seat, Seats
 from edge_client.protocol.update import update_root_of
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Finality, Proposal, Snapshot, finalize, notarize, nullify, vote
+from edge_client.protocol.wake import Fresh, Wake
 from tests.builders import (
     ChainMaker,
     make_genesis,
@@ -61,6 +62,7 @@ from tests.builders import (
 )
 from tests.light_epochs import rotating
 from tests.proof_builders import balance_proof, make_bundle, model_proof, update_proof
+from tests.wake_builders import awake_of
 
 VECTORS = Path(__file__).parent / "vectors"
 
@@ -200,6 +202,7 @@ def _message_examples() -> dict[str, Example]:
         "handoffs": GetHandoffs(2, 5),
         "chunks": GetChunks(ObjectKind.MODEL, made.state.model_root, Bitmap.of(9, [0, 8])),
         "claim": Claim(roots),
+        "waking up": Wake(0, 1, 1, fresh=True, update_roots=roots),
     }
     asks = {f"Ask for {name}": _plain(Ask(77, 1, question)) for name, question in questions.items()}
     says: dict[str, Say] = {
@@ -209,6 +212,10 @@ def _message_examples() -> dict[str, Example]:
         "HeaderRun": made.header_run(1, 3),
         "Claimed": made.claimed(0, roots),
         "Claimed without account": made.claimed(None, ()),
+        "Awake": awake_of(made, 0, Wake(0, 0, 1, fresh=False, update_roots=roots)),
+        "Awake without account": awake_of(made, None, Wake(0, 1, 1, fresh=False, update_roots=())),
+        "Awake, no later head": awake_of(made, 0, Wake(0, 9, 1, fresh=False, update_roots=())),
+        "Fresh": Fresh(77, 5, made.headers[-1].hash(made.chain_id)).sign(signer, made.chain_id),
         "Handoffs": Handoffs((epochs.handoff(0), epochs.handoff(1))),
     }
     said = {f"say {name}": Example(one, encode_say(one), decode_say) for name, one in says.items()}
@@ -219,6 +226,7 @@ def _message_examples() -> dict[str, Example]:
         for one in (*talk, made.header_run(1, 1))
     }
     return {
+        "Fresh": _plain(Fresh(77, 5, root).sign(signer, made.chain_id)),
         "UpdateOffer": _plain(made_update.offer),
         "Receipt": _plain(Receipt(REFUSED, 8, 5, root).sign(signer, made.chain_id)),
         "Piece": _plain(Piece(3, b"last chunk")),

@@ -13,7 +13,8 @@ from broker.core.identity import Identity
 from broker.core.ingest import Complete, Ingest
 from broker.core.ledger import Ledger
 from broker.core.pool import FINAL_REASONS, Pool
-from broker.core.rate import DEVICE_ASKS, RUN_TOKENS, Buckets
+from broker.core.rate import DEVICE_ASKS, DEVICE_WORDS, RUN_TOKENS, WAKE_TOKENS, Buckets
+from broker.core.waking import Wakings
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.keys import node_id
@@ -37,6 +38,7 @@ from edge_client.protocol.messages import (
 )
 from edge_client.protocol.records import Register
 from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.wake import Fresh, Wake
 
 DeskEffect = Publish | Note | StoreUpdate
 
@@ -51,13 +53,17 @@ class Desk:
     pool: Pool
     ingest: Ingest
     claims: Claims
+    wakings: Wakings
     rates: Buckets
+    words: Buckets
 
     @classmethod
     def of(cls, identity: Identity, archive: Archive, ledger: Ledger, pool: Pool) -> Desk:
         """A desk with nothing open."""
-        claims = Claims(archive, identity.rules.chain_id)
-        return cls(identity, archive, ledger, pool, Ingest(identity.rules), claims, Buckets(DEVICE_ASKS))
+        chain_id = identity.rules.chain_id
+        claims, wakings = Claims(archive, chain_id), Wakings(archive, chain_id)
+        ingest, rates, words = Ingest(identity.rules), Buckets(DEVICE_ASKS), Buckets(DEVICE_WORDS)
+        return cls(identity, archive, ledger, pool, ingest, claims, wakings, rates, words)
 
     def offer(self, device: str, root_text: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
         """`up/<dev>/head/<root>`; raises `ProtocolError` after the refusal is on its way."""
@@ -103,15 +109,22 @@ class Desk:
         ]
 
     def ask(self, device: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
-        """`up/<dev>/ask`; raises `ProtocolError`. Records are taken by everyone, answers given by one."""
+        """`up/<dev>/ask`; raises `ProtocolError`. Records are taken by everyone, answers given by one; who
+        wakes up may also want everyone's word on the head."""
         ask = Ask.decode(payload)
         question = ask.question
         self.rates.take(device, now_ms, _tokens(question))
         if isinstance(question, SubmitRecord):
             return self._submit(device, question, now_ms)
+        words = self._word(device, ask.nonce, now_ms) if isinstance(question, Wake) and question.fresh else []
         order = self.identity.rules.genesis.validators.responders(ask.nonce)
         if order[ask.attempt % len(order)] != self.identity.index:
-            return []
+            return words
+        return [*words, *self._answer(device, question)]
+
+    def _answer(
+        self, device: str, question: GetHeaders | GetChunks | Claim | GetHandoffs | Wake
+    ) -> list[DeskEffect]:
         match question:
             case GetHeaders():
                 run = header_run(self.archive, question)
@@ -128,6 +141,18 @@ class Desk:
             case Claim():
                 account = self._account_of(device)
                 return [self._say(device, self.claims.answer(self.ledger.head, account, question))]
+            case Wake():
+                account = self._account_of(device)
+                awake = self.wakings.answer(self.ledger.head, account, question)
+                return [] if awake is None else [self._say(device, awake)]
+
+    def _word(self, device: str, nonce: int, now_ms: int) -> list[DeskEffect]:
+        """What the head is, signed for this question [FRS-1]; raises `ProtocolError` when the device wants
+        too many signatures."""
+        self.words.take(device, now_ms)
+        head, identity = self.ledger.head, self.identity
+        fresh = Fresh(nonce, head.height, head.hash)
+        return [self._say(device, fresh.sign(identity.signer, identity.rules.chain_id))]
 
     def _submit(self, device: str, question: SubmitRecord, now_ms: int) -> list[DeskEffect]:
         record = question.record
@@ -186,5 +211,7 @@ def _tokens(question: Question) -> int:
             return RUN_TOKENS
         case Claim(update_roots):
             return 1 + len(update_roots)
+        case Wake():
+            return WAKE_TOKENS + len(question.update_roots)
         case _:
             return 1

@@ -20,7 +20,12 @@ class Allowance:
 RUN_TOKENS = 8
 """A run of headers costs as much work as so many small questions; an inclusion proof costs one more."""
 
+WAKE_TOKENS = 4
+"""A head with its way from an earlier one; each update asked for costs one more."""
+
 DEVICE_ASKS = Allowance(burst=64, per_s=16)
+DEVICE_WORDS = Allowance(burst=8, per_s=1)
+"""Signed words on what the head is: every validator gives one for every question that wants it."""
 PEER_ASKS = Allowance(burst=1024, per_s=256)
 
 

@@ -102,6 +102,7 @@ class Validator:
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
             self._light = self._light_block(stored.head.header, self._certificate)
+            self._desk.wakings.new_head(self._light)
 
     def _stored_tip(self, stored: Stored) -> Tip:
         chain_id, head = self._rules.chain_id, stored.head
@@ -355,6 +356,7 @@ class Validator:
         if last.certificate is not None:
             self._certificate = last.certificate
             self._light = self._light_block(last.header, last.certificate)
+            self._desk.wakings.new_head(self._light)
             self._publish_head()
 
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:

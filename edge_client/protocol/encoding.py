@@ -33,6 +33,14 @@ class Layout:
         self._values = attrgetter(*self.names)
         self._raw = tuple((i, int(kind[1:])) for i, (_, kind) in enumerate(fields) if kind[0] == "b")
 
+    def without(self, *names: str) -> Layout:
+        """The same fields but these: for who can compute those from what it holds."""
+        return Layout(f"part of {self.name}", *(one for one in self.fields if one[0] not in names))
+
+    def fields_of(self, data: bytes) -> dict[str, Any]:
+        """Field values by name; raises `DecodeError` on any other length."""
+        return dict(zip(self.names, self.unpack(data), strict=True))
+
     def pack(self, record: object) -> bytes:
         """Bytes of `record`; a wrong length or range is our own bug: `ValueError` or `struct.error`."""
         values = self._values(record)

@@ -22,6 +22,7 @@ from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.records import Record, decode_record, encode_record
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, Proposal, Vote
+from edge_client.protocol.wake import Awake, Fresh, Wake
 
 CLAIMS_MAX = 16
 REASONS = tuple(Reason)
@@ -147,7 +148,7 @@ class GetHandoffs:
         return cls(first, last)
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs
+Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +180,13 @@ class Ask:
         return ask
 
 
-_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs], ...] = (
+_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake], ...] = (
     SubmitRecord,
     GetHeaders,
     GetChunks,
     Claim,
     GetHandoffs,
+    Wake,
 )
 
 
@@ -313,7 +315,7 @@ class Handoffs:
         return cls(read_handoffs(reader))
 
 
-Say = Receipt | MissingChunks | HeaderRun | Claimed | Handoffs
+Say = Receipt | MissingChunks | HeaderRun | Claimed | Handoffs | Awake | Fresh
 
 _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Receipt, Receipt.read),
@@ -321,11 +323,13 @@ _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (HeaderRun, HeaderRun.read),
     (Claimed, Claimed.read),
     (Handoffs, Handoffs.read),
+    (Awake, Awake.read),
+    (Fresh, Fresh.read),
 )
 
 
 def encode_say(message: Say) -> bytes:
-    """Kind (u8: receipt, missing chunks, headers, claimed, handoffs), then the message."""
+    """Kind (u8: receipt, missing chunks, headers, claimed, handoffs, awake, fresh), then the message."""
     kinds = [kind for kind, _ in _SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 

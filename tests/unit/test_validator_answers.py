@@ -19,7 +19,7 @@ ROOT = b"r" * 32
 
 def final_store(chain: ChainMaker, uncertified: tuple[int, ...] = ()) -> MemoryStore:
     """A disk on which the chain's blocks are final; those heights lack a certificate of their own."""
-    store = MemoryStore({})
+    store = MemoryStore({(ObjectKind.GENESIS, chain.chain_id): b""})
     for height, (header, body) in enumerate(zip(chain.headers, chain.bodies, strict=True), 1):
         block_hash = header.hash(chain.chain_id)
         certificate = None if height in uncertified else chain.certificate(height)
