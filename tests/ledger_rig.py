@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from broker.adapters.memory_store import MemoryStore
+from broker.core.identity import Identity
 from broker.core.ledger import Candidate, Ledger, Place, Tip
+from broker.core.seating import Seating
 from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.keys import Signer
 from edge_client.protocol.records import Record
 from edge_client.protocol.votes import Certificate, Quorum, notarize
-from tests.builders import ChainMaker
+from tests.builders import ChainMaker, make_signers
 
+OBSERVER = make_signers(1, "observer")[0]
 EVERYTHING: tuple[ObjectKind, ...] = tuple(ObjectKind)
 
 
@@ -34,6 +38,11 @@ def store_of(chain: ChainMaker, kinds: Iterable[ObjectKind] = EVERYTHING) -> Mem
 def ledger_of(chain: ChainMaker, store: MemoryStore, height: int | None = None) -> Ledger:
     """A ledger whose finalised head is the block of `height`."""
     return Ledger(chain.rules, store, tip_of(chain, height))
+
+
+def seating_of(ledger: Ledger, signer: Signer = OBSERVER) -> Seating:
+    """Who is seated on that ledger's head, as the owner of a key sees it."""
+    return Seating(Identity.of(ledger.rules, signer), ledger)
 
 
 def next_block(

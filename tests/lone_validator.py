@@ -53,15 +53,17 @@ def make_store(genesis: Genesis) -> MemoryStore:
 
 
 class LoneValidator:
-    """Validator 0 of a chain; `effects` is everything it asked for, in order."""
+    """Validator `number` of a chain, or an observer beyond its set; `effects` is all it asked for."""
 
-    def __init__(self, genesis: Genesis | None = None, devices: int = 0, **params: Any) -> None:
+    def __init__(
+        self, genesis: Genesis | None = None, devices: int = 0, number: int = 0, **params: Any
+    ) -> None:
         self.genesis = genesis or make_genesis(1, params=make_params(**params))
         self.chain_id = self.genesis.chain_id()
         self.topics = Topics.of(self.chain_id)
         self.store = make_store(self.genesis)
         self.now_ms = self.genesis.t0_s * 1000
-        self.signer = make_signers(1)[0]
+        self.signer = make_signers(number + 1)[number]
         self.name = node_id(self.signer.public_key)
         self.devices = make_signers(devices or 8, "device")
         self.update_bodies: dict[bytes, bytes] = {}

@@ -273,11 +273,14 @@ class BlockStore:
 
     def certificate_from(self, height: int) -> Certificate | None:
         """`Archive.certificate_from`."""
-        query = (
-            "select certificate from headers where height >= ? and certificate is not null "
-            "order by height limit 1"
-        )
-        row = self._db.execute(query, [height]).fetchone()
+        return self._certificate("height >= ? and certificate is not null order by height", height)
+
+    def certificate_to(self, height: int) -> Certificate | None:
+        """`Archive.certificate_to`."""
+        return self._certificate("height <= ? and certificate is not null order by height desc", height)
+
+    def _certificate(self, where: str, height: int) -> Certificate | None:
+        row = self._db.execute(f"select certificate from headers where {where} limit 1", [height]).fetchone()  # noqa: S608
         return None if row is None else Certificate.decode(row[0])
 
     def handoff(self, epoch: int) -> Handoff | None:

@@ -140,6 +140,11 @@ class MemoryStore:
         """`Archive.handoff`."""
         return self._handoffs.get(epoch)
 
+    def certificate_to(self, height: int) -> Certificate | None:
+        """`Archive.certificate_to`."""
+        held = max((at for at in self._certificates if at <= height), default=None)
+        return None if held is None else self._certificates[held]
+
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """`Archive.inclusion`."""
         return self._inclusions.get(update_root)

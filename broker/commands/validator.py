@@ -23,7 +23,6 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
 
     from broker.config import ValidatorConfig
     from broker.core.consensus.log_entries import LogDamagedError
-    from broker.core.identity import StrangerError
     from broker.founding import ChainFilesError
     from broker.service import DivergedError, run_validator
     from edge_client.protocol.machine import Note
@@ -48,7 +47,7 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
     try:
         run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
-            AlreadyRunningError, StrangerError) as error:  # fmt: skip
+            AlreadyRunningError) as error:  # fmt: skip
         fail(str(error))
     except LogDamagedError as error:
         fail(f"the log of this validator's votes is damaged, it must not sign again: {error}", CONTRADICTION)

@@ -15,12 +15,15 @@ BODIES_KEPT_MAX = 4
 
 
 def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
-    """Headers from `first` on, up to the certified height at or above `last` that one message can hold."""
+    """Headers from `first` on, up to the certified height at or above `last` that one message can hold; up to
+    the highest one when the chain is not that high."""
     if not 1 <= question.first <= question.last:
         return None
     last = min(question.last, question.first + RUN_HEADERS_MAX // 2 - 1)
     certificate = archive.certificate_from(last)
-    if certificate is None or certificate.subject.height - question.first >= RUN_HEADERS_MAX:
+    if certificate is None:
+        certificate = archive.certificate_to(last)
+    if certificate is None or not 0 <= certificate.subject.height - question.first < RUN_HEADERS_MAX:
         return None
     headers = [archive.header(h) for h in range(question.first, certificate.subject.height + 1)]
     linked = tuple(header.encode_linked() for header in headers if header is not None)

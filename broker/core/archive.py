@@ -54,6 +54,10 @@ class Archive(Protocol):
         """How this epoch ended."""
         ...
 
+    def certificate_to(self, height: int) -> Certificate | None:
+        """Finality certificate of the highest certified height that is not above `height`."""
+        ...
+
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """(height, record index) of a finalised update."""
         ...

@@ -1,4 +1,8 @@
-"""Far behind: fetch a run of finalised headers, trust it by its last certificate, execute its blocks."""
+"""Far behind: fetch a run of finalised headers, trust it by its last certificate, execute its blocks.
+
+Two reasons to ask: a certificate of this epoch names a block far above the head (`aim`), or there is only a
+suspicion that blocks are missing (`probe`). A suspicion costs a question or two and is then forgotten.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,15 @@ from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.fetch import ATTEMPTS, RETRY_MS
 from edge_client.protocol.header import Header
-from edge_client.protocol.light import HeaderRun, link
+from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, link
 from edge_client.protocol.messages import Ask, GetHeaders
 from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Certificate
+
+PROBE_ASKS = 2
+FOLLOW_MS = 10_000
+"""How long a node that may have missed a block waits for news before it asks."""
 
 
 @dataclass(slots=True)
@@ -39,6 +48,10 @@ class CatchUp:
     nonce: int = 0
     attempt: int = 0
     ask_at_ms: int = 0
+    probes_left: int = 0
+    is_probing: bool = False
+    probe_at_ms: int | None = None
+    watched_height: int = 0
     run: Run | None = None
     done: list[Finalised] = field(default_factory=list)
 
@@ -47,33 +60,65 @@ class CatchUp:
         if height > max(self.target, self.ledger.head.height):
             self.target, self.nonce, self.attempt = height, self.next_nonce(), 0
 
+    def probe(self) -> None:
+        """There may be blocks above the head; nothing changes while a question is open."""
+        if not self._is_asking():
+            self.nonce, self.attempt = self.next_nonce(), 0
+            self.is_probing, self.probes_left = True, PROBE_ASKS
+
+    def watch(self, is_restless: bool, now_ms: int) -> None:
+        """Probe whenever a node that is restless has heard of no new head for a while."""
+        height = self.ledger.head.height
+        if not is_restless:
+            self.probe_at_ms = None
+        elif self.probe_at_ms is None or self.watched_height != height:
+            self.probe_at_ms, self.watched_height = now_ms + FOLLOW_MS, height
+        elif self.probe_at_ms <= now_ms:
+            self.probe_at_ms = now_ms + FOLLOW_MS
+            self.probe()
+
+    def _is_aiming(self) -> bool:
+        return self.target > self.ledger.head.height
+
     def _is_asking(self) -> bool:
-        return self.run is None and self.target > self.ledger.head.height
+        return self.run is None and (self._is_aiming() or self.is_probing)
 
     def due(self, now_ms: int) -> list[Ask]:
         """The question for headers, again every two seconds to another peer."""
         if not self._is_asking() or self.ask_at_ms > now_ms:
             return []
+        first = self.ledger.head.height + 1
+        if self._is_aiming():
+            question = GetHeaders(first, self.target)
+        elif self.probes_left:
+            self.probes_left -= 1
+            question = GetHeaders(first, first + RUN_HEADERS_MAX - 1)
+        else:
+            self.is_probing = False
+            return []
         self.ask_at_ms = now_ms + RETRY_MS
-        question = GetHeaders(self.ledger.head.height + 1, self.target)
         ask = Ask(self.nonce, self.attempt, question)
         self.attempt = (self.attempt + 1) % ATTEMPTS
         return [ask]
 
     def deadline(self) -> int | None:
-        """When `due` has something to say."""
-        return self.ask_at_ms if self._is_asking() else None
+        """When `due` or `watch` has something to say."""
+        times = (self.ask_at_ms if self._is_asking() else None, self.probe_at_ms)
+        return min((at for at in times if at is not None), default=None)
 
-    def headers(self, run: HeaderRun) -> None:
-        """Take a run if it starts right above the head; raises `ProtocolError` when it is not proven."""
+    def wants(self, run: HeaderRun) -> bool:
+        """Whether a run answers the open question: only then it is worth checking."""
+        return self._is_asking() and run.first_height == self.ledger.head.height + 1 and bool(run.linked)
+
+    def headers(self, run: HeaderRun, validators: ValidatorSet) -> None:
+        """Take a wanted run that ends in the epoch of `validators`; raises `ProtocolError` when it is not
+        proven."""
         ledger = self.ledger
-        if not self._is_asking() or run.first_height != ledger.head.height + 1 or not run.linked:
-            return
         chain_id = ledger.rules.chain_id
         headers, _ = link(chain_id, ledger.head.peaks, run.linked)
         last = headers[-1]
-        run.finality.verify(last, chain_id, ledger.rules.genesis.validators, ledger.rules.verify)
-        self.run = Run(headers, run.finality.certificate(last, chain_id))
+        run.finality.verify(last, chain_id, validators, ledger.rules.verify)
+        self.run, self.is_probing = Run(headers, run.finality.certificate(last, chain_id)), False
 
     def current(self) -> Run | None:
         """The run, if it has a block left to execute; consensus may have been faster."""
@@ -105,6 +150,8 @@ class CatchUp:
         if is_last:
             self.done.append(Finalised(header, run.certificate))
             self.run = None
+            self.probe()
+            self.ask_at_ms = 0
 
     def finished(self) -> Finalised | None:
         """Once after each run: what to tell consensus."""

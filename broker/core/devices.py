@@ -14,6 +14,7 @@ from broker.core.ingest import Complete, Ingest
 from broker.core.ledger import Ledger
 from broker.core.pool import FINAL_REASONS, Pool
 from broker.core.rate import DEVICE_ASKS, DEVICE_WORDS, RUN_TOKENS, WAKE_TOKENS, Buckets
+from broker.core.seating import Seating
 from broker.core.waking import Wakings
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.hops import answer_handoffs
@@ -48,6 +49,7 @@ class Desk:
     """Serves devices from the ledger's finalised head; changes nothing but pool and open uploads."""
 
     identity: Identity
+    seating: Seating
     archive: Archive
     ledger: Ledger
     pool: Pool
@@ -58,12 +60,17 @@ class Desk:
     words: Buckets
 
     @classmethod
-    def of(cls, identity: Identity, archive: Archive, ledger: Ledger, pool: Pool) -> Desk:
+    def of(cls, identity: Identity, seating: Seating, archive: Archive, ledger: Ledger, pool: Pool) -> Desk:
         """A desk with nothing open."""
         chain_id = identity.rules.chain_id
         claims, wakings = Claims(archive, chain_id), Wakings(archive, chain_id)
         ingest, rates, words = Ingest(identity.rules), Buckets(DEVICE_ASKS), Buckets(DEVICE_WORDS)
-        return cls(identity, archive, ledger, pool, ingest, claims, wakings, rates, words)
+        return cls(identity, seating, archive, ledger, pool, ingest, claims, wakings, rates, words)
+
+    @property
+    def is_open(self) -> bool:
+        """Only who has a seat serves devices; another's word counts for nothing with them."""
+        return self.seating.now.own_index is not None
 
     def offer(self, device: str, root_text: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
         """`up/<dev>/head/<root>`; raises `ProtocolError` after the refusal is on its way."""
@@ -117,8 +124,7 @@ class Desk:
         if isinstance(question, SubmitRecord):
             return self._submit(device, question, now_ms)
         words = self._word(device, ask.nonce, now_ms) if isinstance(question, Wake) and question.fresh else []
-        order = self.identity.rules.genesis.validators.responders(ask.nonce)
-        if order[ask.attempt % len(order)] != self.identity.index:
+        if not self.seating.now.has_turn(ask.nonce, ask.attempt, device):
             return words
         return [*words, *self._answer(device, question)]
 
@@ -172,7 +178,8 @@ class Desk:
 
     def reminders(self, now_ms: int) -> list[DeskEffect]:
         """Bitmaps of what is missing, for uploads that went quiet."""
-        return [self._say(device, missing) for device, missing in self.ingest.overdue(now_ms)]
+        overdue = self.ingest.overdue(now_ms)
+        return [self._say(device, missing) for device, missing in overdue] if self.is_open else []
 
     def settle(self, included: AbstractSet[bytes]) -> list[DeskEffect]:
         """After a new head that holds these updates: drop what cannot count any more, and say so."""
@@ -180,7 +187,7 @@ class Desk:
         self.ingest.settle(state)
         effects: list[DeskEffect] = []
         for head, reason in self.pool.settle(state):
-            if head.update_root not in included:
+            if head.update_root not in included and self.is_open:
                 device = node_id(state.accounts[head.account].public_key)
                 effects.append(self._receipt(device, head.update_root, reason))
         return effects

@@ -5,27 +5,32 @@ from __future__ import annotations
 from broker.core.answers import header_run, pieces
 from broker.core.archive import Archive
 from broker.core.identity import Identity
-from broker.core.rate import PEER_ASKS, Buckets
-from edge_client.protocol.errors import DecodeError
+from broker.core.rate import OUTSIDER_ASKS, PEER_ASKS, Buckets
+from broker.core.seating import Seating
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.machine import Publish
 from edge_client.protocol.messages import Ask, GetChunks, GetHeaders, encode_validator_say
 
 
 class PeerDesk:
-    """Answers from what is final and on disk, within a rate per peer."""
+    """Answers from what is final and on disk, within a rate per peer; a stranger gets none."""
 
-    def __init__(self, identity: Identity, archive: Archive) -> None:
+    def __init__(self, identity: Identity, seating: Seating, archive: Archive) -> None:
         self._identity = identity
+        self._seating = seating
         self._archive = archive
         self._rates = Buckets(PEER_ASKS)
+        self._outsider_rates = Buckets(OUTSIDER_ASKS)
 
-    def ask(self, sender: int, payload: bytes, now_ms: int) -> list[Publish]:
-        """`val/<val>/ask` of validator `sender`; raises `ProtocolError`."""
-        identity = self._identity
-        self._rates.take(identity.validator_names[sender], now_ms)
+    def ask(self, sender: str, payload: bytes, now_ms: int) -> list[Publish]:
+        """`val/<val>/ask` of a node; raises `ProtocolError`."""
+        identity, seated = self._identity, self._seating.now
+        if not self._seating.is_peer(sender):
+            raise ProtocolError(Reason.WRONG_SENDER, "neither validator nor candidate")
+        rates = self._outsider_rates if seated.index_of(sender) is None else self._rates
+        rates.take(sender, now_ms)
         ask = Ask.decode(payload)
-        order = [i for i in identity.rules.genesis.validators.responders(ask.nonce) if i != sender]
-        if not order or order[ask.attempt % len(order)] != identity.index:
+        if not seated.has_turn(ask.nonce, ask.attempt, sender):
             return []
         topics, question = identity.topics, ask.question
         if isinstance(question, GetHeaders):

@@ -15,6 +15,8 @@ from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, F
 from broker.core.consensus.justification import parent_of
 from broker.core.effects import StoreBlock, StoreFinal, StoreUpdateBody
 from broker.core.ledger import Clock, Ledger, Tip
+from broker.core.rate import OUTSIDER_RUNS, Buckets
+from broker.core.seating import Seating
 from edge_client.protocol.body import BODY_BYTES_MAX, Body, decode_block
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError
@@ -56,7 +58,10 @@ class Outcome:
 class Peers:
     """Blocks on their way in."""
 
-    def __init__(self, archive: Archive, ledger: Ledger, clock: Clock, next_nonce: Callable[[], int]) -> None:
+    def __init__(
+        self, seating: Seating, archive: Archive, ledger: Ledger, clock: Clock, next_nonce: Callable[[], int]
+    ) -> None:
+        self._seating = seating
         self._archive = archive
         self._ledger = ledger
         self._clock = clock
@@ -64,6 +69,7 @@ class Peers:
         self._outcome = Outcome()
         self._wanted: set[bytes] = set()
         self._asked: set[bytes] = set()
+        self._outsider_runs = Buckets(OUTSIDER_RUNS)
         self.fetcher = Fetcher(next_nonce, PUSHES_MAX)
         self.catch_up = CatchUp(ledger, next_nonce)
 
@@ -101,9 +107,15 @@ class Peers:
 
     # --- getting it ---------------------------------------------------------------------------------------
 
-    def header_run(self, run: HeaderRun) -> None:
-        """A run of headers from a peer; raises `ProtocolError`."""
-        self.catch_up.headers(run)
+    def header_run(self, run: HeaderRun, sender: str, now_ms: int) -> None:
+        """A run of headers from another node, wanted or not; raises `ProtocolError`. Whoever is far behind
+        may know nobody who has a seat by now: outsiders are heard, but not more than can be checked."""
+        if not self.catch_up.wants(run):
+            return
+        seated = self._seating.now
+        if seated.index_of(sender) is None:
+            self._outsider_runs.take("", now_ms)
+        self.catch_up.headers(run, seated.validators)
 
     def piece(self, source: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[Ask]:
         """A chunk from a peer; raises `ProtocolError`."""

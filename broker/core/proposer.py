@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from broker.core.consensus.events import BuildBlock
-from broker.core.identity import Identity
 from broker.core.ledger import Candidate, Clock, Ledger, Place
 from broker.core.pool import Pool
+from broker.core.seating import Seating
 
 
 class Proposer:
     """Looks at pool and clock; consensus decides whose turn it is."""
 
-    def __init__(self, identity: Identity, ledger: Ledger, pool: Pool, clock: Clock) -> None:
-        self._identity = identity
+    def __init__(self, seating: Seating, ledger: Ledger, pool: Pool, clock: Clock) -> None:
+        self._seating = seating
         self._ledger = ledger
         self._pool = pool
         self._clock = clock
@@ -45,15 +45,15 @@ class Proposer:
     def build(self, now_ms: int) -> tuple[Candidate, BuildBlock] | None:
         """The block that consensus asked for, once, as soon as its parent is here and there is something to
         put into it. On a parent that is not final an empty block will do: it helps that parent."""
-        asked = self._asked
+        asked, seated = self._asked, self._seating.now
         parent = self._ledger.tip(asked.parent_hash) if asked else None
-        if asked is None or parent is None:
+        if asked is None or parent is None or seated.own_index is None:
             return None
         time_s = self._clock.chain_time_s(now_ms)
         records = self._pool.choose(parent.state, max(time_s, parent.time_s))
         if not records and parent.hash == self._ledger.head.hash:
             return None
-        place = Place(asked.slot, self._identity.index, time_s)
+        place = Place(asked.slot, seated.own_index, time_s)
         candidate = self._ledger.build(parent, records, asked.justification, place)
         self._asked = None
         return candidate, asked

@@ -27,6 +27,10 @@ DEVICE_ASKS = Allowance(burst=64, per_s=16)
 DEVICE_WORDS = Allowance(burst=8, per_s=1)
 """Signed words on what the head is: every validator gives one for every question that wants it."""
 PEER_ASKS = Allowance(burst=1024, per_s=256)
+OUTSIDER_ASKS = Allowance(burst=64, per_s=16)
+"""Of a candidate, or of a validator of genesis that lost its seat: there may be many."""
+OUTSIDER_RUNS = Allowance(burst=8, per_s=4)
+"""Runs of headers looked at that come from nodes without a seat, all of them together."""
 
 
 class Buckets:

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from broker.core.archive import Archive
 from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import decode_log, encode_entry
-from broker.core.consensus.simplex import Simplex
+from broker.core.council import Council, Spoken
 from broker.core.devices import Desk, RefusedUpdateError
 from broker.core.effects import AppendLog, Stored, StoreFinal, ValidatorPersist
-from broker.core.identity import EPOCH, Identity
+from broker.core.identity import Identity
 from broker.core.ledger import Clock, Ledger, Tip, genesis_tip
 from broker.core.peer_desk import PeerDesk
 from broker.core.peers import Outcome, Peers
 from broker.core.pool import Pool
 from broker.core.proposer import Proposer
+from broker.core.seating import Seating
 from edge_client.protocol.body import encode_block
 from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
@@ -44,10 +45,7 @@ from edge_client.protocol.machine import (
     Subscribe,
     Woke,
 )
-from edge_client.protocol.messages import (
-    decode_validator_say,
-    encode_validator_say,
-)
+from edge_client.protocol.messages import Ask, decode_validator_say, encode_validator_say
 from edge_client.protocol.topics import hash_level, index_level, node_level
 from edge_client.protocol.votes import Certificate, Finality, Proposal, Snapshot, Vote
 
@@ -90,13 +88,15 @@ class Validator:
         self._archive = archive
         self._ledger = Ledger(self._rules, archive, self._stored_tip(stored))
         self._pool = Pool(self._rules)
-        self._desk = Desk.of(self._identity, archive, self._ledger, self._pool)
-        self._peers = Peers(archive, self._ledger, setup.clock, Nonces(setup.nonce_seed))
-        self._peer_desk = PeerDesk(self._identity, archive)
+        self._seating = Seating(self._identity, self._ledger)
+        self._council = Council(self._identity, self._seating, self._ledger, setup.timing)
+        self._desk = Desk.of(self._identity, self._seating, archive, self._ledger, self._pool)
+        self._peers = Peers(self._seating, archive, self._ledger, setup.clock, Nonces(setup.nonce_seed))
+        self._peer_desk = PeerDesk(self._identity, self._seating, archive)
         self._certificate = stored.head.certificate if stored.head else None
         self._light: LightBlock | None = None
-        self._consensus = self._start_consensus(setup, stored)
-        self._proposer = Proposer(self._identity, self._ledger, self._pool, setup.clock)
+        self._council.restore(self._certificate, decode_log(stored.log)[0])
+        self._proposer = Proposer(self._seating, self._ledger, self._pool, setup.clock)
         self._is_started = False
         self._effects: list[ValidatorEffect] = []
         self._restore_pool(stored)
@@ -110,28 +110,6 @@ class Validator:
             return genesis_tip(chain_id, genesis_state(self._rules.genesis))
         header = head.header
         return Tip(header.hash(chain_id), header.height, header.slot, header.time_s, head.peaks, head.state)
-
-    def _start_consensus(self, setup: ValidatorSetup, stored: Stored) -> Simplex:
-        entries, _ = decode_log(stored.log)
-        tip, validators = self._ledger.head, self._rules.genesis.validators
-        certificate = self._certificate
-        if certificate is not None and certificate.subject.hash != tip.hash:
-            certificate = None
-        head = on.FinalBlock(tip.height, tip.hash, tip.slot, certificate)
-        return Simplex(
-            on.Setup(
-                self._rules.chain_id,
-                EPOCH,
-                self._rules.chain_id,
-                validators,
-                self._identity.index,
-                setup.timing,
-            ),
-            self._identity.signer.sign,
-            self._rules.verify,
-            head,
-            entries,
-        )
 
     def _restore_pool(self, stored: Stored) -> None:
         for offer in stored.offers:
@@ -167,7 +145,7 @@ class Validator:
     def deadline(self) -> int | None:
         """The earliest deadline of any part."""
         times = [
-            self._consensus.deadline(),
+            self._council.deadline(),
             self._desk.ingest.deadline(),
             self._peers.deadline(),
             self._proposer.deadline(),
@@ -178,6 +156,7 @@ class Validator:
         if not self._is_started:
             self._is_started = True
             self._effects.append(Subscribe(self._identity.topics.validator_filters()))
+        self._peers.catch_up.probe()
         self._publish_head()
         self._feed(event, now_ms)
 
@@ -193,12 +172,12 @@ class Validator:
             if not outcome.answers and not finals:
                 break
         self._propose(now_ms)
-        topic = self._identity.topics.validator_ask(self._identity.name)
-        self._effects += [Publish(topic, ask.encode()) for ask in self._peers.due(now_ms)]
+        self._peers.catch_up.watch(self._council.is_restless, now_ms)
+        self._ask_peers(self._peers.due(now_ms))
 
     def _step_peers(self, now_ms: int) -> Outcome:
         try:
-            return self._peers.step(self._consensus.slot, now_ms)
+            return self._peers.step(self._council.slot, now_ms)
         except ProtocolError as error:
             self._effects.append(on.Diverged(error.detail))
             return Outcome()
@@ -223,6 +202,8 @@ class Validator:
             self._effects.append(Refused(error.reason, sender, error.detail))
 
     def _from_device(self, levels: list[str], payload: bytes, now_ms: int) -> Iterable[ValidatorEffect]:
+        if not self._desk.is_open:
+            return []
         match levels:
             case [device, "head", root]:
                 return self._desk.offer(device, root, payload, now_ms)
@@ -234,40 +215,38 @@ class Validator:
                 raise DecodeError(f"topic up/{'/'.join(levels)}")
 
     def _from_validator(self, levels: list[str], payload: bytes, now_ms: int) -> None:
-        sender = self._sender(levels)
-        if sender == self._identity.index and levels[-1] != "snap":
+        sender, what = levels[0], levels[1:]
+        if sender == self._identity.name and what != ["snap"]:
             return
-        match levels[1:]:
+        match what:
             case ["say"]:
-                self._hear(sender, payload, now_ms)
+                message = decode_validator_say(payload)
+                if isinstance(message, HeaderRun):
+                    self._peers.header_run(message, sender, now_ms)
+                else:
+                    self._hear(sender, message, now_ms)
             case ["snap"]:
-                self._feed(on.SnapshotReceived(sender, Snapshot.decode(payload)), now_ms)
+                self._hear(sender, Snapshot.decode(payload), now_ms)
             case ["ask"]:
                 self._effects += self._peer_desk.ask(sender, payload, now_ms)
             case ["chunk", root, index]:
-                asks = self._peers.piece(levels[0], hash_level(root), index_level(index), payload, now_ms)
-                topic = self._identity.topics.validator_ask(self._identity.name)
-                self._effects += [Publish(topic, ask.encode()) for ask in asks]
+                place = hash_level(root), index_level(index)
+                if self._seating.now.index_of(sender) is not None or place[0] in self._peers.fetcher:
+                    self._ask_peers(self._peers.piece(sender, *place, payload, now_ms))
             case _:
                 raise DecodeError(f"topic val/{'/'.join(levels)}")
 
-    def _sender(self, levels: list[str]) -> int:
-        names = self._identity.validator_names
-        if levels[0] not in names:
-            raise ProtocolError(Reason.WRONG_SENDER, "not a validator of this chain")
-        return names.index(levels[0])
+    def _hear(self, sender: str, message: Spoken, now_ms: int) -> None:
+        """A message of another epoch is no fault: one of the two is behind."""
+        if self._council.is_ahead(message):
+            self._peers.catch_up.probe()
+        event = self._council.event_of(sender, message)
+        if event is not None:
+            self._feed(event, now_ms)
 
-    def _hear(self, sender: int, payload: bytes, now_ms: int) -> None:
-        message = decode_validator_say(payload)
-        match message:
-            case Proposal():
-                self._feed(on.ProposalReceived(sender, message), now_ms)
-            case Vote():
-                self._feed(on.VoteReceived(sender, message), now_ms)
-            case Certificate():
-                self._feed(on.CertificateReceived(sender, message), now_ms)
-            case HeaderRun():
-                self._peers.header_run(message)
+    def _ask_peers(self, asks: Iterable[Ask]) -> None:
+        topic = self._identity.topics.validator_ask(self._identity.name)
+        self._effects += [Publish(topic, ask.encode()) for ask in asks]
 
     def _say(self, message: Proposal | Vote | Certificate | HeaderRun) -> None:
         topic = self._identity.topics.validator_say(self._identity.name)
@@ -277,7 +256,7 @@ class Validator:
 
     def _feed(self, event: on.Event, now_ms: int) -> None:
         """Give an event to consensus and do what it asks."""
-        for effect in self._consensus.handle(event, now_ms):
+        for effect in self._council.handle(event, now_ms):
             self._obey(effect)
 
     def _obey(self, effect: on.Effect) -> None:
@@ -360,12 +339,14 @@ class Validator:
             self._publish_head()
 
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
-        state, validators = self._ledger.head.state, self._rules.genesis.validators
-        finality = Finality.of(certificate).lowest(validators.quorum)
+        state = self._ledger.head.state
+        finality = Finality.of(certificate).lowest(state.seats.validators.quorum)
         return LightBlock(header, finality, state.app_leaves(), state.state_leaves(), state.learning)
 
     def _publish_head(self) -> None:
-        if self._light is not None:
+        """Also by who lost its seat with this very block: devices that follow it learn where it ends."""
+        seats, key = self._ledger.head.state.seats, self._identity.signer.public_key
+        if self._light is not None and seats.holds_seat(key):
             topic = self._identity.topics.chain_head(self._identity.name)
             self._effects.append(Publish(topic, self._light.encode(), retain=True))
 

@@ -46,9 +46,10 @@ def chain() -> ChainMaker:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "ends_at"), [(1, 5, 5), (2, 3, 4), (4, 4, 4), (1, 1, 1), (6, 6, None), (3, 9, None)]
+    ("first", "last", "ends_at"),
+    [(1, 5, 5), (2, 3, 4), (4, 4, 4), (1, 1, 1), (6, 6, None), (3, 9, 5), (6, 9, None)],
 )
-def test_a_run_ends_at_the_first_certificate_at_or_above_what_was_asked(
+def test_a_run_ends_at_the_first_certificate_at_or_above_what_was_asked_or_else_at_the_last(
     chain: ChainMaker, first: int, last: int, ends_at: int | None
 ) -> None:
     run = header_run(final_store(chain, uncertified=(3,)), GetHeaders(first, last))
@@ -68,8 +69,11 @@ def test_a_run_is_bounded_however_much_is_asked() -> None:
         def certificate_from(self, height: int) -> None:
             asked.append(height)
 
+        def certificate_to(self, height: int) -> None:
+            asked.append(height)
+
     assert header_run(Endless({}), GetHeaders(1, 2**32 - 1)) is None
-    assert asked == [RUN_HEADERS_MAX // 2]
+    assert asked == [RUN_HEADERS_MAX // 2] * 2
 
 
 # --- chunks ----------------------------------------------------------------------------------------------

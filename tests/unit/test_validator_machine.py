@@ -56,7 +56,8 @@ def published(effects: Sequence[ValidatorEffect]) -> list[Publish]:
         ("val/{peer}/chunk/{hash}/0", "{peer}", Reason.MALFORMED),
         ("val/{peer}/chunk/{hash}/4096", "{peer}", Reason.MALFORMED),
         ("val/{peer}/other", "{peer}", Reason.MALFORMED),
-        ("val/{device}/say", "{device}", Reason.WRONG_SENDER),
+        ("val/{device}/say", "{device}", Reason.MALFORMED),
+        ("val/{device}/ask", "{device}", Reason.WRONG_SENDER),
         ("val/{peer}", "{peer}", Reason.MALFORMED),
     ],
 )
@@ -146,9 +147,10 @@ def test_a_block_is_stored_and_signed_for_before_anything_about_it_is_said() -> 
     lone = LoneValidator(devices=2)
     kinds = [type(one) for one in lone.effects]
     assert kinds.index(StoreBlock) < kinds.index(AppendLog) < kinds.index(StoreFinal)
-    first_word = next(
-        i for i, one in enumerate(lone.effects) if isinstance(one, Publish) and "/val/" in one.topic and i > 3
+    said_at = (
+        i for i, one in enumerate(lone.effects) if isinstance(one, Publish) and one.topic.endswith("/say")
     )
+    first_word = next(i for i in said_at if "/val/" in lone.effects[i].topic)
     assert kinds.index(AppendLog) < first_word
 
 

@@ -11,16 +11,20 @@ from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, F
 from broker.core.effects import StoreBlock, StoreFinal, StoreUpdateBody
 from broker.core.ledger import Candidate, Clock, Ledger, Place
 from broker.core.peers import PENDING_MAX, WALK_BLOCKS_MAX, Outcome, Peers
+from broker.core.rate import OUTSIDER_RUNS
 from edge_client.protocol.body import Body, encode_block
 from edge_client.protocol.chunks import ObjectKind, Piece, split
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header
-from edge_client.protocol.light import HeaderRun
+from edge_client.protocol.keys import node_id
+from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import Ask, GetChunks, GetHeaders
 from edge_client.protocol.votes import Certificate, Proposal, Quorum, Subject, VoteKind
-from tests.builders import ChainMaker, chain_of, make_body, make_update
-from tests.ledger_rig import ledger_of, next_block, notarised, store_of, tip_of
+from tests.builders import ChainMaker, chain_of, make_body, make_signers, make_update
+from tests.ledger_rig import ledger_of, next_block, notarised, seating_of, store_of, tip_of
 
+PEER = node_id(make_signers(2)[1].public_key)
+OUTSIDER = node_id(make_signers(1, "outsider")[0].public_key)
 DISK_WITHOUT_UPDATES = tuple(set(ObjectKind) - {ObjectKind.UPDATE})
 
 
@@ -37,7 +41,11 @@ class Rig:
         self.store = store_of(chain, kinds)
         self.ledger: Ledger = ledger_of(chain, self.store, self.height)
         nonces = count(1)
-        self.peers = Peers(self.store, self.ledger, Clock(chain.genesis.t0_s), lambda: next(nonces))
+        clock, seating = Clock(chain.genesis.t0_s), seating_of(self.ledger)
+        self.peers = Peers(seating, self.store, self.ledger, clock, lambda: next(nonces))
+
+    def hear_run(self, run: HeaderRun, sender: str = PEER) -> None:
+        self.peers.header_run(run, sender, self.now_ms)
 
     def propose(self, header: Header) -> None:
         self.peers.check_block(CheckBlock(Proposal(header.slot, header, b"")))
@@ -196,7 +204,8 @@ def test_the_time_of_a_proposal_is_in_the_window(chain: ChainMaker, ahead_s: int
     block = next_block(chain, [make_update(chain, 0).head, make_update(chain, 1).head], time_s=1000)
     rig = Rig(chain)
     rig.store = store_of(chain)
-    rig.peers = Peers(rig.store, ledger_of(chain, rig.store), Clock(chain.genesis.t0_s), lambda: 1)
+    ledger, clock = ledger_of(chain, rig.store), Clock(chain.genesis.t0_s)
+    rig.peers = Peers(seating_of(ledger), rig.store, ledger, clock, lambda: 1)
     rig.now_ms = (chain.genesis.t0_s + 1000 - ahead_s) * 1000
     rig.push_block(block.header, block.body)
     rig.propose(block.header)
@@ -335,7 +344,7 @@ def test_far_behind_a_run_of_headers_is_asked_for_and_its_blocks_are_executed(lo
     chain, rig = long_chain, far_behind(long_chain)
     (ask,) = rig.peers.due(rig.now_ms)
     assert ask.question == GetHeaders(2, 8)
-    rig.peers.header_run(chain.header_run(2, 8))
+    rig.hear_run(chain.header_run(2, 8))
     objects = chain.objects()
     stores, answers = [], []
     for _ in range(100):
@@ -352,14 +361,15 @@ def test_far_behind_a_run_of_headers_is_asked_for_and_its_blocks_are_executed(lo
     assert [one.header for one in finals] == chain.headers[1:]
     assert [one.certificate is not None for one in finals] == [False] * 6 + [True]
     assert rig.ledger.head.hash == tip_of(chain).hash
-    assert rig.peers.due(rig.now_ms + 1_000_000) == []
+    questions = [ask.question for _ in range(10) for ask in rig.peers.due(rig.now_ms + 1_000_000)]
+    assert questions == [GetHeaders(9, 8 + RUN_HEADERS_MAX)]
 
 
 def test_a_run_that_no_quorum_signed_is_refused(long_chain: ChainMaker) -> None:
     rig = far_behind(long_chain)
     run = long_chain.header_run(2, 8)
     with pytest.raises(ProtocolError) as caught:
-        rig.peers.header_run(replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot)))
+        rig.hear_run(replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot)))
     assert caught.value.reason == Reason.BAD_SIGNATURE
     assert rig.step() == Outcome()
 
@@ -373,7 +383,7 @@ def test_runs_that_do_not_fit_are_ignored(long_chain: ChainMaker, run: str) -> N
         "empty": HeaderRun(2, (), finality),
         "unasked": long_chain.header_run(2, 8),
     }
-    rig.peers.header_run(offered[run])
+    rig.hear_run(offered[run])
     assert rig.step() == Outcome()
     assert rig.wanted() == set()
 
@@ -386,9 +396,53 @@ def test_headers_are_asked_of_another_peer_after_two_seconds(long_chain: ChainMa
     assert (second.nonce, second.attempt) == (first.nonce, first.attempt + 1)
 
 
+def test_a_suspicion_costs_two_questions_and_is_then_forgotten(long_chain: ChainMaker) -> None:
+    rig = Rig(long_chain, height=1)
+    asks = []
+    for second in range(60):
+        if second < 30:
+            rig.peers.catch_up.probe()
+        asks += rig.peers.due(rig.now_ms + second * 1000)
+    assert len(asks) == 12
+    assert {ask.attempt for ask in asks} == {0, 1}
+    assert rig.peers.deadline() is None
+    rig.peers.catch_up.probe()
+    assert rig.peers.due(rig.now_ms + 60_000) != []
+    rig.hear_run(long_chain.header_run(2, 5))
+    rig.step()
+    assert rig.wanted() == {long_chain.headers[1].hash(long_chain.chain_id)}
+
+
+def test_who_may_have_missed_a_block_asks_when_the_head_stands_still(long_chain: ChainMaker) -> None:
+    rig = Rig(long_chain, height=1)
+    catch_up, moments = rig.peers.catch_up, []
+    for second in range(40):
+        now_ms = rig.now_ms + second * 1000
+        catch_up.watch(second < 25, now_ms)
+        moments += [second for _ in rig.peers.due(now_ms)]
+    assert moments == [10, 12, 20, 22]
+    assert catch_up.deadline() is None
+
+
+def test_runs_of_nodes_without_a_seat_are_heard_but_not_without_end(long_chain: ChainMaker) -> None:
+    rig = far_behind(long_chain)
+    run = long_chain.header_run(2, 8)
+    forged = replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot))
+    reasons = []
+    for _ in range(OUTSIDER_RUNS.burst + 1):
+        with pytest.raises(ProtocolError) as caught:
+            rig.hear_run(forged, OUTSIDER)
+        reasons.append(caught.value.reason)
+    assert reasons == [Reason.BAD_SIGNATURE] * OUTSIDER_RUNS.burst + [Reason.RATE]
+    rig.now_ms += 1000
+    rig.hear_run(long_chain.header_run(2, 8), OUTSIDER)
+    rig.step()
+    assert rig.wanted() != set()
+
+
 def test_consensus_may_be_faster_than_catching_up(long_chain: ChainMaker) -> None:
     rig = far_behind(long_chain)
-    rig.peers.header_run(long_chain.header_run(2, 8))
+    rig.hear_run(long_chain.header_run(2, 8))
     rig.step()
     assert len(rig.wanted()) == 1
     rig.ledger.head = tip_of(long_chain, 8)
@@ -400,7 +454,7 @@ def test_consensus_may_be_faster_than_catching_up(long_chain: ChainMaker) -> Non
 
 def test_a_final_block_that_does_not_execute_here_is_a_contradiction(long_chain: ChainMaker) -> None:
     rig = far_behind(long_chain)
-    rig.peers.header_run(long_chain.header_run(2, 8))
+    rig.hear_run(long_chain.header_run(2, 8))
     rig.ledger.head = replace(rig.ledger.head, state=long_chain.states[0])
     block = long_chain.objects()[ObjectKind.BLOCK, long_chain.headers[1].hash(long_chain.chain_id)]
     rig.step()

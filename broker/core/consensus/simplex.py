@@ -91,6 +91,11 @@ class Simplex:
         """Whether it has seen a contradiction (`Diverged`) and stopped."""
         return self._halted
 
+    @property
+    def busy(self) -> bool:
+        """Whether the current slot is worked on."""
+        return self._busy()
+
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Take one event at `now_ms` (milliseconds, never decreasing); effects are to be run in order."""
         if self._halted:

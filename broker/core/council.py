@@ -1,0 +1,110 @@
+"""The consensus of the current epoch: which instance runs, and which messages are for it.
+
+Votes name their epoch, so nothing of one epoch counts in another. What is of an older epoch is nobody's
+business any more; what is of a later one says that this validator is behind, and no more than that: it cannot
+be checked without the set of that epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from broker.core.consensus import events as on
+from broker.core.consensus.log_entries import Entry
+from broker.core.consensus.simplex import Simplex
+from broker.core.identity import Identity
+from broker.core.ledger import Ledger
+from broker.core.seating import Seating
+from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
+
+Spoken = Proposal | Vote | Certificate | Snapshot
+"""What validators say about the next block."""
+
+
+class Council:
+    """Holds one `Simplex`, as validator or observer."""
+
+    def __init__(self, identity: Identity, seating: Seating, ledger: Ledger, timing: on.Timing) -> None:
+        self._identity = identity
+        self._seating = seating
+        self._ledger = ledger
+        self._timing = timing
+        self._consensus = self._convene(None, ())
+
+    def restore(self, certificate: Certificate | None, entries: Iterable[Entry]) -> None:
+        """Start again from the disk: the finality certificate last stored and the log."""
+        self._consensus = self._convene(certificate, entries)
+
+    def _convene(self, certificate: Certificate | None, entries: Iterable[Entry]) -> Simplex:
+        """The instance that decides the block after the ledger's head."""
+        rules, seated, tip = self._identity.rules, self._seating.now, self._ledger.head
+        if certificate is not None and certificate.subject.hash != tip.hash:
+            certificate = None
+        setup = on.Setup(
+            rules.chain_id,
+            seated.epoch,
+            rules.chain_id,
+            seated.validators,
+            seated.own_index,
+            self._timing,
+        )
+        head = on.FinalBlock(tip.height, tip.hash, tip.slot, certificate)
+        own = [entry for entry in entries if epoch_of(entry) == seated.epoch]
+        return Simplex(setup, self._identity.signer.sign, rules.verify, head, own)
+
+    @property
+    def slot(self) -> int:
+        """The current slot."""
+        return self._consensus.slot
+
+    @property
+    def is_restless(self) -> bool:
+        """Whether a block may be final that nobody tells this node of: it has no seat, or a slot is open."""
+        return self._seating.now.own_index is None or self._consensus.busy
+
+    def deadline(self) -> int | None:
+        """See `Simplex.deadline`."""
+        return self._consensus.deadline()
+
+    def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
+        """Give an event to the instance."""
+        return self._consensus.handle(event, now_ms)
+
+    def is_ahead(self, message: Spoken) -> bool:
+        """Whether a message claims an epoch that has not begun here."""
+        return epoch_of(message) > self._seating.now.epoch
+
+    def event_of(self, sender: str, message: Spoken) -> on.Message | None:
+        """What to handle of a message; None when it is not of this epoch. Raises `ProtocolError` when its
+        sender has no seat."""
+        seated = self._seating.now
+        if epoch_of(message, seated.epoch) != seated.epoch:
+            return None
+        index = seated.index_of(sender)
+        if index is None:
+            raise ProtocolError(Reason.WRONG_SENDER, f"no validator of epoch {seated.epoch}")
+        match message:
+            case Proposal():
+                return on.ProposalReceived(index, message)
+            case Vote():
+                return on.VoteReceived(index, message)
+            case Certificate():
+                return on.CertificateReceived(index, message)
+            case Snapshot():
+                return on.SnapshotReceived(index, message)
+
+
+def epoch_of(message: Spoken, default: int = 0) -> int:
+    """The latest epoch that a message speaks of; `default` for a snapshot that holds nothing."""
+    match message:
+        case Proposal():
+            return message.header.epoch
+        case Vote():
+            return message.epoch
+        case Certificate():
+            return message.subject.epoch
+        case Snapshot():
+            epochs = [one.epoch for one in message.votes]
+            epochs += [one.subject.epoch for one in message.certificates]
+            return max(epochs, default=default)
