@@ -11,6 +11,7 @@ from typing import Any
 
 from broker.adapters.memory_store import MemoryStore
 from broker.core.consensus.events import Diverged, Evidence, Timing
+from broker.core.effects import StoreFinal
 from broker.core.identity import Identity
 from broker.core.ledger import Clock
 from broker.core.validator import Validator, ValidatorSetup
@@ -95,6 +96,8 @@ class World:
         self.evidence: list[Evidence] = []
         self.stores: dict[int, MemoryStore] = {}
         self.starts = 0
+        self.first_block: StoreFinal | None = None
+        """Put on every validator's disk before it starts."""
 
     def add_node(self, node: Node) -> Node:
         """Let a node take part in time."""
@@ -115,6 +118,8 @@ class World:
                 (ObjectKind.PARAMS, pair.hash()): pair.encode(),
             }
             store = self.stores[index] = MemoryStore(objects)
+            if self.first_block is not None:
+                store.store_final(self.first_block)
         self.starts += 1
         rules = Rules(self.genesis, self.rules.chain_id, VerifyOnce(verify))
         identity = Identity.of(rules, self.signers[index])
