@@ -3,76 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
-from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, Finalised, Verdict
-from broker.core.effects import StoreBlock, StoreFinal, StoreUpdateBody
-from broker.core.ledger import Candidate, Clock, Ledger, Place
-from broker.core.peers import PENDING_MAX, WALK_BLOCKS_MAX, Outcome, Peers
-from broker.core.rate import OUTSIDER_RUNS
-from edge_client.protocol.body import Body, encode_block
-from edge_client.protocol.chunks import ObjectKind, Piece, split
+from broker.core.consensus.events import BlockChecked, Verdict
+from broker.core.effects import StoreBlock, StoreUpdateBody
+from broker.core.ledger import Candidate, Clock, Place
+from broker.core.peers import PENDING_MAX, Outcome, Peers
+from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
-from edge_client.protocol.header import Header
-from edge_client.protocol.keys import node_id
-from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
-from edge_client.protocol.messages import Ask, GetChunks, GetHeaders
-from edge_client.protocol.votes import Certificate, Proposal, Quorum, Subject, VoteKind
-from tests.builders import ChainMaker, chain_of, make_body, make_signers, make_update
+from edge_client.protocol.votes import Certificate, Quorum, Subject, VoteKind
+from tests.builders import ChainMaker, chain_of, make_update
 from tests.ledger_rig import ledger_of, next_block, notarised, seating_of, store_of, tip_of
-
-PEER = node_id(make_signers(2)[1].public_key)
-OUTSIDER = node_id(make_signers(1, "outsider")[0].public_key)
-DISK_WITHOUT_UPDATES = tuple(set(ObjectKind) - {ObjectKind.UPDATE})
-
-
-class Rig:
-    """Peers of a validator whose finalised head is the block of `height` and whose disk has no updates."""
-
-    def __init__(self, chain: ChainMaker, height: int | None = None) -> None:
-        self.chain = chain
-        self.height = chain.height if height is None else height
-        self.now_ms = (chain.genesis.t0_s + chain.states[self.height].learning.opened_at_s + 20) * 1000
-        kinds = DISK_WITHOUT_UPDATES
-        if self.height < chain.height:
-            kinds = (ObjectKind.GENESIS, ObjectKind.MODEL)
-        self.store = store_of(chain, kinds)
-        self.ledger: Ledger = ledger_of(chain, self.store, self.height)
-        nonces = count(1)
-        clock, seating = Clock(chain.genesis.t0_s), seating_of(self.ledger)
-        self.peers = Peers(seating, self.store, self.ledger, clock, lambda: next(nonces))
-
-    def hear_run(self, run: HeaderRun, sender: str = PEER) -> None:
-        self.peers.header_run(run, sender, self.now_ms)
-
-    def propose(self, header: Header) -> None:
-        self.peers.check_block(CheckBlock(Proposal(header.slot, header, b"")))
-
-    def certified(self, candidate: Candidate) -> None:
-        tip = candidate.tip
-        self.peers.fetch_block(FetchBlock(tip.hash, tip.height, tip.slot))
-
-    def push(self, root: bytes, data: bytes, source: str = "peer") -> list[Ask]:
-        asks = []
-        chunks = split(data)
-        for index, chunk in enumerate(chunks):
-            asks += self.peers.piece(source, root, index, Piece(len(chunks), chunk).encode(), self.now_ms)
-        return asks
-
-    def push_block(self, header: Header, body: Body) -> None:
-        self.push(header.hash(self.chain.chain_id), encode_block(header, body))
-
-    def step(self, slot: int | None = None) -> Outcome:
-        slot = self.ledger.head.slot + 1 if slot is None else slot
-        return self.peers.step(slot, self.now_ms)
-
-    def wanted(self) -> set[bytes]:
-        self.now_ms += 100_000
-        return {
-            ask.question.root for ask in self.peers.due(self.now_ms) if isinstance(ask.question, GetChunks)
-        }
+from tests.peers_rig import Rig
 
 
 @pytest.fixture
@@ -316,149 +259,3 @@ def test_a_liar_delays_but_another_source_serves(chain: ChainMaker) -> None:
     rig.push_block(block.header, block.body)
     rig.step()
     assert {one.update_root for one in block.body.updates} <= rig.wanted()
-
-
-# --- far behind ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def long_chain() -> ChainMaker:
-    """Height 8: a registration, then seven rounds."""
-    made = chain_of(3)
-    for round_number in range(7):
-        for account in (0, 1):
-            make_update(made, account, body=make_body(seed=round_number * 10 + account))
-        made.close_round()
-    return made
-
-
-def far_behind(chain: ChainMaker) -> Rig:
-    rig = Rig(chain, height=1)
-    last = chain.headers[-1]
-    assert last.height > 1 + WALK_BLOCKS_MAX
-    rig.peers.fetch_block(FetchBlock(last.hash(chain.chain_id), last.height, last.slot))
-    return rig
-
-
-def test_far_behind_a_run_of_headers_is_asked_for_and_its_blocks_are_executed(long_chain: ChainMaker) -> None:
-    chain, rig = long_chain, far_behind(long_chain)
-    (ask,) = rig.peers.due(rig.now_ms)
-    assert ask.question == GetHeaders(2, 8)
-    rig.hear_run(chain.header_run(2, 8))
-    objects = chain.objects()
-    stores, answers = [], []
-    for _ in range(100):
-        outcome = rig.step()
-        stores += outcome.stores
-        answers += outcome.answers
-        if answers:
-            break
-        for root in rig.wanted():
-            kind = ObjectKind.BLOCK if (ObjectKind.BLOCK, root) in objects else ObjectKind.UPDATE
-            rig.push(root, objects[kind, root])
-    assert answers == [Finalised(chain.headers[-1], chain.certificate(8))]
-    finals = [one for one in stores if isinstance(one, StoreFinal)]
-    assert [one.header for one in finals] == chain.headers[1:]
-    assert [one.certificate is not None for one in finals] == [False] * 6 + [True]
-    assert rig.ledger.head.hash == tip_of(chain).hash
-    questions = [ask.question for _ in range(10) for ask in rig.peers.due(rig.now_ms + 1_000_000)]
-    assert questions == [GetHeaders(9, 8 + RUN_HEADERS_MAX)]
-
-
-def test_a_run_that_no_quorum_signed_is_refused(long_chain: ChainMaker) -> None:
-    rig = far_behind(long_chain)
-    run = long_chain.header_run(2, 8)
-    with pytest.raises(ProtocolError) as caught:
-        rig.hear_run(replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot)))
-    assert caught.value.reason == Reason.BAD_SIGNATURE
-    assert rig.step() == Outcome()
-
-
-@pytest.mark.parametrize("run", ["late", "empty", "unasked"])
-def test_runs_that_do_not_fit_are_ignored(long_chain: ChainMaker, run: str) -> None:
-    rig = Rig(long_chain, height=1) if run == "unasked" else far_behind(long_chain)
-    finality = long_chain.finality(8)
-    offered = {
-        "late": long_chain.header_run(3, 8),
-        "empty": HeaderRun(2, (), finality),
-        "unasked": long_chain.header_run(2, 8),
-    }
-    rig.hear_run(offered[run])
-    assert rig.step() == Outcome()
-    assert rig.wanted() == set()
-
-
-def test_headers_are_asked_of_another_peer_after_two_seconds(long_chain: ChainMaker) -> None:
-    rig = far_behind(long_chain)
-    (first,) = rig.peers.due(rig.now_ms)
-    assert rig.peers.due(rig.now_ms + 1999) == []
-    (second,) = rig.peers.due(rig.now_ms + 2000)
-    assert (second.nonce, second.attempt) == (first.nonce, first.attempt + 1)
-
-
-def test_a_suspicion_costs_two_questions_and_is_then_forgotten(long_chain: ChainMaker) -> None:
-    rig = Rig(long_chain, height=1)
-    asks = []
-    for second in range(60):
-        if second < 30:
-            rig.peers.catch_up.probe()
-        asks += rig.peers.due(rig.now_ms + second * 1000)
-    assert len(asks) == 12
-    assert {ask.attempt for ask in asks} == {0, 1}
-    assert rig.peers.deadline() is None
-    rig.peers.catch_up.probe()
-    assert rig.peers.due(rig.now_ms + 60_000) != []
-    rig.hear_run(long_chain.header_run(2, 5))
-    rig.step()
-    assert rig.wanted() == {long_chain.headers[1].hash(long_chain.chain_id)}
-
-
-def test_who_may_have_missed_a_block_asks_when_the_head_stands_still(long_chain: ChainMaker) -> None:
-    rig = Rig(long_chain, height=1)
-    catch_up, moments = rig.peers.catch_up, []
-    for second in range(40):
-        now_ms = rig.now_ms + second * 1000
-        catch_up.watch(second < 25, now_ms)
-        moments += [second for _ in rig.peers.due(now_ms)]
-    assert moments == [10, 12, 20, 22]
-    assert catch_up.deadline() is None
-
-
-def test_runs_of_nodes_without_a_seat_are_heard_but_not_without_end(long_chain: ChainMaker) -> None:
-    rig = far_behind(long_chain)
-    run = long_chain.header_run(2, 8)
-    forged = replace(run, finality=replace(long_chain.finality(7), slot=run.finality.slot))
-    reasons = []
-    for _ in range(OUTSIDER_RUNS.burst + 1):
-        with pytest.raises(ProtocolError) as caught:
-            rig.hear_run(forged, OUTSIDER)
-        reasons.append(caught.value.reason)
-    assert reasons == [Reason.BAD_SIGNATURE] * OUTSIDER_RUNS.burst + [Reason.RATE]
-    rig.now_ms += 1000
-    rig.hear_run(long_chain.header_run(2, 8), OUTSIDER)
-    rig.step()
-    assert rig.wanted() != set()
-
-
-def test_consensus_may_be_faster_than_catching_up(long_chain: ChainMaker) -> None:
-    rig = far_behind(long_chain)
-    rig.hear_run(long_chain.header_run(2, 8))
-    rig.step()
-    assert len(rig.wanted()) == 1
-    rig.ledger.head = tip_of(long_chain, 8)
-    rig.peers.settle()
-    assert rig.step() == Outcome()
-    assert rig.wanted() == set()
-    assert rig.peers.deadline() is None
-
-
-def test_a_final_block_that_does_not_execute_here_is_a_contradiction(long_chain: ChainMaker) -> None:
-    rig = far_behind(long_chain)
-    rig.hear_run(long_chain.header_run(2, 8))
-    rig.ledger.head = replace(rig.ledger.head, state=long_chain.states[0])
-    block = long_chain.objects()[ObjectKind.BLOCK, long_chain.headers[1].hash(long_chain.chain_id)]
-    rig.step()
-    rig.wanted()
-    rig.push(long_chain.headers[1].hash(long_chain.chain_id), block)
-    with pytest.raises(ProtocolError):
-        rig.step()
