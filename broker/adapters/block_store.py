@@ -1,13 +1,13 @@
 """A validator's disk: headers, state and log in SQLite; blocks, updates, models as files named by their root.
 
-Heads and bodies are apart, so pruning is a delete of files. Every `store_*` is durable when it returns; what
-`store_together` calls is so when that returns.
+Heads and bodies are apart, so pruning is a delete of files (`retention`). Every `store_*` is durable when it
+returns; what `store_together` calls is so when that returns.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,24 @@ from typing import Any
 from sqlite_utils import Database
 
 from broker.adapters.mmr_table import MmrTable, create_mmr
+from broker.adapters.retention import Retention, create_retention
 from broker.adapters.together import Together
 from broker.core.effects import (
     AppendLog,
+    InstallCheckpoint,
     StoreBlock,
     Stored,
     StoredFinal,
     StoreFinal,
+    StoreHeaders,
+    StoreOldBlock,
     StoreUpdate,
     StoreUpdateBody,
 )
+from broker.core.pruning import is_checkpoint
 from edge_client.protocol.accounts import Account, Accounts
 from edge_client.protocol.body import BODY_BYTES_MAX, encode_block
+from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, Piece, chunk_count, piece_of
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Genesis
@@ -38,6 +44,7 @@ from edge_client.protocol.model import PARAMETERS_MAX
 from edge_client.protocol.params import ParamsPair
 from edge_client.protocol.seats import Seats
 from edge_client.protocol.state import Base, ChainState, Learning
+from edge_client.protocol.state_object import encode_state
 from edge_client.protocol.votes import Certificate
 from edge_client.runtime.database import open_database, transaction
 from edge_client.runtime.objects import ObjectStore
@@ -65,13 +72,21 @@ class BlockStore:
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        self._db = open_database(folder / DATABASE_FILE, [create_tables, create_mmr])
+        self._db = open_database(folder / DATABASE_FILE, [create_tables, create_mmr, create_retention])
         self._mmr = MmrTable(self._db, genesis.chain_id())
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
         self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
         self._models = ObjectStore(folder / "models", OBJECT_BYTES_MAX)
+        self._states = ObjectStore(folder / "states", OBJECT_BYTES_MAX)
+        self._folders = {
+            ObjectKind.BLOCK: self._blocks,
+            ObjectKind.UPDATE: self._updates,
+            ObjectKind.MODEL: self._models,
+            ObjectKind.STATE: self._states,
+        }
+        self.retention = Retention(self._db, self._folders, [genesis.model_root])
         self._fixed = dict(fixed_objects)
-        self._genesis = genesis
+        self._final: tuple[int, ChainState] | None = None
         self._params: dict[bytes, bytes] = {}
         self._expired: list[bytes] = []
         self._remember_params(ParamsPair(genesis.params, genesis.params))
@@ -84,8 +99,9 @@ class BlockStore:
 
     def remove_leftovers(self) -> None:
         """Remove what a crash left half written; for the validator itself only, not for who looks at it."""
-        for objects in (self._blocks, self._updates, self._models):
+        for objects in self._folders.values():
             objects.remove_leftovers()
+        self.retention.remove_leftovers()
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
         """Effect type -> function, for the event loop."""
@@ -95,6 +111,9 @@ class BlockStore:
             AppendLog: self.append_log,
             StoreBlock: self.store_block,
             StoreFinal: self.store_final,
+            StoreHeaders: self.store_headers,
+            InstallCheckpoint: self.install_checkpoint,
+            StoreOldBlock: self.store_old_block,
             Together: self.store_together,
         }
 
@@ -112,6 +131,9 @@ class BlockStore:
         for root in self._expired:
             self._updates.delete(root)
         self._expired.clear()
+        if self._final is not None:
+            self.retention.sweep(*self._final)
+            self._final = None
 
     def store_together(self, group: Together) -> None:
         """Several effects with one commit; files they write are synced before it."""
@@ -136,55 +158,125 @@ class BlockStore:
             )
 
     def store_update_body(self, effect: StoreUpdateBody) -> None:
-        """A body whose head is in a block."""
+        """A body whose head is in a block; it goes like one of the next block until that one is final."""
         self._updates.put(effect.root, effect.body)
+        with self._transaction():
+            self.retention.note(ObjectKind.UPDATE, [effect.root], self._head_height() + 1)
 
     def store_block(self, effect: StoreBlock) -> None:
         """A checked candidate, named by its hash; consensus asks for it by that name after a restart."""
         self._blocks.put(effect.header_hash, encode_block(effect.header, effect.body))
+        with self._transaction():
+            self.retention.note(ObjectKind.BLOCK, [effect.header_hash], effect.header.height)
 
     def store_final(self, effect: StoreFinal) -> None:
         """The block is final: header, certificate, state and indices in one transaction."""
-        state = effect.state
+        height, state = effect.header.height, effect.state
+        if height <= self._head_height():
+            raise RuntimeError(f"height {height} is final already")
         if effect.model is not None:
             self._models.put(state.model_root, effect.model)
+        if is_checkpoint(height, state.params.in_force):
+            self._states.put(state.state_leaves().root(), encode_state(state))
         with self._transaction():
-            self._write_block(effect)
-            for key, value in (
-                (_HEAD, effect.header.encode()),
-                (_PARAMS, state.params.encode()),
-                (_LEARNING, state.learning.encode()),
-                (_BASES, b"".join(base.encode() for base in state.bases)),
-                (_PEAKS, effect.peaks.encode()),
-                (_SEATS, state.seats.encode()),
-            ):
-                self._write("insert or replace into meta (key, value) values (?, ?)", key, value)
-            self._drop_offers(state.bases[0].round)
-        self._remember_params(state.params)
+            self._write_header(effect.header, effect.header_hash, effect.certificate)
+            self._write_accounts(effect.accounts)
+            self._write_inclusions(height, effect.inclusions)
+            self._write_state(effect.header, state, effect.peaks)
+            self._drop_log(effect.certificate)
+            if effect.handoff is not None:
+                self._write_handoff(effect.header.epoch, effect.handoff)
+            if effect.model is not None:
+                self.retention.note(ObjectKind.MODEL, [state.model_root], height)
+            self.retention.note_final(height, state, [root for root, _ in effect.inclusions])
 
-    def _write_block(self, effect: StoreFinal) -> None:
-        """Header, changed accounts, where updates stand; the log entries that this makes useless go."""
-        header, certificate = effect.header, effect.certificate
-        self._write(
-            "insert into headers (height, hash, header, certificate) values (?, ?, ?, ?)",
-            header.height,
-            effect.header_hash,
-            header.encode(),
-            certificate.encode() if certificate else None,
-        )
-        self._mmr.append(header.height, effect.header_hash)
+    def store_headers(self, effect: StoreHeaders) -> None:
+        """Verified headers run ahead of the state."""
+        last = effect.hashes[-1]
+        with self._transaction():
+            for header, header_hash in zip(effect.headers, effect.hashes, strict=True):
+                certificate = effect.certificate if header_hash == last else None
+                self._write_header(header, header_hash, certificate)
+
+    def install_checkpoint(self, effect: InstallCheckpoint) -> None:
+        """Files first; then the state takes the place of the one that was here, or nothing changes."""
+        height, state = effect.header.height, effect.state
+        for root, data in effect.models:
+            self._models.put(root, data)
+        self._states.put(state.state_leaves().root(), encode_state(state))
+        with self._transaction():
+            self.retention.note_lacking(self._head_height() + 1, height)
+            self._write("delete from accounts")
+            self._write_accounts(enumerate(state.accounts))
+            self._write_state(effect.header, state, effect.peaks)
+            self._drop_log(effect.certificate)
+            for base in state.bases:
+                self.retention.note(ObjectKind.MODEL, [base.model_root], base.height)
+            self.retention.note_checkpoint(height, state)
+            self.retention.note_final(height, state, ())
+
+    def store_old_block(self, effect: StoreOldBlock) -> None:
+        """A block from below a checkpoint: what devices claim in it is found from now on."""
+        self._blocks.put(effect.header_hash, encode_block(effect.header, effect.body))
+        with self._transaction():
+            self._write_inclusions(effect.header.height, effect.inclusions)
+            self.retention.note_found(effect.header.height)
+
+    def _head_height(self) -> int:
+        row = self._db.execute("select value from meta where key = ?", [_HEAD]).fetchone()
+        return 0 if row is None else Header.decode(row[0]).height
+
+    def _write_header(self, header: Header, header_hash: bytes, certificate: Certificate | None) -> None:
+        """A header may be here already, from before its state was; only its certificate may be news."""
+        encoded = certificate.encode() if certificate else None
+        query = "select hash from headers where height = ?"
+        row = self._db.execute(query, [header.height]).fetchone()
+        if row is None:
+            self._write(
+                "insert into headers (height, hash, header, certificate) values (?, ?, ?, ?)",
+                header.height,
+                header_hash,
+                header.encode(),
+                encoded,
+            )
+            self._mmr.append(header.height, header_hash)
+        elif row[0] != header_hash:
+            raise RuntimeError(f"another block of height {header.height} is final already")
+        elif encoded is not None:
+            self._write("update headers set certificate = ? where height = ?", encoded, header.height)
+
+    def _write_accounts(self, accounts: Iterable[tuple[int, Account]]) -> None:
         self._db.conn.executemany(
             "insert or replace into accounts (id, account) values (?, ?)",
-            [(index, account.encode()) for index, account in effect.accounts],
+            [(index, account.encode()) for index, account in accounts],
         )
+
+    def _write_inclusions(self, height: int, inclusions: Iterable[tuple[bytes, int]]) -> None:
         self._db.conn.executemany(
-            "insert into inclusions (update_root, height, place) values (?, ?, ?)",
-            [(root, header.height, place) for root, place in effect.inclusions],
+            "insert or ignore into inclusions (update_root, height, place) values (?, ?, ?)",
+            [(root, height, place) for root, place in inclusions],
         )
-        if effect.handoff is not None:
-            self._write(
-                "insert into handoffs (epoch, handoff) values (?, ?)", header.epoch, effect.handoff.encode()
-            )
+
+    def _write_handoff(self, epoch: int, handoff: Handoff) -> None:
+        self._write("insert or ignore into handoffs (epoch, handoff) values (?, ?)", epoch, handoff.encode())
+
+    def _write_state(self, header: Header, state: ChainState, peaks: Peaks) -> None:
+        """Everything of the new head but its accounts; offers that it made useless go."""
+        for key, value in (
+            (_HEAD, header.encode()),
+            (_PARAMS, state.params.encode()),
+            (_LEARNING, state.learning.encode()),
+            (_BASES, b"".join(base.encode() for base in state.bases)),
+            (_PEAKS, peaks.encode()),
+            (_SEATS, state.seats.encode()),
+        ):
+            self._write("insert or replace into meta (key, value) values (?, ?)", key, value)
+        self._drop_offers(state.bases[0].round)
+        self._remember_params(state.params)
+        self._final = (header.height, state)
+
+    def _drop_log(self, certificate: Certificate | None) -> None:
+        """Entries of the log that a final block makes useless."""
         if certificate is not None:
             self._write("delete from consensus_log where slot < ?", certificate.subject.slot)
 
@@ -228,7 +320,11 @@ class BlockStore:
             _decode_bases(meta[_BASES]),
             Seats.decode(meta[_SEATS]),
         )
-        return StoredFinal(header, self.certificate_from(header.height), state, Peaks.decode(meta[_PEAKS]))
+        return StoredFinal(header, self._certificate(header.height), state, Peaks.decode(meta[_PEAKS]))
+
+    def _certificate(self, height: int) -> Certificate | None:
+        found = self.certificate_from(height)
+        return found if found is not None and found.subject.height == height else None
 
     def _remember_params(self, params: ParamsPair) -> None:
         """Only the pair of the head is served: devices ask for what the head names."""
@@ -252,13 +348,8 @@ class BlockStore:
 
     def piece(self, kind: ObjectKind, root: bytes, index: int) -> Piece | None:
         """`Archive.piece`."""
-        folders = {
-            ObjectKind.MODEL: self._models,
-            ObjectKind.BLOCK: self._blocks,
-            ObjectKind.UPDATE: self._updates,
-        }
-        if kind in folders:
-            return _piece_of_file(folders[kind].path(root), index)
+        if kind in self._folders:
+            return _piece_of_file(self._folders[kind].path(root), index)
         data = (self._params if kind == ObjectKind.PARAMS else self._fixed).get(root)
         return None if data is None else piece_of(data, index)
 
@@ -270,6 +361,19 @@ class BlockStore:
     def mmr_node(self, position: int) -> bytes | None:
         """`Archive.mmr_node`."""
         return self._mmr.node(position)
+
+    def headers_to(self) -> int:
+        """`Archive.headers_to`."""
+        (height,) = self._db.execute("select max(height) from headers").fetchone()
+        return height or 0
+
+    def checkpoint(self) -> Checkpoint | None:
+        """`Archive.checkpoint`."""
+        return self.retention.checkpoint()
+
+    def lacking(self) -> int | None:
+        """`Archive.lacking`."""
+        return self.retention.lacking()
 
     def certificate_from(self, height: int) -> Certificate | None:
         """`Archive.certificate_from`."""

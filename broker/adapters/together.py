@@ -12,11 +12,29 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from broker.adapters.status_file import Reporting
-from broker.core.effects import AppendLog, StoreBlock, StoreFinal, StoreUpdate, StoreUpdateBody
+from broker.core.effects import (
+    AppendLog,
+    InstallCheckpoint,
+    StoreBlock,
+    StoreFinal,
+    StoreHeaders,
+    StoreOldBlock,
+    StoreUpdate,
+    StoreUpdateBody,
+)
 from broker.core.effects import ValidatorPersist as Persist
 from broker.core.validator import ValidatorEffect, ValidatorEvent
 
-_KINDS = (AppendLog, StoreBlock, StoreFinal, StoreUpdate, StoreUpdateBody)
+_KINDS = (
+    AppendLog,
+    StoreBlock,
+    StoreFinal,
+    StoreUpdate,
+    StoreUpdateBody,
+    StoreHeaders,
+    InstallCheckpoint,
+    StoreOldBlock,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import ObjectKind, Piece
 from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
@@ -35,7 +36,19 @@ class Archive(Protocol):
         ...
 
     def header(self, height: int) -> Header | None:
-        """Finalised header."""
+        """Finalised header; while a checkpoint is fetched also of heights above the head."""
+        ...
+
+    def headers_to(self) -> int:
+        """The highest height with a header, 0 without any."""
+        ...
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest state that is kept as an object."""
+        ...
+
+    def lacking(self) -> int | None:
+        """The highest height whose block a checkpoint passed over and nobody sent yet."""
         ...
 
     def mmr_node(self, position: int) -> bytes | None:

@@ -16,6 +16,8 @@ from broker.core.pool import FINAL_REASONS, Pool
 from broker.core.rate import DEVICE_ASKS, DEVICE_WORDS, RUN_TOKENS, WAKE_TOKENS, Buckets
 from broker.core.seating import Seating
 from broker.core.waking import Wakings
+from edge_client.protocol.checkpoint import GetCheckpoint
+from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.keys import node_id
@@ -42,6 +44,8 @@ from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.wake import Fresh, Wake
 
 DeskEffect = Publish | Note | StoreUpdate
+DEVICE_KINDS = frozenset(ObjectKind) - {ObjectKind.UPDATE, ObjectKind.STATE}
+"""What a device may fetch: never the update of another [ASK-8]. Of updates a block holds the heads only."""
 
 
 @dataclass(slots=True)
@@ -126,6 +130,10 @@ class Desk:
         words = self._word(device, ask.nonce, now_ms) if isinstance(question, Wake) and question.fresh else []
         if not self.seating.now.has_turn(ask.nonce, ask.attempt, device):
             return words
+        if isinstance(question, GetCheckpoint) or (
+            isinstance(question, GetChunks) and question.kind not in DEVICE_KINDS
+        ):
+            raise ProtocolError(Reason.WRONG_SENDER, "only validators ask for that")
         return [*words, *self._answer(device, question)]
 
     def _answer(

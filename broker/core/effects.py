@@ -75,7 +75,49 @@ class StoreFinal:
         return Handoff(self.header, Finality.of(self.certificate), sets)
 
 
-ValidatorPersist = StoreUpdate | StoreUpdateBody | AppendLog | StoreBlock | StoreFinal
+@dataclass(frozen=True, slots=True)
+class StoreHeaders:
+    """Persist verified final headers above the head, whose state is not here yet: lowest first, under the
+    certificate of the last. What is here of them already stays."""
+
+    headers: tuple[Header, ...]
+    hashes: tuple[bytes, ...]
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class InstallCheckpoint:
+    """Persist that the state after a stored header is `state`, without the blocks below it, in one
+    transaction; `models` are those of its bases, by root."""
+
+    header: Header
+    header_hash: bytes
+    certificate: Certificate | None
+    state: ChainState
+    models: tuple[tuple[bytes, bytes], ...]
+    peaks: Peaks
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOldBlock:
+    """Persist a final block that a checkpoint had passed over."""
+
+    header: Header
+    header_hash: bytes
+    body: Body
+    inclusions: tuple[tuple[bytes, int], ...]
+
+
+ValidatorPersist = (
+    StoreUpdate
+    | StoreUpdateBody
+    | AppendLog
+    | StoreBlock
+    | StoreFinal
+    | StoreHeaders
+    | InstallCheckpoint
+    | StoreOldBlock
+)
 """Everything a validator writes."""
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
+from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind, chunk_count
 from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
@@ -148,7 +149,7 @@ class GetHandoffs:
         return cls(first, last)
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake
+Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake | GetCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +181,14 @@ class Ask:
         return ask
 
 
-_QUESTIONS: tuple[type[SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake], ...] = (
+_QUESTIONS: tuple[type[Question], ...] = (
     SubmitRecord,
     GetHeaders,
     GetChunks,
     Claim,
     GetHandoffs,
     Wake,
+    GetCheckpoint,
 )
 
 
@@ -348,22 +350,24 @@ def decode_say(data: bytes) -> Say:
 # --- validator -> validators ------------------------------------------------------------------------------
 
 ConsensusMessage = Proposal | Vote | Certificate
+ValidatorMessage = ConsensusMessage | HeaderRun | Checkpoint
 
-_VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ConsensusMessage | HeaderRun]], ...] = (
+_VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ValidatorMessage]], ...] = (
     (Proposal, Proposal.decode),
     (Vote, Vote.decode),
     (Certificate, Certificate.decode),
     (HeaderRun, HeaderRun.decode),
+    (Checkpoint, Checkpoint.decode),
 )
 
 
-def encode_validator_say(message: ConsensusMessage | HeaderRun) -> bytes:
-    """Kind (u8: proposal, vote, certificate, headers), then the message."""
+def encode_validator_say(message: ValidatorMessage) -> bytes:
+    """Kind (u8: proposal, vote, certificate, headers, checkpoint), then the message."""
     kinds = [kind for kind, _ in _VALIDATOR_SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 
 
-def decode_validator_say(data: bytes) -> ConsensusMessage | HeaderRun:
+def decode_validator_say(data: bytes) -> ValidatorMessage:
     """Inverse of `encode_validator_say`; raises `DecodeError`."""
     reader = Reader(data, "validator message")
     kind = reader.uint(1)

@@ -19,8 +19,8 @@ DEVICES = 2
 
 
 def genesis() -> Genesis:
-    """Two updates close a round; bodies of blocks and updates stay long enough to be looked at."""
-    return make_genesis(1, params=make_params(k=DEVICES))
+    """Two updates close a round; their bodies go after three blocks."""
+    return make_genesis(1, params=make_params(k=DEVICES, staleness_max=2, body_window=3))
 
 
 def open_store(folder: Path) -> BlockStore:

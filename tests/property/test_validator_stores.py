@@ -13,9 +13,12 @@ from broker.adapters.block_store import BlockStore
 from broker.adapters.memory_store import MemoryStore
 from broker.core.effects import (
     AppendLog,
+    InstallCheckpoint,
     StoreBlock,
     Stored,
     StoreFinal,
+    StoreHeaders,
+    StoreOldBlock,
     StoreUpdate,
     StoreUpdateBody,
     ValidatorPersist,
@@ -28,13 +31,13 @@ from edge_client.protocol.mmr_nodes import node_count, prove_from
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
 from tests.lone_validator import make_store
 
-ROUNDS, DEVICES = 5, 3
+ROUNDS, DEVICES = 8, 3
 
 
 @cache
 def made_chain() -> tuple[ChainMaker, list[StoreUpdate]]:
-    """Five rounds that two of three devices close; updates of all three."""
-    chain = chain_of(DEVICES, staleness_max=1)
+    """Rounds that two of three devices close; updates of all three. Bodies stay for three blocks."""
+    chain = chain_of(DEVICES, staleness_max=1, body_window=3)
     offers = []
     for number in range(ROUNDS):
         made = [make_update(chain, account) for account in range(DEVICES)]
@@ -60,6 +63,31 @@ def final(height: int, certified: bool) -> StoreFinal:
     )
 
 
+def headers(first: int, last: int) -> StoreHeaders:
+    chain, _ = made_chain()
+    run = tuple(chain.headers[first - 1 : last])
+    return StoreHeaders(run, tuple(one.hash(chain.chain_id) for one in run), chain.certificate(last))
+
+
+def install(height: int, certified: bool) -> InstallCheckpoint:
+    chain, _ = made_chain()
+    header, state = chain.headers[height - 1], chain.states[height]
+    return InstallCheckpoint(
+        header,
+        header.hash(chain.chain_id),
+        chain.certificate(height) if certified else None,
+        state,
+        tuple((base.model_root, chain.models[base.model_root]) for base in state.bases),
+        chain.peaks(height),
+    )
+
+
+def old_block(height: int) -> StoreOldBlock:
+    chain, _ = made_chain()
+    header, body = chain.headers[height - 1], chain.bodies[height - 1]
+    return StoreOldBlock(header, header.hash(chain.chain_id), body, included_updates(body))
+
+
 def comparable(stored: Stored) -> tuple[object, ...]:
     """Offers by root: in which order they are found again means nothing."""
     offers = sorted(stored.offers, key=lambda one: one.head.update_root)
@@ -71,9 +99,11 @@ def comparable(stored: Stored) -> tuple[object, ...]:
     return (head.header, head.certificate, head.peaks, roots, offers, stored.log)
 
 
-def effects_of(number: int, height: int) -> list[ValidatorPersist]:
-    """What may be written next when `height` is final."""
+def effects_of(number: int, store: MemoryStore) -> list[ValidatorPersist]:
+    """What may be written next."""
     chain, offers = made_chain()
+    head, headers_to, lacking = store.load().head, store.headers_to(), store.lacking()
+    height = head.header.height if head else 0
     oldest = chain.states[height].bases[0].round
     offer = offers[number % len(offers)]
     fitting = [offer] if offer.offer.head.round >= oldest else []
@@ -83,7 +113,13 @@ def effects_of(number: int, height: int) -> list[ValidatorPersist]:
     if height < chain.height:
         header = chain.headers[height]
         effects.append(StoreBlock(header.hash(chain.chain_id), bytes(32), header, chain.bodies[height]))
-        effects += [final(height + 1, certified=number % 3 > 0)] * 2
+        effects += [final(height + 1, certified=number % 3 > 0)] * 3
+    if headers_to < chain.height:
+        effects.append(headers(headers_to + 1, min(headers_to + 1 + number % 3, chain.height)))
+    if headers_to > height:
+        effects.append(install(height + 1 + number % (headers_to - height), certified=number % 3 > 0))
+    if lacking is not None:
+        effects += [old_block(lacking)] * 2
     return effects
 
 
@@ -97,9 +133,17 @@ def same_lookups(disk: BlockStore, memory: MemoryStore) -> None:
     for header in chain.headers:
         block_hash = header.hash(chain.chain_id)
         assert disk.block(block_hash) == memory.block(block_hash)
+    assert disk.headers_to() == memory.headers_to()
+    assert disk.lacking() == memory.lacking()
+    assert disk.checkpoint() == memory.checkpoint()
+    for state in chain.states:
+        root = state.state_leaves().root()
+        assert disk.piece(ObjectKind.STATE, root, 0) == memory.piece(ObjectKind.STATE, root, 0)
     for one in offers:
         root = one.offer.head.update_root
         assert disk.inclusion(root) == memory.inclusion(root)
+        assert disk.update(root) == memory.update(root)
+        assert disk.has_update(root) == memory.has_update(root)
     for outcome in chain.outcomes:
         root = outcome.state.model_root
         assert disk.piece(ObjectKind.MODEL, root, 0) == memory.piece(ObjectKind.MODEL, root, 0)
@@ -123,23 +167,22 @@ def open_store(folder: Path) -> BlockStore:
     return store
 
 
-@settings(max_examples=12)
-@given(numbers=st.lists(st.integers(0, 10**6), max_size=25), reopen_at=st.integers(0, 25))
+@settings(max_examples=25)
+@given(numbers=st.lists(st.integers(0, 10**6), max_size=40), reopen_at=st.integers(0, 40))
 def test_disk_and_memory_agree(numbers: list[int], reopen_at: int) -> None:
     chain, _ = made_chain()
     memory = make_store(chain.genesis)
-    height = 0
     with TemporaryDirectory() as name:
         disk = open_store(Path(name))
         for step, number in enumerate(numbers):
-            choices = effects_of(number, height)
+            choices = effects_of(number, memory)
             effect = choices[number // 7 % len(choices)]
-            height += isinstance(effect, StoreFinal)
             for store in (disk, memory):
                 store.executors()[type(effect)](effect)
             if step == reopen_at:
                 disk.close()
                 disk = open_store(Path(name))
+                disk.remove_leftovers()
         assert comparable(disk.load()) == comparable(memory.load())
         same_lookups(disk, memory)
         disk.close()

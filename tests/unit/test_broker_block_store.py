@@ -103,7 +103,7 @@ def test_log_entries_below_a_certified_slot_go_and_the_rest_stays_in_order(
 def test_a_height_is_final_once(tmp_path: Path, chain: ChainMaker) -> None:
     store = open_store(tmp_path, chain)
     store.store_final(final(chain, 1))
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(RuntimeError, match="height 1 is final already"):
         store.store_final(final(chain, 1))
 
 

@@ -10,7 +10,8 @@ import pytest
 from broker.core.effects import StoreFinal, StoreUpdate
 from broker.core.ingest import UPLOADS_PER_DEVICE_MAX
 from broker.core.rate import DEVICE_ASKS
-from edge_client.protocol.chunks import CHUNK_BYTES, chunk_hash
+from edge_client.protocol.checkpoint import GetCheckpoint
+from edge_client.protocol.chunks import CHUNK_BYTES, Bitmap, ObjectKind, chunk_hash
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.keys import Signer, node_id, verify
 from edge_client.protocol.machine import Publish
@@ -20,6 +21,7 @@ from edge_client.protocol.messages import (
     REFUSED,
     Claim,
     Claimed,
+    GetChunks,
     GetHeaders,
     MissingChunks,
     SubmitRecord,
@@ -356,3 +358,34 @@ def test_a_stranger_may_claim_and_has_no_account(lone: LoneValidator) -> None:
     (claimed,) = said(lone.ask(STRANGER, Claim(())))
     assert isinstance(claimed, Claimed)
     assert claimed.account is None
+
+
+# --- what devices may fetch ------------------------------------------------------------------------------
+
+
+def chunk_topics(effects: list[Any]) -> list[str]:
+    return [one.topic for one in effects if isinstance(one, Publish) and "/chunk/" in one.topic]
+
+
+def test_a_device_fetches_what_it_trains_with(lone: LoneValidator) -> None:
+    params = lone.state.params.hash()
+    for kind, root in (
+        (ObjectKind.GENESIS, lone.chain_id),
+        (ObjectKind.GRAPH, lone.genesis.graph_root),
+        (ObjectKind.MODEL, lone.genesis.model_root),
+        (ObjectKind.PARAMS, params),
+        (ObjectKind.BLOCK, lone.machine.head.hash),
+    ):
+        assert chunk_topics(lone.ask(lone.signer_of(0), GetChunks(kind, root, Bitmap(0, 0))))
+
+
+def test_no_device_gets_the_update_of_another(lone: LoneValidator) -> None:
+    made = lone.hand_in(0)
+    effects = lone.ask(lone.signer_of(1), GetChunks(ObjectKind.UPDATE, made.head.update_root, Bitmap(0, 0)))
+    assert only_reason(effects) == Reason.WRONG_SENDER
+    assert not chunk_topics(effects)
+
+
+@pytest.mark.parametrize("question", [GetChunks(ObjectKind.STATE, bytes(32), Bitmap(0, 0)), GetCheckpoint()])
+def test_checkpoints_are_for_validators(lone: LoneValidator, question: GetChunks | GetCheckpoint) -> None:
+    assert only_reason(lone.ask(lone.signer_of(0), question)) == Reason.WRONG_SENDER
