@@ -16,6 +16,7 @@ from typing import Any
 
 from edge_client.protocol import merkle
 from edge_client.protocol.body import decode_block, encode_block
+from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece, blob_root, chunk_hash
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Admission
@@ -203,6 +204,7 @@ def _message_examples() -> dict[str, Example]:
         "chunks": GetChunks(ObjectKind.MODEL, made.state.model_root, Bitmap.of(9, [0, 8])),
         "claim": Claim(roots),
         "waking up": Wake(0, 1, 1, fresh=True, update_roots=roots),
+        "checkpoint": GetCheckpoint(),
     }
     asks = {f"Ask for {name}": _plain(Ask(77, 1, question)) for name, question in questions.items()}
     says: dict[str, Say] = {
@@ -223,7 +225,7 @@ def _message_examples() -> dict[str, Example]:
     talk = [votes[name].value for name in ("Proposal", "Vote", "Certificate")]
     between = {
         f"validators say {type(one).__name__}": Example(one, encode_validator_say(one), decode_validator_say)
-        for one in (*talk, made.header_run(1, 1))
+        for one in (*talk, made.header_run(1, 1), Checkpoint(4, made.states[4].app_leaves()))
     }
     return {
         "Fresh": _plain(Fresh(77, 5, root).sign(signer, made.chain_id)),
