@@ -320,11 +320,8 @@ class BlockStore:
             _decode_bases(meta[_BASES]),
             Seats.decode(meta[_SEATS]),
         )
-        return StoredFinal(header, self._certificate(header.height), state, Peaks.decode(meta[_PEAKS]))
-
-    def _certificate(self, height: int) -> Certificate | None:
-        found = self.certificate_from(height)
-        return found if found is not None and found.subject.height == height else None
+        certificate = self._certificate("height = ?", header.height)
+        return StoredFinal(header, certificate, state, Peaks.decode(meta[_PEAKS]))
 
     def _remember_params(self, params: ParamsPair) -> None:
         """Only the pair of the head is served: devices ask for what the head names."""
@@ -385,7 +382,7 @@ class BlockStore:
 
     def _certificate(self, where: str, height: int) -> Certificate | None:
         row = self._db.execute(f"select certificate from headers where {where} limit 1", [height]).fetchone()  # noqa: S608
-        return None if row is None else Certificate.decode(row[0])
+        return None if row is None or row[0] is None else Certificate.decode(row[0])
 
     def handoff(self, epoch: int) -> Handoff | None:
         """`Archive.handoff`."""

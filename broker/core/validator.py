@@ -27,6 +27,7 @@ from broker.core.pool import Pool
 from broker.core.proposer import Proposer
 from broker.core.seating import Seating
 from edge_client.protocol.body import encode_block
+from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.execution.genesis_state import genesis_state
@@ -223,7 +224,7 @@ class Validator:
                 message = decode_validator_say(payload)
                 if isinstance(message, HeaderRun):
                     self._peers.header_run(message, sender, now_ms)
-                else:
+                elif not isinstance(message, Checkpoint):
                     self._hear(sender, message, now_ms)
             case ["snap"]:
                 self._hear(sender, Snapshot.decode(payload), now_ms)

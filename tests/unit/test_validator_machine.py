@@ -147,10 +147,11 @@ def test_a_block_is_stored_and_signed_for_before_anything_about_it_is_said() -> 
     lone = LoneValidator(devices=2)
     kinds = [type(one) for one in lone.effects]
     assert kinds.index(StoreBlock) < kinds.index(AppendLog) < kinds.index(StoreFinal)
-    said_at = (
-        i for i, one in enumerate(lone.effects) if isinstance(one, Publish) and one.topic.endswith("/say")
+    first_word = next(
+        i
+        for i, one in enumerate(lone.effects)
+        if isinstance(one, Publish) and "/val/" in one.topic and one.topic.endswith("/say")
     )
-    first_word = next(i for i in said_at if "/val/" in lone.effects[i].topic)
     assert kinds.index(AppendLog) < first_word
 
 
