@@ -18,7 +18,7 @@ from edge_client.runtime.keystore import KeyFileError, load_seed
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
     """Facts from the disk, and counters of the running (or last) process."""
     files = ChainFiles.read(config.validator.chain_dir)
-    final = _final(config, files)
+    final, attacks = _stored(config, files)
     running = read_status_file(config.validator.state_dir)
     pid = running.get("pid")
     facts: dict[str, Any] = {
@@ -29,19 +29,20 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
         "round": final.state.learning.round if final else 1,
         "accounts": len(final.state.accounts) if final else 0,
+        "light_attacks": attacks,
         "refused": running.get("refused", {}),
     }
     return facts
 
 
-def _final(config: ValidatorConfig, files: ChainFiles) -> StoredFinal | None:
-    """The finalised head on disk. Who only looks makes no files: they might not belong to the validator's
-    user."""
+def _stored(config: ValidatorConfig, files: ChainFiles) -> tuple[StoredFinal | None, int]:
+    """The finalised head on disk, and how many attacks on devices were proven. Who only looks makes no files:
+    they might not belong to the validator's user."""
     if not (config.validator.state_dir / DATABASE_FILE).exists():
-        return None
+        return None, 0
     store = open_store(config.validator.state_dir, files)
     try:
-        return store.load().head
+        return store.load().head, len(store.attacks())
     finally:
         store.close()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_client.protocol import merkle
+from edge_client.protocol.attack import FinalHeader, LightAttack
 from edge_client.protocol.body import decode_block, encode_block
 from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece, blob_root, chunk_hash
@@ -206,6 +207,8 @@ def _message_examples() -> dict[str, Example]:
         "waking up": Wake(0, 1, 1, fresh=True, update_roots=roots),
         "checkpoint": GetCheckpoint(),
     }
+    blocks = FinalHeader.of(made.light_block(1)), FinalHeader.of(made.light_block())
+    questions["attack"] = LightAttack.of(1, *blocks)
     asks = {f"Ask for {name}": _plain(Ask(77, 1, question)) for name, question in questions.items()}
     says: dict[str, Say] = {
         "receipt": Receipt(ACCEPTED, 0, 5, root).sign(signer, made.chain_id),
@@ -228,6 +231,7 @@ def _message_examples() -> dict[str, Example]:
         for one in (*talk, made.header_run(1, 1), Checkpoint(4, made.states[4].app_leaves()))
     }
     return {
+        "LightAttack": _plain(LightAttack.of(1, *blocks)),
         "Fresh": _plain(Fresh(77, 5, root).sign(signer, made.chain_id)),
         "UpdateOffer": _plain(made_update.offer),
         "Receipt": _plain(Receipt(REFUSED, 8, 5, root).sign(signer, made.chain_id)),

@@ -20,6 +20,7 @@ from broker.adapters.together import Together
 from broker.core.effects import (
     AppendLog,
     InstallCheckpoint,
+    StoreAttack,
     StoreBlock,
     Stored,
     StoredFinal,
@@ -67,12 +68,18 @@ def create_tables(database: Database) -> None:
     database["consensus_log"].create({"seq": int, "slot": int, "entry": bytes}, pk="seq")
 
 
+def create_attacks(database: Database) -> None:
+    """Evidence of two final histories."""
+    database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
+
+
 class BlockStore:
     """The archive of one validator and the executor of its Persist effects."""
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        self._db = open_database(folder / DATABASE_FILE, [create_tables, create_mmr, create_retention])
+        migrations = [create_tables, create_mmr, create_retention, create_attacks]
+        self._db = open_database(folder / DATABASE_FILE, migrations)
         self._mmr = MmrTable(self._db, genesis.chain_id())
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
         self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
@@ -114,6 +121,7 @@ class BlockStore:
             StoreHeaders: self.store_headers,
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
+            StoreAttack: self.store_attack,
             Together: self.store_together,
         }
 
@@ -288,6 +296,11 @@ class BlockStore:
         self._db.conn.executemany("delete from offers where update_root = ?", [(root,) for root in expired])
         self._expired += expired
 
+    def store_attack(self, effect: StoreAttack) -> None:
+        """A verified report of a device."""
+        with self._transaction():
+            self._write("insert into attacks (attack) values (?)", effect.attack)
+
     def append_log(self, effect: AppendLog) -> None:
         """One consensus log entry."""
         with self._transaction():
@@ -354,6 +367,10 @@ class BlockStore:
         """`Archive.header`."""
         row = self._db.execute("select header from headers where height = ?", [height]).fetchone()
         return None if row is None else Header.decode(row[0])
+
+    def attacks(self) -> tuple[bytes, ...]:
+        """`Archive.attacks`."""
+        return tuple(bytes(row[0]) for row in self._db.execute("select attack from attacks order by seq"))
 
     def mmr_node(self, position: int) -> bytes | None:
         """`Archive.mmr_node`."""

@@ -8,6 +8,7 @@ from typing import Any
 from broker.core.effects import (
     AppendLog,
     InstallCheckpoint,
+    StoreAttack,
     StoreBlock,
     Stored,
     StoredFinal,
@@ -50,6 +51,7 @@ class MemoryStore:
         self._always = {key for key in fixed_objects if key[0] != ObjectKind.UPDATE}
         self._checkpoints: dict[int, ChainState] = {}
         self._lacking: list[int] = []
+        self._attacks: list[bytes] = []
         self._nodes = [root for kind, root in fixed_objects if kind == ObjectKind.GENESIS]
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
@@ -63,6 +65,7 @@ class MemoryStore:
             StoreHeaders: self.store_headers,
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
+            StoreAttack: lambda effect: self._attacks.append(effect.attack),
         }
 
     def store_update(self, effect: StoreUpdate) -> None:
@@ -210,6 +213,10 @@ class MemoryStore:
     def header(self, height: int) -> Header | None:
         """`Archive.header`."""
         return self._headers.get(height)
+
+    def attacks(self) -> tuple[bytes, ...]:
+        """`Archive.attacks`."""
+        return tuple(self._attacks)
 
     def mmr_node(self, position: int) -> bytes | None:
         """`Archive.mmr_node`."""

@@ -55,6 +55,10 @@ class Archive(Protocol):
         """Node of the range over all final header hashes (`edge_client.protocol.mmr_nodes`)."""
         ...
 
+    def attacks(self) -> tuple[bytes, ...]:
+        """Kept evidence of two final histories, oldest first."""
+        ...
+
     def block(self, header_hash: bytes) -> bytes | None:
         """Header and body (`blocks.encode_block`) of a stored block, finalised or candidate."""
         ...

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 
 from broker.core.answers import Claims, header_run, pieces
 from broker.core.archive import Archive
-from broker.core.effects import StoreUpdate
+from broker.core.attacks import Attacks
+from broker.core.effects import StoreAttack, StoreUpdate
 from broker.core.identity import Identity
 from broker.core.ingest import Complete, Ingest
 from broker.core.ledger import Ledger
 from broker.core.pool import FINAL_REASONS, Pool
-from broker.core.rate import DEVICE_ASKS, DEVICE_WORDS, RUN_TOKENS, WAKE_TOKENS, Buckets
+from broker.core.rate import (
+    ATTACK_TOKENS,
+    DEVICE_ASKS,
+    DEVICE_WORDS,
+    RUN_TOKENS,
+    WAKE_TOKENS,
+    Buckets,
+)
 from broker.core.seating import Seating
 from broker.core.waking import Wakings
+from edge_client.protocol.attack import LightAttack
 from edge_client.protocol.checkpoint import GetCheckpoint
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError, Reason
@@ -43,7 +52,7 @@ from edge_client.protocol.records import Register
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.wake import Fresh, Wake
 
-DeskEffect = Publish | Note | StoreUpdate
+DeskEffect = Publish | Note | StoreUpdate | StoreAttack
 DEVICE_KINDS = frozenset(ObjectKind) - {ObjectKind.UPDATE, ObjectKind.STATE}
 """What a device may fetch: never the update of another [ASK-8]. Of updates a block holds the heads only."""
 
@@ -60,6 +69,7 @@ class Desk:
     ingest: Ingest
     claims: Claims
     wakings: Wakings
+    attacks: Attacks
     rates: Buckets
     words: Buckets
 
@@ -69,7 +79,8 @@ class Desk:
         chain_id = identity.rules.chain_id
         claims, wakings = Claims(archive, chain_id), Wakings(archive, chain_id)
         ingest, rates, words = Ingest(identity.rules), Buckets(DEVICE_ASKS), Buckets(DEVICE_WORDS)
-        return cls(identity, seating, archive, ledger, pool, ingest, claims, wakings, rates, words)
+        attacks = Attacks(identity, archive, ledger)
+        return cls(identity, seating, archive, ledger, pool, ingest, claims, wakings, attacks, rates, words)
 
     @property
     def is_open(self) -> bool:
@@ -120,13 +131,15 @@ class Desk:
         ]
 
     def ask(self, device: str, payload: bytes, now_ms: int) -> list[DeskEffect]:
-        """`up/<dev>/ask`; raises `ProtocolError`. Records are taken by everyone, answers given by one; who
-        wakes up may also want everyone's word on the head."""
+        """`up/<dev>/ask`; raises `ProtocolError`. Records and reports are taken by everyone, answers given by
+        one; who wakes up may also want everyone's word on the head."""
         ask = Ask.decode(payload)
         question = ask.question
         self.rates.take(device, now_ms, _tokens(question))
         if isinstance(question, SubmitRecord):
             return self._submit(device, question, now_ms)
+        if isinstance(question, LightAttack):
+            return [*self.attacks.report(device, question)]
         words = self._word(device, ask.nonce, now_ms) if isinstance(question, Wake) and question.fresh else []
         if not self.seating.now.has_turn(ask.nonce, ask.attempt, device):
             return words
@@ -228,5 +241,7 @@ def _tokens(question: Question) -> int:
             return 1 + len(update_roots)
         case Wake():
             return WAKE_TOKENS + len(question.update_roots)
+        case LightAttack():
+            return ATTACK_TOKENS
         case _:
             return 1

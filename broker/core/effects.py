@@ -108,6 +108,13 @@ class StoreOldBlock:
     inclusions: tuple[tuple[bytes, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoreAttack:
+    """Persist verified evidence that two histories were made final (`protocol.attack.LightAttack`)."""
+
+    attack: bytes
+
+
 ValidatorPersist = (
     StoreUpdate
     | StoreUpdateBody
@@ -117,6 +124,7 @@ ValidatorPersist = (
     | StoreHeaders
     | InstallCheckpoint
     | StoreOldBlock
+    | StoreAttack
 )
 """Everything a validator writes."""
 

@@ -22,6 +22,8 @@ RUN_TOKENS = 8
 
 WAKE_TOKENS = 4
 """A head with its way from an earlier one; each update asked for costs one more."""
+ATTACK_TOKENS = 16
+"""A report of an attack: up to 32 signatures are verified."""
 
 DEVICE_ASKS = Allowance(burst=64, per_s=16)
 DEVICE_WORDS = Allowance(burst=8, per_s=1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from edge_client.protocol.accounts import AccountProof
+from edge_client.protocol.attack import LightAttack
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind, chunk_count
@@ -149,7 +150,7 @@ class GetHandoffs:
         return cls(first, last)
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake | GetCheckpoint
+Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake | GetCheckpoint | LightAttack
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ _QUESTIONS: tuple[type[Question], ...] = (
     GetHandoffs,
     Wake,
     GetCheckpoint,
+    LightAttack,
 )
 
 
