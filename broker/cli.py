@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from broker.commands.admit import admit
 from broker.commands.init import init
 from broker.commands.key import key
 from broker.commands.status import status
@@ -34,6 +35,7 @@ def main() -> None:
 main.add_command(init)
 main.add_command(key)
 main.add_command(voucher)
+main.add_command(admit)
 main.add_command(validator)
 main.add_command(status)
 

@@ -17,7 +17,7 @@ from typing import Any
 from broker.config import validator_toml
 from broker.founding import ChainFiles, Founders, found
 from broker.mqtt_server.acl import AccessList
-from broker.mqtt_server.mosquitto import ServerTls, acl_text, config_text
+from broker.mqtt_server.mosquitto import ACL_FILE, ServerTls, acl_text, config_text
 from edge_client.litert.graph import RuntimeMissingError, TrainingGraph
 from edge_client.litert.ir import ModelError
 from edge_client.protocol.errors import DecodeError
@@ -197,7 +197,7 @@ def _write_mqtt(folder: Path, files: ChainFiles, address: ServerAddress, ca_file
     """A Mosquitto configuration and access list; with mqtts:// it asks every client for its certificate, and
     expects the server's own beside it."""
     folder.mkdir()
-    acl_file = (folder / "mosquitto.acl").resolve()
+    acl_file = (folder / ACL_FILE).resolve()
     replace(acl_file, acl_text(access_list(files)).encode())
     listen = ServerAddress("0.0.0.0", address.port, address.tls)  # noqa: S104 - devices come from outside
     here = folder.resolve()

@@ -127,31 +127,43 @@ class OwnRetainedBroker(Broker):  # type: ignore[misc]
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
 
-async def serve(port: int, access: dict[str, Any]) -> None:
-    """Run until SIGTERM or the end of standard input."""
+async def serve(settings_file: Path) -> None:
+    """Run until SIGTERM or the end of standard input; SIGHUP reads who the validators are again."""
+    settings = _read(settings_file)
     here = f"{NodeNamesPlugin.__module__}."
+    access = {"chain": settings["chain"], "validators": settings["validators"]}
     config = {
         "listeners": {"default": {"type": "external"}},
         "plugins": {here + plugin.__name__: access for plugin in (NodeNamesPlugin, AccessListPlugin)},
     }
     ended = asyncio.Event()
+    server = OwnRetainedBroker(config)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a Ctrl-C is the parent's to handle
+    loop.add_signal_handler(signal.SIGHUP, partial(_reload, server, settings_file))
     loop.add_reader(sys.stdin, ended.set)  # nothing is ever written to it: readable means closed
-    server = OwnRetainedBroker(config)
     await server.start()
-    await asyncio.start_server(partial(admit, server), LOOPBACK, port)
+    await asyncio.start_server(partial(admit, server), LOOPBACK, settings["port"])
     await ended.wait()
     os._exit(0)  # nothing is kept, and amqtt's own shutdown may wait for its clients
+
+
+def _read(settings_file: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(settings_file.read_text(encoding="utf-8"))
+    return settings
+
+
+def _reload(server: Broker, settings_file: Path) -> None:
+    validators = _read(settings_file)["validators"]
+    for plugin in server.plugins_manager.plugins:
+        plugin.config.validators = validators
 
 
 def main() -> None:
     """Entry point of the child process."""
     logging.basicConfig(level=logging.ERROR)
-    settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    access = {"chain": settings["chain"], "validators": settings["validators"]}
-    asyncio.run(serve(settings["port"], access))
+    asyncio.run(serve(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from broker.mqtt_server.acl import AccessList
 from broker.mqtt_server.process import LOOPBACK, MqttServerProcess, free_port
 from edge_client.runtime.mqtt_options import ServerAddress
 
+SETTINGS_FILE = "embedded.json"
+
 
 def available() -> bool:
     """Whether amqtt is installed."""
@@ -25,7 +27,7 @@ def local_server(folder: Path, access: AccessList, port: int | None = None) -> M
     """A server on a free port of the loopback interface; writes its settings to `folder`."""
     address = ServerAddress(LOOPBACK, port or free_port())
     settings = {"port": address.port, "chain": access.chain, "validators": sorted(access.validators)}
-    settings_file = folder / "embedded.json"
+    settings_file = folder / SETTINGS_FILE
     settings_file.write_text(json.dumps(settings))
     command = [sys.executable, "-m", "broker.mqtt_server.amqtt_server", str(settings_file)]
     return MqttServerProcess("embedded", address, command, folder / "embedded.log")

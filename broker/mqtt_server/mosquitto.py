@@ -17,6 +17,7 @@ from edge_client.protocol.topics import Topics
 from edge_client.runtime.mqtt_options import ServerAddress
 
 BINARY = "mosquitto"
+ACL_FILE = "mosquitto.acl"
 _SEARCH_ALSO = "/usr/sbin:/usr/local/sbin"
 """Debian keeps daemons where an ordinary user's PATH does not look."""
 
@@ -87,7 +88,7 @@ def find_binary() -> str | None:
 def local_server(folder: Path, access: AccessList, binary: str, port: int | None = None) -> MqttServerProcess:
     """A server for this machine only, on a free port, without TLS; writes its two files to `folder`."""
     address = ServerAddress(LOOPBACK, port or free_port())
-    config_file, acl_file = folder / "mosquitto.conf", folder / "mosquitto.acl"
+    config_file, acl_file = folder / "mosquitto.conf", folder / ACL_FILE
     acl_file.write_text(acl_text(access))
     # Started by root it would become a user who cannot read a private folder.
     config_file.write_text(config_text(address, acl_file, user="root" if os.geteuid() == 0 else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -56,6 +57,11 @@ class MqttServerProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_MS_MAX / 1000)
         self.kill()
+
+    def reload(self) -> None:
+        """Make it read its access list again; who is connected stays so."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """End it at once."""

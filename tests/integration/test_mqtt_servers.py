@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.mqtt_server.admission import admit
 from broker.mqtt_server.choose import local_server
 from broker.mqtt_server.process import LOOPBACK, MqttServerError, MqttServerProcess, free_port
 from edge_client.protocol.machine import Acknowledged, Publish, Received
@@ -20,6 +21,7 @@ from edge_client.runtime.paho_link import Accepted, Lost, PahoLink
 from edge_client.runtime.transport import Will
 from tests.transport_rigs import ACCESS, DEVICE, FAST, OTHER_DEVICE, TOPICS, VALIDATOR, WAIT_S_MAX, Client
 
+RELOAD_TRIES_MAX = 1_000
 SERVERS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
 
 
@@ -97,6 +99,31 @@ def test_a_newcomer_gets_no_retained_message_that_others_subscribed_to(server: M
     device.wait(Received)
     assert device.payloads() == [b"hello"]
     for one in (validator, device):
+        one.transport.stop()
+
+
+def test_who_is_admitted_is_heard_after_a_reload(server: MqttServerProcess, tmp_path: Path) -> None:
+    def client(node: str) -> Client:
+        return Client(MqttTransport(MqttOptions((server.address,), node, limits=FAST)), None)
+
+    newcomer, validator, device = client(OTHER_DEVICE).start(), client(VALIDATOR).start(), client(DEVICE)
+    device.transport.subscribe((TOPICS.chain_head("+"),))
+    device.start()
+
+    def heard(text: bytes) -> bool:
+        """Whether the device gets what the newcomer publishes; a validator's tick comes after it."""
+        for node, sender, payload in ((OTHER_DEVICE, newcomer, text), (VALIDATOR, validator, b"tick")):
+            sender.transport.publish(Publish(TOPICS.chain_head(node), payload, token=1))
+            sender.wait(Acknowledged)
+        device.wait(Received, lambda one: one.payload == b"tick")
+        return text in device.payloads()
+
+    assert not heard(b"too early")
+    assert admit(tmp_path, OTHER_DEVICE)
+    server.reload()
+    assert any(heard(b"head") for _ in range(RELOAD_TRIES_MAX))
+    assert b"too early" not in device.payloads()
+    for one in (newcomer, validator, device):
         one.transport.stop()
 
 
