@@ -278,6 +278,7 @@ class ChainMaker:
         """Execute these records as the next block and finalise it; raises what `execute` raises."""
         previous = [self.certificate(self.height)] if self.height else []
         body = Body.of(records, previous)
+        seats = self.state.rolled(self.height + 1).seats
         time_s = self.time_s + 10 if time_s is None else time_s
         slot = Slot(self.height + 1, time_s, self.peaks().root())
         outcome = execute(self.rules, self.state, slot, body, self)
@@ -291,7 +292,7 @@ class ChainMaker:
             height=slot.height,
             slot=slot.height,
             time_s=time_s,
-            epoch=0,
+            epoch=seats.epoch,
             history_root=slot.history_root,
             body_root=body.root(),
             app_root=outcome.state.app_leaves().root(),

@@ -62,6 +62,7 @@ from tests.builders import (
     params_change,
     register,
 )
+from tests.candidacies import opt_in, opt_out, proposal_pair, vote_pair
 from tests.light_epochs import rotating
 from tests.proof_builders import balance_proof, make_bundle, model_proof, update_proof
 from tests.wake_builders import awake_of
@@ -184,6 +185,10 @@ def _record_examples() -> dict[str, Example]:
         "Register": register(device, made.chain_id),
         "Register with a voucher": register(device, made.chain_id, voucher),
         "ParamsChange": params_change(made.chain_id, make_params(sequence=1), owners=(0, 2)),
+        "OptIn": opt_in(made, 1, bond=1_000_000),
+        "OptOut": opt_out(made, 1),
+        "VotePair": vote_pair(made, made.signers[1]),
+        "ProposalPair": proposal_pair(made, made.signers[1]),
     }
     structs = {name: _plain(record) for name, record in records.items()}
     tagged = {

@@ -189,7 +189,7 @@ class Desk:
             raise ProtocolError(Reason.WRONG_SENDER, "registration of another device's key")
         if isinstance(record, Register) and self._account_of(device) is not None:
             return []  # sent again before the device could know of its account
-        if self.pool.add_record(record, self.ledger.head.state, now_ms):
+        if self.pool.add_record(record, self.ledger.head, now_ms):
             return [Note("record_pending", {"device": device, "kind": type(record).__name__})]
         return []
 
@@ -207,7 +207,7 @@ class Desk:
         state = self.ledger.head.state
         self.ingest.settle(state)
         effects: list[DeskEffect] = []
-        for head, reason in self.pool.settle(state):
+        for head, reason in self.pool.settle(self.ledger.head):
             if head.update_root not in included and self.is_open:
                 device = node_id(state.accounts[head.account].public_key)
                 effects.append(self._receipt(device, head.update_root, reason))

@@ -50,7 +50,7 @@ class Proposer:
         if asked is None or parent is None or seated.own_index is None:
             return None
         time_s = self._clock.chain_time_s(now_ms)
-        records = self._pool.choose(parent.state, max(time_s, parent.time_s))
+        records = self._pool.choose(parent, max(time_s, parent.time_s))
         if not records and parent.hash == self._ledger.head.hash:
             return None
         place = Place(asked.slot, seated.own_index, time_s)

@@ -115,7 +115,7 @@ class Validator:
     def _restore_pool(self, stored: Stored) -> None:
         for offer in stored.offers:
             self._pool.add_update(offer.head)
-        self._pool.settle(self._ledger.head.state)
+        self._pool.settle(self._ledger.head)
 
     @property
     def head(self) -> Tip:

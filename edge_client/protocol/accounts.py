@@ -19,6 +19,7 @@ ACCOUNTS_MAX = 900_000
 ACTIVE_ROUNDS = 50
 CONTRIBUTION_NUM, CONTRIBUTION_DEN = 63, 64
 CONTRIBUTION_GAP_MAX_ROUNDS = 1024
+JAILED_FOR_GOOD = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,27 @@ class Account(Fixed):
         """Whether selection counts with it: not jailed and seen in the last 50 rounds [ACC-2]."""
         return not self.is_jailed(round_number) and round_number - self.last_round <= ACTIVE_ROUNDS
 
+    def contribution_at(self, round_number: int) -> int:
+        """`contribution` decayed to this round."""
+        gap = min(max(round_number - self.last_round, 0), CONTRIBUTION_GAP_MAX_ROUNDS)
+        decayed: int = self.contribution * CONTRIBUTION_NUM**gap // CONTRIBUTION_DEN**gap
+        return decayed
+
+    def bonded(self, amount: int) -> Account:
+        """With this much moved from balance to stake; back with a negative amount."""
+        return replace(self, balance=self.balance - amount, stake=self.stake + amount)
+
+    def convicted(self, bond: int) -> Account:
+        """After its validator key was convicted: the bond is burnt, what it contributed counts no more, and
+        its updates are refused for good [EVI-4]."""
+        return replace(self, stake=self.stake - bond, contribution=0, jailed_until=JAILED_FOR_GOOD)
+
     def credited(self, round_number: int, weight: int, reward: int) -> Account:
         """After an update made in `round_number` counted with `weight` and earned `reward` [ACC-3]."""
-        gap = min(max(round_number - self.last_round, 0), CONTRIBUTION_GAP_MAX_ROUNDS)
-        decayed = self.contribution * CONTRIBUTION_NUM**gap // CONTRIBUTION_DEN**gap
         return replace(
             self,
             balance=self.balance + reward,
-            contribution=decayed + weight,
+            contribution=self.contribution_at(round_number) + weight,
             last_round=round_number,
         )
 

@@ -14,10 +14,15 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX, UPDATES_PER_BLOCK_MAX
 from edge_client.protocol.records import Record, decode_record, encode_record, kind_of
 from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.validators import VALIDATORS_MAX
 from edge_client.protocol.votes import Certificate, encode_certificates, read_certificates
 
-RECORDS_MAX = UPDATES_PER_BLOCK_MAX + REGISTRATIONS_PER_BLOCK_MAX + 1
-"""Updates, registrations and one change of params."""
+WISHES_PER_BLOCK_MAX = 64
+EVIDENCE_PER_BLOCK_MAX = VALIDATORS_MAX
+RECORDS_MAX = (
+    UPDATES_PER_BLOCK_MAX + REGISTRATIONS_PER_BLOCK_MAX + 1 + WISHES_PER_BLOCK_MAX + EVIDENCE_PER_BLOCK_MAX
+)
+"""Updates, registrations, one change of params, opt-ins and opt-outs together, evidence."""
 BODY_BYTES_MAX = 2 << 20
 PATH_MAX = 16
 

@@ -15,13 +15,13 @@ from edge_client.protocol.errors import DecodeError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "b32": "32s", "b64": "64s"}
+_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "b32": "32s", "b64": "64s", "b116": "116s"}
 
 
 class Layout:
     """Field names and kinds of one fixed struct, and its compiled packer.
 
-    Kinds: u8 u16 u32 u64 (unsigned, big-endian), b32 b64 (raw bytes of that length) [ENC-1].
+    Kinds: u8 u16 u32 u64 (unsigned, big-endian), b32 b64 b116 (raw bytes of that length) [ENC-1].
     """
 
     def __init__(self, name: str, *fields: tuple[str, str]) -> None:

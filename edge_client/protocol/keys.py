@@ -35,6 +35,9 @@ class Purpose(bytes, Enum):
     FINALIZE = b"finalize"
     RECEIPT = b"receipt-"
     FRESH = b"fresh---"
+    OPT_IN = b"opt-in--"
+    OPT_OUT = b"opt-out-"
+    CONSENT = b"consent-"
 
 
 Verify = Callable[[bytes, bytes, bytes], bool]

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from edge_client.protocol.encoding import Fixed, Layout
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.evidence import ProposalPair, VotePair
 from edge_client.protocol.keys import (
     KEY_BYTES,
     SIGNATURE_BYTES,
@@ -41,6 +42,7 @@ class RecordTag(IntEnum):
     ROLLBACK = 12
     FORGET = 13
     REDEEM = 14
+    EVIDENCE_PROPOSALS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +127,98 @@ class ParamsChange(Fixed):
                 raise ProtocolError(Reason.BAD_SIGNATURE, f"owner {i} on a change of params")
 
 
-Record = UpdateHead | Register | ParamsChange
+@dataclass(frozen=True, slots=True)
+class OptIn(Fixed):
+    """An account asks to be a candidate: `bond` goes from its balance to its stake, and `key` would sign for
+    it in a seat. The account signs all of it, the key its consent; `made_at` is the height the account knew
+    when it signed, and makes the wish expire [ELE-2]."""
 
-_KINDS: dict[RecordTag, type[UpdateHead | Register | ParamsChange]] = {
+    LAYOUT: ClassVar[Layout] = Layout(
+        "OptIn",
+        ("account", "u32"),
+        ("key", "b32"),
+        ("bond", "u64"),
+        ("made_at", "u32"),
+        ("consent", "b64"),
+        ("signature", "b64"),
+    )
+    account: int
+    key: bytes
+    bond: int
+    made_at: int
+    consent: bytes
+    signature: bytes = NO_SIGNATURE
+
+    def signing_bytes(self, chain_id: bytes) -> bytes:
+        """What the account signs: everything but its signature."""
+        return signing_bytes(Purpose.OPT_IN, chain_id, self.encode()[:-SIGNATURE_BYTES])
+
+    def sign(self, signer: Signer, chain_id: bytes) -> OptIn:
+        """The record with the account's signature."""
+        return replace(self, signature=signer.sign(self.signing_bytes(chain_id)))
+
+    def verify(self, chain_id: bytes, public_key: bytes, verify: Verify) -> None:
+        """Raise `ProtocolError` unless the account's key and the named one signed."""
+        if is_small_order(self.key):
+            raise ProtocolError(Reason.OUT_OF_RANGE, "validator key of small order")
+        if not verify(public_key, self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, f"opt-in of account {self.account}")
+        if not verify(self.key, consent_bytes(chain_id, self.account), self.consent):
+            raise ProtocolError(Reason.BAD_SIGNATURE, f"consent to sign for account {self.account}")
+
+
+def consent_bytes(chain_id: bytes, account: int) -> bytes:
+    """What a validator's key signs to agree that it may hold the seat of this account."""
+    return signing_bytes(Purpose.CONSENT, chain_id, account.to_bytes(4, "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut(Fixed):
+    """An account gives up its candidacy, and its seat with the next election."""
+
+    LAYOUT: ClassVar[Layout] = Layout("OptOut", ("account", "u32"), ("made_at", "u32"), ("signature", "b64"))
+    account: int
+    made_at: int
+    signature: bytes = NO_SIGNATURE
+
+    def signing_bytes(self, chain_id: bytes) -> bytes:
+        """What the account signs: everything but its signature."""
+        return signing_bytes(Purpose.OPT_OUT, chain_id, self.encode()[:-SIGNATURE_BYTES])
+
+    def sign(self, signer: Signer, chain_id: bytes) -> OptOut:
+        """The record with the account's signature."""
+        return replace(self, signature=signer.sign(self.signing_bytes(chain_id)))
+
+    def verify(self, chain_id: bytes, public_key: bytes, verify: Verify) -> None:
+        """Raise `ProtocolError` unless the account's key signed."""
+        if not verify(public_key, self.signing_bytes(chain_id), self.signature):
+            raise ProtocolError(Reason.BAD_SIGNATURE, f"opt-out of account {self.account}")
+
+
+Submitted = Register | ParamsChange | OptIn | OptOut | VotePair | ProposalPair
+"""Records that somebody hands in as they are; updates come as offers."""
+Record = UpdateHead | Submitted
+
+_KINDS: dict[RecordTag, type[Record]] = {
     RecordTag.UPDATE: UpdateHead,
     RecordTag.REGISTER: Register,
+    RecordTag.OPT_IN: OptIn,
+    RecordTag.OPT_OUT: OptOut,
     RecordTag.PARAMS: ParamsChange,
+    RecordTag.EVIDENCE: VotePair,
+    RecordTag.EVIDENCE_PROPOSALS: ProposalPair,
 }
 _TAGS = {kind: tag for tag, kind in _KINDS.items()}
 
 
+def tag_of(record: Record) -> RecordTag:
+    """The tag of a record's kind."""
+    return _TAGS[type(record)]
+
+
 def encode_record(record: Record) -> bytes:
     """Tag, then struct."""
-    return bytes([_TAGS[type(record)]]) + record.encode()
+    return bytes([tag_of(record)]) + record.encode()
 
 
 def decode_record(data: bytes) -> Record:
@@ -145,7 +226,7 @@ def decode_record(data: bytes) -> Record:
     return kind_of(data[:1]).decode(data[1:])
 
 
-def kind_of(tag: bytes) -> type[UpdateHead | Register | ParamsChange]:
+def kind_of(tag: bytes) -> type[Record]:
     """The struct behind a tag byte; raises `DecodeError` for a tag this version does not know."""
     if not tag or tag[0] not in _KINDS:
         raise DecodeError(f"unknown record tag {tag.hex() or 'missing'}")

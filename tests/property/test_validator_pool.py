@@ -17,6 +17,7 @@ from edge_client.protocol.params import RoundParams, Selection
 from edge_client.protocol.records import ParamsChange, Register
 from edge_client.protocol.update import UpdateHead
 from tests.builders import ChainMaker, chain_of, make_signers, make_update, params_change, register
+from tests.ledger_rig import tip_of
 
 DEVICES, ROUNDS = 6, 3
 DRAWN = st.integers(0, 10**6)
@@ -66,12 +67,12 @@ def test_what_is_chosen_executes(selection: int, height: int, time_s: int, order
             pool.add_update(one)
             continue
         try:
-            pool.add_record(one, chain.states[0 if number % 2 else height], 0)
+            pool.add_record(one, tip_of(chain, 0 if number % 2 else height), 0)
         except ProtocolError:
             continue
     parent_s = chain.headers[height - 1].time_s if height else 0
     slot = Slot(height + 1, parent_s + time_s, chain.peaks(height).root())
-    chosen = pool.choose(state, slot.time_s)
+    chosen = pool.choose(tip_of(chain, height), slot.time_s)
     outcome = execute(chain.rules, state, slot, Body.of(chosen, ()), chain)
     updates = [one for one in chosen if isinstance(one, UpdateHead)]
     assert (outcome.model is not None) == bool(updates)

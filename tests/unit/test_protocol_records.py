@@ -5,12 +5,29 @@ from __future__ import annotations
 import pytest
 
 from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.evidence import ProposalPair, VotePair
 from edge_client.protocol.params import RoundParams
-from edge_client.protocol.records import ParamsChange, RecordTag, Register, decode_record, encode_record
+from edge_client.protocol.records import (
+    OptIn,
+    OptOut,
+    ParamsChange,
+    RecordTag,
+    Register,
+    decode_record,
+    encode_record,
+)
 from edge_client.protocol.update import UpdateHead
 from tests.protocol_examples import examples
 
-KNOWN = {RecordTag.UPDATE: UpdateHead, RecordTag.REGISTER: Register, RecordTag.PARAMS: ParamsChange}
+KNOWN = {
+    RecordTag.UPDATE: UpdateHead,
+    RecordTag.REGISTER: Register,
+    RecordTag.PARAMS: ParamsChange,
+    RecordTag.OPT_IN: OptIn,
+    RecordTag.OPT_OUT: OptOut,
+    RecordTag.EVIDENCE: VotePair,
+    RecordTag.EVIDENCE_PROPOSALS: ProposalPair,
+}
 
 
 def test_only_records_of_this_version_have_a_meaning() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from broker.core import pool as pool_module
-from broker.core.pool import RECORDS_MAX, UPDATES_MAX, Pool
+from broker.core import record_pool
+from broker.core.pool import UPDATES_MAX, Pool
+from broker.core.record_pool import RECORDS_MAX
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.execute import Slot, execute
@@ -28,6 +29,7 @@ from tests.builders import (
     params_change,
     register,
 )
+from tests.ledger_rig import tip_of
 
 DEADLINE_S = 60
 NEWCOMERS = make_signers(80, "device")[8:]
@@ -47,7 +49,7 @@ def chosen_accounts(pool: Pool, chain: ChainMaker, time_s: int) -> list[int]:
 
 def check_executes(pool: Pool, chain: ChainMaker, time_s: int) -> list[Record]:
     """What the pool chooses is a block."""
-    records = pool.choose(chain.state, time_s)
+    records = pool.choose(tip_of(chain), time_s)
     slot = Slot(chain.height + 1, time_s, chain.peaks().root())
     execute(chain.rules, chain.state, slot, Body.of(records, ()), chain)
     return records
@@ -116,10 +118,10 @@ def test_what_is_in_a_parent_already_is_not_chosen_again() -> None:
     chain = chain_of(4)
     pool = filled(chain, 0, 1)
     record = register(NEWCOMERS[0], chain.chain_id)
-    pool.add_record(record, chain.state, 0)
-    before = chain.state
+    pool.add_record(record, tip_of(chain), 0)
+    before = tip_of(chain)
     chain.add([*pool.choose(before, chain.time_s + 10)])
-    assert pool.choose(chain.state, chain.time_s) == []
+    assert pool.choose(tip_of(chain), chain.time_s) == []
     assert len(pool.choose(before, chain.time_s)) == 3
 
 
@@ -151,7 +153,7 @@ def test_settling_frees_the_place_of_what_it_drops_and_says_why() -> None:
     pool = filled(chain, 0, 1, 2)
     included = make_update(chain, 0).head
     chain.close_round([0, 1])
-    dropped = pool.settle(chain.state)
+    dropped = pool.settle(tip_of(chain))
     assert [(head.account, reason) for head, reason in dropped] == [(0, Reason.REPLAY), (1, Reason.REPLAY)]
     assert included.update_root not in pool
     assert chosen_accounts(pool, chain, chain.time_s + DEADLINE_S) == [2]
@@ -161,9 +163,9 @@ def test_settling_drops_what_is_too_old() -> None:
     chain = chain_of(4, staleness_max=1)
     pool = filled(chain, 0)
     chain.close_round([1, 2])
-    assert pool.settle(chain.state) == []
+    assert pool.settle(tip_of(chain)) == []
     chain.close_round([1, 2])
-    assert [reason for _, reason in pool.settle(chain.state)] == [Reason.STALE]
+    assert [reason for _, reason in pool.settle(tip_of(chain))] == [Reason.STALE]
 
 
 def test_an_update_under_whose_rules_it_does_not_count_waits_for_others() -> None:
@@ -175,7 +177,7 @@ def test_an_update_under_whose_rules_it_does_not_count_waits_for_others() -> Non
         rules = replace(chain.genesis.params, partial_min_pct=percent, sequence=sequence)
         chain.add([params_change(chain.chain_id, rules)])
         chain.close_round([1, 2])
-        assert pool.settle(chain.state) == []
+        assert pool.settle(tip_of(chain)) == []
         fits = chosen_accounts(pool, chain, chain.time_s + DEADLINE_S) == [0]
         assert fits == (percent == 1)
 
@@ -193,15 +195,15 @@ def test_a_key_waits_once_however_it_signs(empty: tuple[ChainMaker, Pool]) -> No
     """Ed25519 lets the holder of a key sign one message in many ways, and each made another record."""
     chain, pool = empty
     record = register(NEWCOMERS[0], chain.chain_id)
-    assert pool.add_record(record, chain.state, 0)
-    assert not pool.add_record(record, chain.state, 0)
-    assert not pool.add_record(replace(record, signature=bytes(64)), chain.state, 0)
+    assert pool.add_record(record, tip_of(chain), 0)
+    assert not pool.add_record(record, tip_of(chain), 0)
+    assert not pool.add_record(replace(record, signature=bytes(64)), tip_of(chain), 0)
 
 
 def test_only_so_many_register_in_a_block(empty: tuple[ChainMaker, Pool]) -> None:
     chain, pool = empty
     for signer in NEWCOMERS[:5]:
-        pool.add_record(register(signer, chain.chain_id), chain.state, 0)
+        pool.add_record(register(signer, chain.chain_id), tip_of(chain), 0)
     assert len(check_executes(pool, chain, 0)) == 3
 
 
@@ -210,14 +212,14 @@ def test_the_account_table_has_an_end(
 ) -> None:
     chain, pool = empty
     for signer in NEWCOMERS[:2]:
-        pool.add_record(register(signer, chain.chain_id), chain.state, 0)
-    monkeypatch.setattr(pool_module, "ACCOUNTS_MAX", 1)
-    assert len(pool.choose(chain.state, 0)) == 1
-    chain.add(pool.choose(chain.state, 0))
-    pool.settle(chain.state)
+        pool.add_record(register(signer, chain.chain_id), tip_of(chain), 0)
+    monkeypatch.setattr(record_pool, "ACCOUNTS_MAX", 1)
+    assert len(pool.choose(tip_of(chain), 0)) == 1
+    chain.add(pool.choose(tip_of(chain), 0))
+    pool.settle(tip_of(chain))
     assert not pool.is_due(chain.state, 0, 1_000_000)
     with pytest.raises(ProtocolError) as caught:
-        pool.add_record(register(NEWCOMERS[2], chain.chain_id), chain.state, 0)
+        pool.add_record(register(NEWCOMERS[2], chain.chain_id), tip_of(chain), 0)
     assert caught.value.reason == Reason.NOT_ADMITTED
 
 
@@ -226,12 +228,12 @@ def test_a_voucher_is_used_once_in_a_block_and_never_again() -> None:
     pool = Pool(chain.rules)
     voucher = make_voucher(chain.chain_id, 7)
     for signer in NEWCOMERS[:2]:
-        pool.add_record(register(signer, chain.chain_id, voucher), chain.state, 0)
+        pool.add_record(register(signer, chain.chain_id, voucher), tip_of(chain), 0)
     records = check_executes(pool, chain, 0)
     assert len(records) == 1
     chain.add(records)
-    pool.settle(chain.state)
-    assert pool.choose(chain.state, 0) == []
+    pool.settle(tip_of(chain))
+    assert pool.choose(tip_of(chain), 0) == []
     assert pool.next_due_ms(chain.state, 0, 0) is None
 
 
@@ -239,7 +241,7 @@ def test_one_change_of_params_goes_into_a_block(empty: tuple[ChainMaker, Pool]) 
     chain, pool = empty
     for k_max in (9, 10):
         rules = replace(chain.genesis.params, k_max=k_max, sequence=1)
-        assert pool.add_record(params_change(chain.chain_id, rules), chain.state, 0)
+        assert pool.add_record(params_change(chain.chain_id, rules), tip_of(chain), 0)
     records = check_executes(pool, chain, 0)
     assert [one.params.k_max for one in records if isinstance(one, ParamsChange)] == [9]
 
@@ -247,8 +249,8 @@ def test_one_change_of_params_goes_into_a_block(empty: tuple[ChainMaker, Pool]) 
 def test_other_signatures_under_the_same_rules_are_no_other_change(empty: tuple[ChainMaker, Pool]) -> None:
     chain, pool = empty
     rules = replace(chain.genesis.params, k_max=9, sequence=1)
-    assert pool.add_record(params_change(chain.chain_id, rules, (0, 1)), chain.state, 0)
-    assert not pool.add_record(params_change(chain.chain_id, rules, (0, 1, 2)), chain.state, 0)
+    assert pool.add_record(params_change(chain.chain_id, rules, (0, 1)), tip_of(chain), 0)
+    assert not pool.add_record(params_change(chain.chain_id, rules, (0, 1, 2)), tip_of(chain), 0)
 
 
 @pytest.mark.parametrize(
@@ -267,19 +269,19 @@ def test_a_change_of_params_that_may_not_come_next_is_refused(
     chain, pool = empty
     change = params_change(chain.chain_id, replace(chain.genesis.params, **changes), owners)
     with pytest.raises(ProtocolError) as caught:
-        pool.add_record(change, chain.state, 0)
+        pool.add_record(change, tip_of(chain), 0)
     assert caught.value.reason == reason
-    assert pool.choose(chain.state, 0) == []
+    assert pool.choose(tip_of(chain), 0) == []
 
 
 def test_the_record_pool_is_bounded(empty: tuple[ChainMaker, Pool], monkeypatch: pytest.MonkeyPatch) -> None:
     chain, pool = empty
-    monkeypatch.setattr(pool_module, "RECORDS_MAX", 2)
+    monkeypatch.setattr(record_pool, "RECORDS_MAX", 2)
     assert RECORDS_MAX > 2
     for signer in NEWCOMERS[:2]:
-        pool.add_record(register(signer, chain.chain_id), chain.state, 0)
+        pool.add_record(register(signer, chain.chain_id), tip_of(chain), 0)
     with pytest.raises(ProtocolError) as caught:
-        pool.add_record(register(NEWCOMERS[2], chain.chain_id), chain.state, 0)
+        pool.add_record(register(NEWCOMERS[2], chain.chain_id), tip_of(chain), 0)
     assert caught.value.reason == Reason.RATE
 
 
@@ -288,7 +290,7 @@ def test_the_record_pool_is_bounded(empty: tuple[ChainMaker, Pool], monkeypatch:
 
 def test_a_record_makes_a_block_due_after_its_wait(empty: tuple[ChainMaker, Pool]) -> None:
     chain, pool = empty
-    pool.add_record(register(NEWCOMERS[0], chain.chain_id), chain.state, 1_000)
+    pool.add_record(register(NEWCOMERS[0], chain.chain_id), tip_of(chain), 1_000)
     assert pool.next_due_ms(chain.state, 0, 1_000) == 6_000
     assert not pool.is_due(chain.state, 0, 5_999)
     assert pool.is_due(chain.state, 0, 6_000)
@@ -313,8 +315,8 @@ def test_enough_updates_are_due_at_once_and_too_few_never() -> None:
 def test_list_admission_is_checked_when_a_registration_comes() -> None:
     chain = ChainMaker(make_genesis(admission=Admission.LIST, params=make_params()))
     pool = Pool(chain.rules)
-    assert pool.add_record(register(make_signers(1, "device")[0], chain.chain_id), chain.state, 0)
+    assert pool.add_record(register(make_signers(1, "device")[0], chain.chain_id), tip_of(chain), 0)
     with pytest.raises(ProtocolError) as caught:
-        pool.add_record(register(NEWCOMERS[0], chain.chain_id), chain.state, 0)
+        pool.add_record(register(NEWCOMERS[0], chain.chain_id), tip_of(chain), 0)
     assert caught.value.reason == Reason.NOT_ADMITTED
-    assert all(isinstance(one, Register) for one in pool.choose(chain.state, 0))
+    assert all(isinstance(one, Register) for one in pool.choose(tip_of(chain), 0))

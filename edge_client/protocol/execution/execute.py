@@ -10,6 +10,7 @@ from edge_client.protocol.accounts import ACCOUNTS_MAX, Account
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution import arithmetic
+from edge_client.protocol.execution.candidacy import with_candidacies
 from edge_client.protocol.execution.checks import (
     Rules,
     check_params,
@@ -17,6 +18,7 @@ from edge_client.protocol.execution.checks import (
     check_update,
     steps_asked,
 )
+from edge_client.protocol.execution.election import elect, holds_election, with_seats
 from edge_client.protocol.execution.mint import shares
 from edge_client.protocol.execution.selection import threshold
 from edge_client.protocol.model import decode_model, encode_model, model_root
@@ -79,16 +81,26 @@ def execute(rules: Rules, state: ChainState, slot: Slot, body: Body, bodies: Bod
     """Apply a block; raises `ProtocolError` when any record, or the block as a whole, is not allowed.
 
     The records are judged against the state before the block; updates close the round, and changes of params
-    come into force with the next round. A block without records changes nothing (whether one may exist at
-    all is a rule of consensus).
+    come into force with the next round. A sealed state is rolled first; an election comes last.
     """
-    state_after_records = _apply_records(rules, state, body)
-    updates = body.updates
-    if not updates:
-        return Executed(state_after_records, None, (), 0)
-    check_close(rules, state, slot, updates)
-    aggregate = _aggregate(rules, state, updates, bodies)
-    return _close_round(state, state_after_records, slot, updates, aggregate)
+    state = state.rolled(slot.height)
+    after_records = _apply_records(rules, state, body)
+    after_records = with_candidacies(rules, state, after_records, body.records, slot.height)
+    executed = Executed(after_records, None, (), 0)
+    if body.updates:
+        check_close(rules, state, slot, body.updates)
+        aggregate = _aggregate(rules, state, body.updates, bodies)
+        executed = _close_round(state, after_records, slot, body.updates, aggregate)
+    return replace(executed, state=_hold_election(rules, state, executed.state, slot))
+
+
+def _hold_election(rules: Rules, before: ChainState, after: ChainState, slot: Slot) -> ChainState:
+    """The last thing that a block does, by the params in force when it began."""
+    params = before.params.in_force
+    if not holds_election(before, params, slot.height):
+        return after
+    elected = elect(rules.genesis, after, params, slot.history_root)
+    return with_seats(after, elected, slot.height)
 
 
 def _apply_records(rules: Rules, state: ChainState, body: Body) -> ChainState:
@@ -140,7 +152,7 @@ def _close_round(
         for head, weight, reward in zip(updates, aggregate.weights, rewards, strict=True)
     )
     changes = {
-        credit.account: before.accounts[credit.account].credited(head.round, credit.weight, credit.reward)
+        credit.account: after.accounts[credit.account].credited(head.round, credit.weight, credit.reward)
         for head, credit in zip(updates, earned, strict=True)
     }
     accounts = after.accounts.changed(changes, [])
