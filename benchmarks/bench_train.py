@@ -120,9 +120,9 @@ def measure(case: Case, folder: Path, turns: int, seconds: float) -> dict[str, f
     """Ratios of step time and peak memory, the share of the matmul peak, and the Python part in us."""
     path = folder / f"{case.model}.tflite"
     options = TrainingOptions(batch=case.batch)
-    network = prepare(case.inference_model(), options)
-    path.write_bytes(build(network, options))
-    train = SignatureBuilder(network, options.loss, options.optimizer).train()
+    prepared = prepare(case.inference_model(), options)
+    path.write_bytes(build(prepared, options))
+    train = SignatureBuilder(prepared.network, options.loss, options.optimizer).train()
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
     python = oracle_python()

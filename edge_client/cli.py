@@ -21,7 +21,19 @@ import click
 
 from edge_client import __version__
 
-COMMANDS = ("init", "run", "status", "verify", "doctor", "data", "prove", "verify-proof", "trainable")
+COMMANDS = (
+    "init",
+    "run",
+    "status",
+    "verify",
+    "doctor",
+    "data",
+    "export",
+    "predict",
+    "prove",
+    "verify-proof",
+    "trainable",
+)
 
 
 class LazyCommands(click.Group):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_client.adapters.data.own_data import DataOptions, OwnData
 from edge_client.adapters.data.parse import FORMS, parse_source
+from edge_client.adapters.hook import parse_command
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
 from edge_client.runtime.settings import SettingsError, read_settings
@@ -102,6 +103,16 @@ class TrainingSection:
 
 
 @dataclass(frozen=True, slots=True)
+class HooksSection:
+    """What of the owner's is run."""
+
+    model_updated: str = ""
+
+    def __post_init__(self) -> None:
+        parse_command(self.model_updated)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """All of `edge-client.toml`."""
 
@@ -110,6 +121,7 @@ class DeviceConfig:
     data: DataSection
     mqtt: MqttSection = field(default_factory=MqttSection)
     training: TrainingSection = field(default_factory=TrainingSection)
+    hooks: HooksSection = field(default_factory=HooksSection)
 
     def __post_init__(self) -> None:
         tls = (self.mqtt.ca_file, self.mqtt.cert_file)
@@ -164,6 +176,9 @@ source = {_quoted(source)}   # {FORMS}
 
 [training]
 # threads = 1
+
+[hooks]
+# model_updated = "systemctl --user try-restart my-service"   # run when a new model is there, without a shell
 """
 
 

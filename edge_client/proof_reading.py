@@ -74,6 +74,10 @@ def in_words(facts: dict[str, Any]) -> Iterator[str]:
     """One sentence for each claim, and one for what all of them rest on."""
     for claim in facts["claims"]:
         yield "proven: " + _SENTENCES[claim["kind"]].format(**claim)
+    if "file" in facts:
+        yield "proven: {name} is the chain's inference file and holds exactly the model {root}".format(
+            **facts["file"]
+        )
     head = facts["head"]
     yield (
         f"because {facts['signatures']} of the {facts['validators']} validators of chain {facts['chain']} "

@@ -8,6 +8,7 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.core.ancestry import trace
 from edge_client.protocol import keys
 from edge_client.protocol.errors import ProtocolError
+from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.proof_checks import Anchor, Proven, check_proof
 from edge_client.protocol.proofs import (
     AncestorProof,
@@ -53,7 +54,12 @@ def prove_model(disk: DeviceDisk, checkpoint: int | None = None) -> ProofFile:
     head = disk.chain.head_block()
     if head is None:
         raise CannotProveError("nothing is stored yet; run the device first")
-    return _file(disk, head.header.height, lambda at: ModelProof(at, head.app), checkpoint)
+    return prove_model_at(disk, head.header.height, head.app, checkpoint)
+
+
+def prove_model_at(disk: DeviceDisk, height: int, app: AppLeaves, checkpoint: int | None = None) -> ProofFile:
+    """The model that the header of `height` commits to through `app`; raises `CannotProveError`."""
+    return _file(disk, height, lambda at: ModelProof(at, app), checkpoint)
 
 
 def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None) -> ProofFile:

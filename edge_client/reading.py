@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.adapters.status_file import read_status_file
 from edge_client.config import DeviceConfig
@@ -35,6 +36,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "waiting_because": words.get("why") if running else None,
             **_chain_facts(disk, chain_id),
             "hold_out": _hold_out(disk),
+            "current_model": _current_model(folder),
             "updates": _updates(disk),
             "refused": words.get("refused", {}),
             "up_bytes": words.get("up_bytes", 0),
@@ -66,6 +68,12 @@ def _chain_facts(disk: DeviceDisk, chain_id: bytes) -> dict[str, Any]:
             "as_of_height": height,
         }
     return facts
+
+
+def _current_model(folder: Path) -> str | None:
+    """The file for the owner's own programs, once there is one."""
+    files = ModelFiles(folder)
+    return str(files.current) if files.root() is not None else None
 
 
 def _hold_out(disk: DeviceDisk) -> dict[str, Any] | None:

@@ -11,6 +11,9 @@ from typing import Any
 
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.hook import Hook, parse_command
+from edge_client.adapters.model_files import ModelFiles
+from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Trainer, TrainerSetup
 from edge_client.config import DeviceConfig
@@ -24,13 +27,14 @@ from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsu
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
-from edge_client.runtime.logs import EventLog
+from edge_client.runtime.logs import EventLog, line
 from edge_client.runtime.loop import EventLoop, stop_on_signals
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.transport import Transport, Will
 
 SEED_BYTES = 32
 TRAINER_STOP_S_MAX = 5.0
+PUBLISHER_STOP_S_MAX = 2.0
 _log = logging.getLogger("device")
 
 Executor = Callable[[Any], None]
@@ -49,8 +53,9 @@ def run_device(folder: Path, config: DeviceConfig) -> None:
         try:
             will = Will(identity.topics.up_state(identity.device), LOST)
             transport = MqttTransport(config.mqtt_options(identity.device, will))
-            data = config.own_data(folder)
-            Device(folder, identity, disk, Means(transport, data, config.training.threads)).run()
+            hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
+            means = Means(transport, config.own_data(folder), config.training.threads, hook)
+            Device(folder, identity, disk, means).run()
         finally:
             disk.close()
 
@@ -63,11 +68,12 @@ def _identity(config: DeviceConfig) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the device reaches the world with: its link, its data, its processor."""
+    """What the device reaches the world with: its link, its data, its processor, its owner's command."""
 
     transport: Transport
     data: OwnData
     threads: int
+    hook: Hook
 
 
 class Device:
@@ -91,6 +97,7 @@ class Device:
             identity.signer.public_key, disk.objects, means.data, means.threads, self._loop.post
         )
         self._trainer = Trainer(setup)
+        self._publisher = Publisher(disk.objects, ModelFiles(folder), means.hook, _say("model_unpublished"))
 
     def run(self) -> None:
         """Run until told to stop; leaves a last status and the state `sleeping` behind."""
@@ -98,12 +105,14 @@ class Device:
             self._log.note(Note("started", {"device": self._identity.device}))
             self._means.transport.start(self._loop.post)
             try:
+                self._publish_model()
                 self._loop.run()
                 self._say_goodbye()
             finally:
                 self._trainer.stop()
                 self._means.transport.stop()
                 self._trainer.join(TRAINER_STOP_S_MAX)
+                self._publisher.stop(PUBLISHER_STOP_S_MAX)
                 self._reporting.write()
 
     def _say_goodbye(self) -> None:
@@ -132,6 +141,17 @@ class Device:
         if effect.kind == ObjectKind.GENESIS:
             self._genesis = Genesis.decode(effect.data)
             self._check_data()
+        else:
+            self._publish_model()
+
+    def _publish_model(self) -> None:
+        """Whatever order graph, head and model arrive in: once all are here, the owner's programs get it."""
+        head, objects = self._disk.chain.head(), self._disk.objects
+        if self._genesis is None or head is None:
+            return
+        if objects.path(self._genesis.graph_root).is_file() and objects.path(head.app.model_root).is_file():
+            model = NewModel(self._genesis, head.app.model_root, head.height, head.learning.round)
+            self._publisher.offer(model)
 
     def _check_data(self) -> None:
         """Data that do not fit are the owner's mistake; they are told before anything is trained."""
@@ -157,6 +177,11 @@ class Device:
             "down_bytes": traffic.down_bytes,
             "messages_dropped": traffic.dropped_count + self._loop.dropped_count,
         }
+
+
+def _say(event: str) -> Callable[[str], None]:
+    """One line in the log, from any thread."""
+    return lambda why: _log.warning(line(event, why=why))
 
 
 def _halt(effect: Halt) -> None:

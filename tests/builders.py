@@ -211,8 +211,9 @@ class ChainMaker:
     not the number of its key: `signer_of(account)` finds it.
     """
 
-    def __init__(self, genesis: Genesis | None = None, devices: int = 0) -> None:
+    def __init__(self, genesis: Genesis | None = None, devices: int = 0, graph: bytes = GRAPH_BYTES) -> None:
         self.genesis = genesis or make_genesis()
+        self.graph = graph
         self.chain_id = self.genesis.chain_id()
         self.validators = self.genesis.validators
         self.signers = make_signers(self.validators.count)
@@ -367,7 +368,7 @@ class ChainMaker:
         """Every object that can be fetched from a validator of this chain, by kind and root."""
         found = {
             (ObjectKind.GENESIS, self.chain_id): self.genesis.encode(),
-            (ObjectKind.GRAPH, self.genesis.graph_root): GRAPH_BYTES,
+            (ObjectKind.GRAPH, self.genesis.graph_root): self.graph,
         }
         found |= {(ObjectKind.PARAMS, one.params.hash()): one.params.encode() for one in self.states}
         found |= {(ObjectKind.MODEL, root): data for root, data in self.models.items()}

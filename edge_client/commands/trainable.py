@@ -98,12 +98,12 @@ def _make(model: bytes, choices: Choices, *, describe: bool) -> tuple[bytes, Des
     from edge_client.litert.trainable import build, prepare
 
     options = choices.options()
-    network = prepare(model, options)
-    data = build(network, options)
+    prepared = prepare(model, options)
+    data = build(prepared, options)
     graph = TrainingGraph.open(data)
     if options.new_head is None:
         check_inference(model, graph)
-    return data, describe_graph(network, graph, len(data)) if describe else None
+    return data, describe_graph(prepared.network, graph, len(data)) if describe else None
 
 
 def _show(description: Description) -> None:

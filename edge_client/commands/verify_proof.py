@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Check a proof file offline.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="[MODEL] PROOF")
 @click.option("--chain", metavar="ID", help="The chain id you trust: 64 hex digits.")
 @click.option("--checkpoint", metavar="HEIGHT:HASH", help="A header you trust.")
 @JSON
-def verify_proof(file: Path, chain: str | None, checkpoint: str | None, as_json: bool) -> None:
-    """Check FILE, offline, against a chain id or a checkpoint that you trust, and say what is proven.
+def verify_proof(files: tuple[Path, ...], chain: str | None, checkpoint: str | None, as_json: bool) -> None:
+    """Check PROOF, offline, against a chain id or a checkpoint that you trust, and say what is proven.
 
+    With MODEL, a file written by `edge-client export`: also check that this very file holds the proven model.
     Ends with 2 when nothing is proven, with 4 when a final header of the chain contradicts the checkpoint.
     """
     import json
@@ -31,6 +32,9 @@ def verify_proof(file: Path, chain: str | None, checkpoint: str | None, as_json:
     from edge_client.protocol import keys
     from edge_client.protocol.proof_checks import Contradicted, Proven, check_proof
 
+    if len(files) > 2:
+        fail("give a proof, or a model and its proof")
+    file = files[-1]
     anchor, proof = _anchor(chain, checkpoint), _read(file)
     verdict = check_proof(proof, anchor, keys.verify)
     if not isinstance(verdict, Proven):
@@ -39,11 +43,33 @@ def verify_proof(file: Path, chain: str | None, checkpoint: str | None, as_json:
             click.echo(json.dumps({"proven": False, "why": sentence}, indent=1))
         fail(f"{file} proves nothing: {sentence}", OWNER if isinstance(verdict, Contradicted) else MISTAKE)
     facts = facts_of(proof, verdict)
+    if len(files) > 1:
+        facts["file"] = _held_by(files[0], proof)
     if as_json:
         click.echo(json.dumps(facts, indent=1))
         return
     for line in in_words(facts):
         click.echo(line)
+
+
+def _held_by(model: Path, proof: ProofFile) -> dict[str, str]:
+    """Which proven model the file holds; ends the command when it holds none."""
+    from edge_client.litert.inference import FILE_BYTES_MAX, fault_of
+    from edge_client.protocol.proofs import ModelProof
+
+    roots = [claim.app.model_root for claim in proof.bundle.claims if isinstance(claim, ModelProof)]
+    if not roots:
+        fail("the proof is not about a model; `edge-client export` writes one that is")
+    try:
+        with model.open("rb") as opened:
+            data = opened.read(FILE_BYTES_MAX)
+    except OSError as error:
+        fail(f"cannot read {model}: {error.strerror}")
+    faults = {root: fault_of(data, proof.genesis.manifest, root) for root in roots}
+    held = next((root for root, fault in faults.items() if fault is None), None)
+    if held is None:
+        fail(f"{model} is not the proven model: {faults[roots[0]]}")
+    return {"name": str(model), "root": held.hex()}
 
 
 def _anchor(chain: str | None, checkpoint: str | None) -> Anchor:

@@ -137,6 +137,46 @@ class TrainingGraph:
             )
 
 
+class InferenceGraph:
+    """A plain .tflite file with one float input and one output, opened. For one thread at a time."""
+
+    def __init__(self, interpreter: Any) -> None:
+        """Use `open`."""
+        self._interpreter = interpreter
+        interpreter.allocate_tensors()
+        given, made = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        self._x, self._output = int(given["index"]), int(made["index"])
+        shape = tuple(given["shape"].tolist())
+        self.batch, self.dims = shape[0], shape[1:]
+
+    @classmethod
+    def open(cls, path: Path, threads: int = 1) -> InferenceGraph:
+        """Open a file. Raises `ModelError` when it cannot run here, `OSError` when it cannot be read and
+        `RuntimeMissingError` when no runtime is installed."""
+        with path.open("rb"):
+            pass
+        interpreter_class = _load_runtime()
+        try:
+            return cls(interpreter_class(model_path=str(path), num_threads=threads))
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise ModelError(f"the TFLite runtime refuses the file: {error}") from error
+
+    def run(self, x: Floats) -> Floats:
+        """Outputs [n, K] for inputs float32 [n, ...]; a short last batch is filled up with zeros."""
+        if x.shape[1:] != self.dims or x.dtype != np.float32:
+            raise ValueError(f"inputs are {x.dtype} {x.shape[1:]}, not float32 {self.dims}")
+        outputs = []
+        for start in range(0, len(x), self.batch):
+            chunk = np.zeros((self.batch, *self.dims), np.float32)
+            part = x[start : start + self.batch]
+            chunk[: len(part)] = part
+            self._interpreter.set_tensor(self._x, chunk)
+            self._interpreter.invoke()
+            output = np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+            outputs.append(output.reshape(self.batch, -1)[: len(part)].copy())
+        return np.concatenate(outputs) if outputs else np.zeros((0, 0), np.float32)
+
+
 def _import(name: str) -> Any:
     """The module, or None when it is not installed."""
     try:

@@ -34,6 +34,19 @@ def read_metadata(data: Bytes, key: str) -> bytes:
     return content
 
 
+def buffer_places(data: Bytes) -> list[tuple[int, int]]:
+    """Start and size of the content of every buffer of the file that has some; raises `ModelError`."""
+    try:
+        start, count = _vector(data, _field(data, _pointer(data, 0), _MODEL_BUFFERS))
+        tables = (_pointer(data, start + 4 * index) for index in range(min(count, len(data) // 4)))
+        places = [_vector(data, _field(data, table, _BUFFER_DATA)) for table in tables]
+    except struct.error as error:
+        raise ModelError(f"damaged .tflite file ({error})") from error
+    if any(start + size > len(data) for start, size in places):
+        raise ModelError("damaged .tflite file (a buffer behind its end)")
+    return [place for place in places if place[1]]
+
+
 def _find(data: Bytes, key: bytes) -> bytes | None:
     model = _pointer(data, 0)
     entries = _vector(data, _field(data, model, _MODEL_METADATA))

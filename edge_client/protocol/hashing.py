@@ -42,6 +42,7 @@ class Tag(bytes, Enum):
     SCORE = b"flc/score"
     SEATS = b"flc/seats"
     ELECTION = b"flc/elect"
+    INFERENCE = b"flc/infer"
 
 
 _EMPTY = {tag: blake2b(digest_size=HASH_BYTES, person=tag.value) for tag in Tag}

@@ -1,9 +1,10 @@
 """The manifest: what the exchanged vector means, fixed in genesis and carried inside every training graph.
 
 Integers only, because genesis signs its bytes: input scaling is a fraction, parameter values are
-int32 * 2**-frac_bits. Layout (big-endian): version u8, loss u8, frac_bits u8, reserved u8, batch u16,
+int32 * 2**-frac_bits. Layout (big-endian): version u8, loss u8, frac_bits u8, flags u8, batch u16,
 outputs u16, input_scale_num u32, input_scale_den u32, input dims (rank u8, then u32 each), tensor count u16,
-then per tensor its name (u8 length, printable ASCII) and its dims (rank u8, then u32 each).
+then per tensor its name (u8 length, printable ASCII) and its dims (rank u8, then u32 each); with flag 1, the
+inference hash (32 bytes) at the end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import prod
 
 from edge_client.protocol.encoding import Reader, blob, uint
 from edge_client.protocol.errors import DecodeError
+from edge_client.protocol.hashing import HASH_BYTES
 
 MANIFEST_VERSION = 1
 FRAC_BITS_MAX = 30
@@ -56,6 +58,7 @@ class Manifest:
 
     `input_dims` is without the batch. Raw samples become graph inputs as
     raw * input_scale_num / input_scale_den in float32. `outputs` is the number of classes or values (K).
+    `inference_hash` names the plain inference file that models go into [INF-1]; None: there is none.
     """
 
     loss: Loss
@@ -66,6 +69,7 @@ class Manifest:
     frac_bits: int = FRAC_BITS_DEFAULT
     input_scale_num: int = 1
     input_scale_den: int = 1
+    inference_hash: bytes | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -81,29 +85,33 @@ class Manifest:
         """The canonical bytes; a manifest that `decode` would refuse raises `DecodeError` here."""
         self._check()
         head = [
-            *(uint(MANIFEST_VERSION, 1), uint(self.loss, 1), uint(self.frac_bits, 1), uint(0, 1)),
+            *(uint(MANIFEST_VERSION, 1), uint(self.loss, 1), uint(self.frac_bits, 1)),
+            uint(self.inference_hash is not None, 1),
             *(uint(self.batch, 2), uint(self.outputs, 2)),
             *(uint(self.input_scale_num, 4), uint(self.input_scale_den, 4)),
             *(_encode_dims(self.input_dims), uint(len(self.tensors), 2)),
         ]
         tensors = [blob(t.name.encode("ascii"), 1) + _encode_dims(t.dims) for t in self.tensors]
-        return b"".join(head + tensors)
+        return b"".join([*head, *tensors, self.inference_hash or b""])
 
     @classmethod
     def decode(cls, data: bytes) -> Manifest:
         """Inverse of `encode`; raises `DecodeError` on anything else."""
         reader = Reader(data, "manifest")
-        version, loss, frac_bits, reserved = (reader.uint(1) for _ in range(4))
+        version, loss, frac_bits, flags = (reader.uint(1) for _ in range(4))
         if version != MANIFEST_VERSION:
             raise DecodeError(f"manifest: version {version}, this program knows {MANIFEST_VERSION}")
-        if loss not in Loss.__members__.values() or reserved != 0:
-            raise DecodeError(f"manifest: loss {loss}, reserved {reserved}")
+        if loss not in Loss.__members__.values() or flags > 1:
+            raise DecodeError(f"manifest: loss {loss}, flags {flags}")
         batch, outputs = reader.uint(2), reader.uint(2)
         scale_num, scale_den = reader.uint(4), reader.uint(4)
         input_dims = _decode_dims(reader)
         tensors = tuple(_decode_tensor(reader) for _ in range(reader.count(2, TENSORS_MAX)))
+        inference = reader.take(HASH_BYTES) if flags else None
         reader.finish()
-        manifest = cls(Loss(loss), batch, outputs, input_dims, tensors, frac_bits, scale_num, scale_den)
+        manifest = cls(
+            *(Loss(loss), batch, outputs, input_dims, tensors, frac_bits, scale_num, scale_den, inference)
+        )
         manifest._check()
         return manifest
 

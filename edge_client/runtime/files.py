@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".new"
@@ -11,20 +12,47 @@ TEMPORARY_SUFFIX = ".new"
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Create `path` with `data` and sync it; FileExistsError when it is there already."""
+    _write_new(path, (data,), mode)
+
+
+def _write_new(path: Path, pieces: Iterable[bytes], mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
 
 def replace(path: Path, data: bytes) -> None:
     """Make `data` the content of `path`, durably and at once, whether or not there was one before."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    temporary.unlink(missing_ok=True)
-    write_new(temporary, data)
+    replace_by_pieces(path, (data,))
+
+
+def replace_by_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """The same for content that is made piece by piece; nothing is left behind when making it fails."""
+    temporary = _temporary(path)
+    try:
+        _write_new(temporary, pieces, 0o644)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def replace_link(path: Path, target: Path) -> None:
+    """Make `path` a symbolic link to `target`, durably and at once; who opens it finds the old or the new."""
+    temporary = _temporary(path)
+    temporary.symlink_to(target)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    """Where the new content waits until it is complete."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary.unlink(missing_ok=True)
+    return temporary
 
 
 def sync_folder(path: Path) -> None:

@@ -30,6 +30,16 @@ def test_layout_is_the_documented_one() -> None:
     assert small.encode().hex() == ("01001400000a000a0000000100000010010000004000010177020000000200000003")
 
 
+def test_an_inference_hash_stands_at_the_end_behind_a_flag() -> None:
+    named = replace(DIGITS, inference_hash=bytes(range(32)))
+    plain = DIGITS.encode()
+    assert named.encode() == plain[:3] + b"\1" + plain[4:] + bytes(range(32))
+    assert Manifest.decode(named.encode()) == named
+    for data in (named.encode()[:-1], plain + bytes(32), plain[:3] + b"\2" + plain[4:]):
+        with pytest.raises(DecodeError):
+            Manifest.decode(data)
+
+
 def test_round_trip_and_counts() -> None:
     assert Manifest.decode(DIGITS.encode()) == DIGITS
     assert DIGITS.sizes == (2048, 32)

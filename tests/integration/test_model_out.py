@@ -1,0 +1,363 @@
+"""From a device that trains with a real runtime to the files, answers and proofs that its owner uses."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_client import Model
+from edge_client.adapters.data.npz_file import NpzFile
+from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.hook import Hook
+from edge_client.adapters.model_files import CURRENT_FILE, ModelFiles
+from edge_client.adapters.publisher import NewModel, Publisher
+from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.cli import main
+from edge_client.config import CONFIG_FILE, KEY_FILE
+from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished
+from edge_client.litert.graph import TrainingGraph
+from edge_client.litert.inference import take_apart
+from edge_client.litert.ir import ModelError
+from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.litert.zoo import dense_net
+from edge_client.protocol.chunks import blob_root
+from edge_client.protocol.join import Join
+from edge_client.protocol.keys import Signer
+from edge_client.protocol.model import decode_model, model_root, to_float
+from edge_client.runtime.keystore import load_seed
+from tests.builders import ChainMaker, make_genesis, make_model, make_params
+from tests.device_world import DeviceWorld
+from tests.real_disk import RealDisk
+
+WAIT_S = 60
+T0_S = 1_700_000_000
+ROUNDS = 6
+
+
+def edge_client(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+def facts(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+class Life:
+    """A device on a chain with a real training graph: validators are played, training is real."""
+
+    def __init__(self, folder: Path) -> None:
+        graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
+        self.manifest = TrainingGraph.open(graph).manifest
+        genesis = make_genesis(
+            t0_s=T0_S,
+            manifest=self.manifest,
+            graph_root=blob_root(graph),
+            graph_bytes=len(graph),
+            model_root=model_root(make_model(self.manifest)),
+            params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
+        )
+        self.chain = ChainMaker(genesis, graph=graph)
+        self.data_file, self.state = folder / "data.npz", folder / "state"
+        random = np.random.default_rng(5)
+        self.y = random.integers(0, 3, 80)
+        self.x = random.integers(0, 100, (80, 6), dtype=np.uint8) + (self.y[:, None] * 60).astype(np.uint8)
+        np.savez(self.data_file, x=self.x, y=self.y)
+        join = Join(("mqtt://127.0.0.1:1",), self.chain.chain_id).text()
+        data = f"npz:{self.data_file}"
+        assert edge_client("init", "--join", join, "--state", self.state, "--data", data).exit_code == 0
+        self.disk = RealDisk(self.state, self.chain.chain_id)
+        self.world = DeviceWorld(self.chain, disk=self.disk)
+        self.world.signer = Signer(load_seed(self.state / KEY_FILE))
+        self.world.identity = replace(self.world.identity, signer=self.world.signer)
+        self.world.agent = self.world.make_agent()
+        self.world.join()
+
+    def round(self) -> None:
+        """Train the open round and have its update included."""
+        results: Queue[ModelMeasured | TrainingFinished | TrainingFailed] = Queue()
+        key, objects = self.world.signer.public_key, self.disk.real.objects
+        trainer = Trainer(TrainerSetup(key, objects, OwnData(NpzFile(self.data_file)), 1, results.put))
+        trainer.start(self.chain.genesis, self.world.orders[-1], self.disk.real.outbox.residual())
+        for kind in (ModelMeasured, TrainingFinished):
+            result = results.get(timeout=WAIT_S)
+            assert isinstance(result, kind), result
+            if isinstance(result, TrainingFinished):
+                self.chain.update_bodies[result.update_root] = objects.get(result.update_root) or b""
+            self.world.tell(result)
+        self.chain.add([self.world.offers[-1].head], self.chain.time_s + 100)
+        self.world.publish_head()
+        self.world.answer()
+
+    def publisher(self, hook: Hook | None = None) -> Publisher:
+        files = ModelFiles(self.state)
+        return Publisher(self.disk.real.objects, files, hook or Hook((), self.state, print), print)
+
+    def newest(self) -> NewModel:
+        head = self.disk.real.chain.head()
+        assert head is not None
+        return NewModel(self.chain.genesis, head.app.model_root, head.height, head.learning.round)
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """It has trained `ROUNDS` rounds and fetched the model of the next one."""
+    one = Life(tmp_path_factory.mktemp("life"))
+    for _ in range(ROUNDS):
+        one.round()
+    yield one
+    one.disk.real.close()
+
+
+def finish(publisher: Publisher) -> None:
+    """Wait until everything that was offered is published."""
+    thread = publisher._thread
+    if thread is not None:
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+
+
+def export(life: Life, file: Path, *more: str) -> Result:
+    return edge_client("export", "--state", life.state, "-o", file, *more)
+
+
+def verify(life: Life, *files: Path) -> Result:
+    return edge_client("verify-proof", *files, "--chain", life.chain.chain_id.hex(), "--json")
+
+
+class TestExport:
+    def test_the_latest_with_its_proof(self, life: Life, tmp_path: Path) -> None:
+        file = tmp_path / "model.tflite"
+        result = export(life, file)
+        assert result.exit_code == 0, result.output
+        assert f"round {ROUNDS + 1} starts from" in result.stdout
+        found = facts(verify(life, file, tmp_path / "model.tflite.proof"))
+        assert found["file"]["root"] == found["claims"][0]["root"] == life.newest().root.hex()
+        assert take_apart(file.read_bytes(), life.manifest).model == life.chain.models[life.newest().root]
+        proof = tmp_path / "model.tflite.proof"
+        text = edge_client("verify-proof", file, proof, "--chain", life.chain.chain_id.hex()).stdout
+        assert "is the chain's inference file and holds exactly the model" in text
+
+    def test_an_older_round_and_the_best(self, life: Life, tmp_path: Path) -> None:
+        kept = life.disk.real.models.all()
+        assert [one.round for one in kept[:3]] == [ROUNDS, ROUNDS - 1, ROUNDS - 2]
+        best = life.disk.real.models.best()
+        assert best is not None
+        for which, root in ((str(kept[1].round), kept[1].root), ("best", best.root)):
+            file = tmp_path / f"{which}.tflite"
+            assert export(life, file, "--round", which).exit_code == 0
+            found = facts(verify(life, file, tmp_path / f"{which}.tflite.proof"))
+            assert found["file"]["root"] == root.hex()
+
+    @pytest.mark.parametrize("which", ["99", "newest", "-1"])
+    def test_a_round_that_is_not_kept(self, life: Life, tmp_path: Path, which: str) -> None:
+        result = export(life, tmp_path / "x", "--round", which)
+        assert result.exit_code == 2
+        assert f"kept are those of {ROUNDS - 2}, {ROUNDS - 1}, {ROUNDS}, {ROUNDS + 1}" in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_that_cannot_be_written(self, life: Life, tmp_path: Path) -> None:
+        result = export(life, tmp_path / "none" / "x")
+        assert result.exit_code == 2
+        assert "cannot write" in result.stderr
+
+    def test_before_anything_was_trained(self, tmp_path: Path) -> None:
+        join = Join(("mqtt://127.0.0.1:1",), bytes(32)).text()
+        assert (
+            edge_client("init", "--join", join, "--state", tmp_path / "s", "--data", "npz:x").exit_code == 0
+        )
+        for more in ((), ("--round", "best")):
+            result = edge_client("export", "--state", tmp_path / "s", "-o", tmp_path / "x", *more)
+            assert result.exit_code == 2
+            assert "no model is stored yet" in result.stderr
+
+
+class TestVerifyingAFile:
+    def test_one_changed_weight(self, life: Life, tmp_path: Path) -> None:
+        file, proof = tmp_path / "m", tmp_path / "m.proof"
+        export(life, file)
+        data = bytearray(file.read_bytes())
+        data[-1000] ^= 1
+        file.write_bytes(data)
+        result = verify(life, file, proof)
+        assert result.exit_code == 2
+        assert f"{file} is not the proven model" in result.stderr
+
+    def test_the_proof_of_another_round(self, life: Life, tmp_path: Path) -> None:
+        export(life, tmp_path / "a")
+        export(life, tmp_path / "b", "--round", str(ROUNDS))
+        result = verify(life, tmp_path / "a", tmp_path / "b.proof")
+        assert result.exit_code == 2
+        assert "another model than the proven one" in result.stderr
+
+    def test_a_proof_of_something_else(self, life: Life, tmp_path: Path) -> None:
+        export(life, tmp_path / "a")
+        assert edge_client("prove", "balance", "--state", life.state, "-o", tmp_path / "b").exit_code == 0
+        assert "not about a model" in verify(life, tmp_path / "a", tmp_path / "b").stderr
+
+    def test_files_that_are_none(self, life: Life, tmp_path: Path) -> None:
+        export(life, tmp_path / "a")
+        (tmp_path / "empty").touch()
+        (tmp_path / "graph").write_bytes(life.chain.graph)
+        for name in ("empty", "graph", "missing"):
+            result = verify(life, tmp_path / name, tmp_path / "a.proof")
+            assert result.exit_code == 2
+            assert result.stderr.count("\n") == 1
+        assert verify(life, *[tmp_path / "a"] * 3).exit_code == 2
+
+
+class TestPredict:
+    @pytest.fixture
+    def file(self, life: Life, tmp_path: Path) -> Path:
+        export(life, tmp_path / "model.tflite")
+        return tmp_path / "model.tflite"
+
+    def test_three_lines_of_python(self, life: Life, file: Path) -> None:
+        model = Model(file)
+        found = model.predict(life.x[0])
+        assert found.label == int(np.argmax(found.values))
+        assert found.score == max(found.values)
+        right = sum(model.predict(x).label == y for x, y in zip(life.x, life.y, strict=True))
+        assert right > 0.8 * len(life.x), "it has learned"
+        np.testing.assert_allclose(model.outputs(life.x[:7]).sum(axis=1), 1, atol=1e-5)
+
+    def test_it_says_what_the_training_graph_says(self, life: Life, file: Path) -> None:
+        graph = TrainingGraph.open(life.chain.graph)
+        vector = decode_model(life.chain.models[life.newest().root], life.manifest.parameter_count)
+        parts = np.split(to_float(vector, life.manifest.frac_bits), np.cumsum(life.manifest.sizes)[:-1])
+        graph.set_weights([p.reshape(t.dims) for p, t in zip(parts, life.manifest.tensors, strict=True)])
+        expected = graph.infer(life.x[:10].astype(np.float32) / np.float32(255))
+        np.testing.assert_allclose(Model(file).outputs(life.x[:10]), expected, atol=1e-5)
+
+    def test_every_kind_of_file(self, life: Life, file: Path, tmp_path: Path) -> None:
+        np.savez(tmp_path / "s.npz", x=life.x[:2])
+        np.save(tmp_path / "s.npy", life.x[0])
+        np.save(tmp_path / "both.npy", life.x[:2])
+        lines = [",".join(map(str, row)) for row in life.x[:2].tolist()]
+        (tmp_path / "s.csv").write_text("a,b,c,d,e,f,label\n" + "".join(f"{line},1\n" for line in lines))
+        (tmp_path / "s.pgm").write_bytes(b"P5 6 1 255\n" + life.x[0].tobytes())
+        expected = [Model(file).predict(x).label for x in life.x[:2]]
+        for name, count in (("s.npz", 2), ("both.npy", 2), ("s.csv", 2), ("s.npy", 1), ("s.pgm", 1)):
+            found = facts(edge_client("predict", tmp_path / name, "--model", file, "--json"))
+            assert [one["class"] for one in found["predictions"]] == expected[:count], name
+        assert "sample 1: class" in edge_client("predict", tmp_path / "s.npy", "--model", file).stdout
+
+    @pytest.mark.parametrize(
+        ("name", "content", "sentence"),
+        [
+            ("x.npy", b"no array", "cannot read"),
+            ("x.npz", b"no archive", "cannot read"),
+            ("x.csv", b"1,2\n", "a sample in"),
+            ("x.csv", b"1,2,3,4,5,6\nx,2,3,4,5,6\n", "line 2"),
+            ("x.txt", b"", "'.txt' files are not read"),
+        ],
+    )
+    def test_mistakes(self, file: Path, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+        (tmp_path / name).write_bytes(content)
+        result = edge_client("predict", tmp_path / name, "--model", file)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+        assert result.stderr.count("\n") == 1
+
+    def test_models_that_are_none(self, life: Life, tmp_path: Path) -> None:
+        np.save(tmp_path / "s.npy", life.x[0])
+        (tmp_path / "graph").write_bytes(life.chain.graph)
+        (tmp_path / "empty").touch()
+        for name in ("graph", "empty", "missing"):
+            assert edge_client("predict", tmp_path / "s.npy", "--model", tmp_path / name).exit_code == 2
+        assert edge_client("predict", tmp_path / "s.npy").exit_code == 2
+        with pytest.raises(ModelError, match="federated_weights"):
+            Model(tmp_path / "graph")
+        with pytest.raises(AttributeError, match="no attribute 'Modle'"):
+            exec("import edge_client; edge_client.Modle")
+
+
+class TestCurrentModel:
+    def test_the_link_leads_to_the_verified_model(self, life: Life, tmp_path: Path) -> None:
+        publisher = life.publisher()
+        publisher.offer(life.newest())
+        finish(publisher)
+        np.save(tmp_path / "s.npy", life.x[0])
+        (life.state / CONFIG_FILE).write_text(
+            (life.state / CONFIG_FILE)
+            .read_text()
+            .replace('# classes = ["no", "yes"]', 'classes = ["a", "b", "c"]')
+        )
+        found = facts(edge_client("predict", tmp_path / "s.npy", "--state", life.state, "--json"))
+        (one,) = found["predictions"]
+        assert one["name"] == "abc"[one["class"]]
+        assert Model.current(life.state).predict(life.x[0]).label == one["class"]
+        shown = facts(edge_client("status", "--state", life.state, "--json"))
+        assert shown["current_model"] == str(life.state / CURRENT_FILE)
+        assert shown["hold_out"]["round"] == ROUNDS
+        assert shown["hold_out"]["accuracy_joined"] > shown["hold_out"]["accuracy_before_joining"]
+
+    def test_a_reader_never_sees_half_a_file(self, life: Life, tmp_path: Path) -> None:
+        """While the link moves between two models, whoever opens it finds one of both, whole."""
+        files, stop, seen = ModelFiles(tmp_path), threading.Event(), set()
+        whole = {bytes([n]) * 32: bytes([n]) * 50_000 for n in (1, 2)}
+
+        def publish() -> None:
+            while not stop.is_set():
+                for root, data in whole.items():
+                    files.publish(root, (data[:20_000], data[20_000:]))
+
+        files.publish(bytes([2]) * 32, (whole[bytes([2]) * 32],))
+        thread = threading.Thread(target=publish)
+        thread.start()
+        for _ in range(300):
+            seen.add(files.current.read_bytes())
+        stop.set()
+        thread.join(WAIT_S)
+        assert seen <= set(whole.values())
+        assert len(list((tmp_path / "models").iterdir())) <= 2
+
+    def test_files_that_are_not_needed_go(self, tmp_path: Path) -> None:
+        files = ModelFiles(tmp_path)
+        assert files.root() is None
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "half.tflite.1.new").touch()
+        for number in range(5):
+            files.publish(bytes([number]) * 32, (b"model",))
+        assert files.root() == bytes([4]) * 32
+        names = {path.name for path in (tmp_path / "models").iterdir()}
+        assert names == {f"{bytes([number]).hex() * 32}.tflite" for number in (3, 4)}
+
+    def test_a_hook_is_told(self, life: Life, tmp_path: Path) -> None:
+        (life.state / CURRENT_FILE).unlink(missing_ok=True)
+        said: list[str] = []
+        command = ("sh", "-c", "echo $1 $2 $3 > $0", str(tmp_path / "told"), "{height}", "{round}", "{model}")
+        publisher = life.publisher(Hook(command, life.state, said.append))
+        newest = life.newest()
+        publisher.offer(newest)
+        finish(publisher)
+        expected = f"{newest.height} {newest.round} {life.state / CURRENT_FILE}"
+        assert (tmp_path / "told").read_text().strip() == expected
+        (tmp_path / "told").unlink()
+        publisher.offer(newest)
+        finish(publisher)
+        assert not (tmp_path / "told").exists(), "it is the current one already"
+        assert said == []
+
+    def test_a_graph_without_a_recipe_is_said_once(self, life: Life, tmp_path: Path) -> None:
+        said: list[str] = []
+        genesis = replace(life.chain.genesis, graph_root=life.newest().root)
+        publisher = Publisher(
+            life.disk.real.objects, ModelFiles(tmp_path), Hook((), tmp_path, print), said.append
+        )
+        for _ in range(2):
+            publisher.offer(replace(life.newest(), genesis=genesis))
+            finish(publisher)
+        publisher.stop(WAIT_S)
+        assert len(said) == 1
+        assert "no current.tflite" in said[0]
