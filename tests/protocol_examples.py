@@ -231,9 +231,10 @@ def _message_examples() -> dict[str, Example]:
     said = {f"say {name}": Example(one, encode_say(one), decode_say) for name, one in says.items()}
     votes = _vote_examples()
     talk = [votes[name].value for name in ("Proposal", "Vote", "Certificate")]
+    checkpoint = Checkpoint(4, made.states[4].app_leaves())
     between = {
         f"validators say {type(one).__name__}": Example(one, encode_validator_say(one), decode_validator_say)
-        for one in (*talk, made.header_run(1, 1), Checkpoint(4, made.states[4].app_leaves()))
+        for one in (*talk, made.header_run(1, 1), checkpoint, says["Handoffs"])
     }
     return {
         "LightAttack": _plain(LightAttack.of(1, *blocks)),

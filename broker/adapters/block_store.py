@@ -25,6 +25,7 @@ from broker.core.effects import (
     Stored,
     StoredFinal,
     StoreFinal,
+    StoreHandoffs,
     StoreHeaders,
     StoreOldBlock,
     StoreUpdate,
@@ -119,6 +120,7 @@ class BlockStore:
             StoreBlock: self.store_block,
             StoreFinal: self.store_final,
             StoreHeaders: self.store_headers,
+            StoreHandoffs: self.store_handoffs,
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
             StoreAttack: self.store_attack,
@@ -205,6 +207,12 @@ class BlockStore:
             for header, header_hash in zip(effect.headers, effect.hashes, strict=True):
                 certificate = effect.certificate if header_hash == last else None
                 self._write_header(header, header_hash, certificate)
+
+    def store_handoffs(self, effect: StoreHandoffs) -> None:
+        """What devices may ask of the epochs that a checkpoint passes over."""
+        with self._transaction():
+            for handoff in effect.handoffs:
+                self._write_handoff(handoff.epoch, handoff)
 
     def install_checkpoint(self, effect: InstallCheckpoint) -> None:
         """Files first; then the state takes the place of the one that was here, or nothing changes."""

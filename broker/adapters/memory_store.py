@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from broker.core.effects import (
@@ -13,6 +13,7 @@ from broker.core.effects import (
     Stored,
     StoredFinal,
     StoreFinal,
+    StoreHandoffs,
     StoreHeaders,
     StoreOldBlock,
     StoreUpdate,
@@ -63,6 +64,7 @@ class MemoryStore:
             StoreBlock: self.store_block,
             StoreFinal: self.store_final,
             StoreHeaders: self.store_headers,
+            StoreHandoffs: self.store_handoffs,
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
             StoreAttack: lambda effect: self._attacks.append(effect.attack),
@@ -108,6 +110,11 @@ class MemoryStore:
         for header, header_hash in zip(effect.headers, effect.hashes, strict=True):
             certificate = effect.certificate if header_hash == effect.hashes[-1] else None
             self._put_header(header, header_hash, certificate)
+
+    def store_handoffs(self, effect: StoreHandoffs) -> None:
+        """See `BlockStore.store_handoffs`."""
+        for handoff in effect.handoffs:
+            self._handoffs.setdefault(handoff.epoch, handoff)
 
     def install_checkpoint(self, effect: InstallCheckpoint) -> None:
         """See `BlockStore.install_checkpoint`."""
@@ -250,6 +257,10 @@ class MemoryStore:
         """`Archive.certificate_to`."""
         held = max((at for at in self._certificates if at <= height), default=None)
         return None if held is None else self._certificates[held]
+
+    def inclusions(self) -> Iterable[tuple[bytes, tuple[int, int]]]:
+        """Every final update with its height and place, for tests."""
+        return self._inclusions.items()
 
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """`Archive.inclusion`."""

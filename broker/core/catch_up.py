@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker.core.consensus.events import Finalised
-from broker.core.effects import StoreBlock, StoreFinal, StoreUpdateBody
+from broker.core.effects import StoreBlock, StoreFinal
 from broker.core.ledger import Ledger
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
@@ -134,8 +134,8 @@ class CatchUp:
         if self.run and self.run.headers[0].hash(self.ledger.rules.chain_id) == block_hash:
             self.run.body, self.run.missing = body, None
 
-    def apply(self, run: Run, body: Body, stores: list[StoreUpdateBody | StoreBlock | StoreFinal]) -> None:
-        """Execute the run's next block on the head and make it the head."""
+    def apply(self, run: Run, body: Body) -> tuple[StoreBlock, StoreFinal]:
+        """Execute the run's next block on the head and make it the head; what to write of it."""
         header, head = run.headers[0], self.ledger.head
         try:
             candidate = self.ledger.check(head, header, body)
@@ -143,8 +143,8 @@ class CatchUp:
             detail = f"finalised block {header.height} does not execute here: {error}"
             raise ProtocolError(Reason.INVALID_BLOCK, detail) from error
         is_last = len(run.headers) == 1
-        stores.append(StoreBlock(candidate.tip.hash, head.hash, header, body))
-        stores.append(self.ledger.finalise(candidate.tip.hash, run.certificate if is_last else None))
+        block = StoreBlock(candidate.tip.hash, head.hash, header, body)
+        final = self.ledger.finalise(candidate.tip.hash, run.certificate if is_last else None)
         run.headers.pop(0)
         run.body = None
         if is_last:
@@ -152,6 +152,12 @@ class CatchUp:
             self.run = None
             self.probe()
             self.ask_at_ms = 0
+        return block, final
+
+    def skip(self) -> None:
+        """The head has jumped: look again what is above it."""
+        self.run, self.ask_at_ms = None, 0
+        self.probe()
 
     def finished(self) -> Finalised | None:
         """Once after each run: what to tell consensus."""

@@ -213,6 +213,12 @@ class Desk:
                 effects.append(self._receipt(device, head.update_root, reason))
         return effects
 
+    def jumped(self) -> None:
+        """After a head that was not reached block by block: drop what cannot count any more and say nothing
+        about it."""
+        self.ingest.settle(self.ledger.head.state)
+        self.pool.settle(self.ledger.head)
+
     def _receipt(self, device: str, root: bytes, refused: Reason | None) -> Publish:
         verdict = ACCEPTED if refused is None else REFUSED
         reason = 0 if refused is None else REASONS.index(refused)

@@ -99,6 +99,13 @@ class InstallCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreHandoffs:
+    """Persist verified handoffs that came with headers; those that are here already stay."""
+
+    handoffs: tuple[Handoff, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOldBlock:
     """Persist a final block that a checkpoint had passed over."""
 
@@ -122,6 +129,7 @@ ValidatorPersist = (
     | StoreBlock
     | StoreFinal
     | StoreHeaders
+    | StoreHandoffs
     | InstallCheckpoint
     | StoreOldBlock
     | StoreAttack

@@ -6,7 +6,7 @@ itself. Nothing here knows of votes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.core.archive import Archive
@@ -183,6 +183,12 @@ class Ledger:
     def _drop_oldest(self) -> None:
         oldest = min(self._candidates.values(), key=lambda candidate: candidate.tip.slot)
         del self._candidates[oldest.tip.hash]
+
+    def install(self, tip: Tip, models: Mapping[bytes, bytes]) -> None:
+        """Make a verified state the head without the blocks below it; its models are on their way to disk."""
+        self.head = tip
+        self._fresh_models.update(models)
+        self._candidates = {key: one for key, one in self._candidates.items() if one.tip.height > tip.height}
 
     def finalise(self, block_hash: bytes, certificate: Certificate | None) -> StoreFinal:
         """Make a candidate whose parent is the head the new head; candidates of other branches go."""

@@ -7,9 +7,19 @@ from broker.core.archive import Archive
 from broker.core.identity import Identity
 from broker.core.rate import OUTSIDER_ASKS, PEER_ASKS, Buckets
 from broker.core.seating import Seating
+from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.hops import answer_handoffs
+from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Publish
-from edge_client.protocol.messages import Ask, GetChunks, GetHeaders, encode_validator_say
+from edge_client.protocol.messages import (
+    Ask,
+    GetChunks,
+    GetHandoffs,
+    GetHeaders,
+    Handoffs,
+    encode_validator_say,
+)
 
 
 class PeerDesk:
@@ -35,12 +45,21 @@ class PeerDesk:
         topics, question = identity.topics, ask.question
         if isinstance(question, GetHeaders):
             run = header_run(self._archive, question)
-            topic = topics.validator_say(identity.name)
-            return [] if run is None else [Publish(topic, encode_validator_say(run))]
+            return [] if run is None else [self._say(run)]
         if isinstance(question, GetChunks):
             root = question.root.hex()
             return [
                 Publish(topics.validator_chunk(identity.name, root, index), data)
                 for index, data in pieces(self._archive, question)
             ]
-        raise DecodeError("a validator asks for headers and objects only")
+        if isinstance(question, GetHandoffs):
+            found = answer_handoffs(question.first, question.last, self._archive.handoff)
+            return [self._say(Handoffs(found))] if found else []
+        if isinstance(question, GetCheckpoint):
+            checkpoint = self._archive.checkpoint()
+            return [] if checkpoint is None else [self._say(checkpoint)]
+        raise DecodeError("a validator asks for headers, handoffs, checkpoints and objects only")
+
+    def _say(self, message: HeaderRun | Handoffs | Checkpoint) -> Publish:
+        topic = self._identity.topics.validator_say(self._identity.name)
+        return Publish(topic, encode_validator_say(message))

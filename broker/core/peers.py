@@ -1,7 +1,8 @@
 """Getting blocks and update bodies from the other validators, and checking blocks once they are all here.
 
-Three ways in: a proposal to vote on (`CheckBlock`), a certified block this validator does not have
-(`FetchBlock`, which walks back to a known ancestor), and a run of finalised headers when it is far behind.
+Four ways in: a proposal to vote on (`CheckBlock`), a certified block this validator does not have
+(`FetchBlock`, which walks back to a known ancestor), a run of finalised headers when it is far behind, and a
+checkpoint when others have pruned what it would have to execute.
 """
 
 from __future__ import annotations
@@ -11,23 +12,34 @@ from dataclasses import dataclass, field
 
 from broker.core.archive import Archive
 from broker.core.catch_up import CatchUp
+from broker.core.checkpoint_sync import PATIENCE_MS, CheckpointSync
 from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, Finalised, Verdict
 from broker.core.consensus.justification import parent_of
-from broker.core.effects import StoreBlock, StoreFinal, StoreUpdateBody
+from broker.core.effects import (
+    InstallCheckpoint,
+    StoreBlock,
+    StoreFinal,
+    StoreHandoffs,
+    StoreHeaders,
+    StoreUpdateBody,
+)
 from broker.core.ledger import Clock, Ledger, Tip
 from broker.core.rate import OUTSIDER_RUNS, Buckets
 from broker.core.seating import Seating
 from edge_client.protocol.body import BODY_BYTES_MAX, Body, decode_block
+from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.fetch import PUSHES_MAX, Accept, Fetched, Fetcher
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun
-from edge_client.protocol.messages import Ask
+from edge_client.protocol.machine import Refused
+from edge_client.protocol.messages import Ask, Handoffs
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.update import UpdateHead, update_root_of
 
 PENDING_MAX = 64
+Stores = StoreUpdateBody | StoreBlock | StoreFinal | StoreHeaders | StoreHandoffs | InstallCheckpoint
 WALK_BLOCKS_MAX = 4
 """A certified block further above the head than this is reached by a run of headers."""
 
@@ -51,8 +63,9 @@ class Pending:
 class Outcome:
     """What one step produced: answers for consensus, and what to write before they are given, in order."""
 
-    stores: list[StoreUpdateBody | StoreBlock | StoreFinal] = field(default_factory=list)
+    stores: list[Stores] = field(default_factory=list)
     answers: list[BlockChecked | Finalised] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
 
 class Peers:
@@ -72,6 +85,9 @@ class Peers:
         self._outsider_runs = Buckets(OUTSIDER_RUNS)
         self.fetcher = Fetcher(next_nonce, PUSHES_MAX)
         self.catch_up = CatchUp(ledger, next_nonce)
+        self.checkpoints = CheckpointSync(ledger, archive, seating, next_nonce)
+        self._stuck = (0, 0)
+        self._executes_until_ms = 0
 
     # --- what is to be checked ----------------------------------------------------------------------------
 
@@ -110,27 +126,50 @@ class Peers:
     def header_run(self, run: HeaderRun, sender: str, now_ms: int) -> None:
         """A run of headers from another node, wanted or not; raises `ProtocolError`. Whoever is far behind
         may know nobody who has a seat by now: outsiders are heard, but not more than can be checked."""
-        if not self.catch_up.wants(run):
+        wanted = self.catch_up.wants(run) or self.checkpoints.is_active
+        if not wanted:
             return
         seated = self._seating.now
         if seated.index_of(sender) is None:
             self._outsider_runs.take("", now_ms)
-        self.catch_up.headers(run, seated.validators)
+        if self.checkpoints.is_active:
+            self._store(self.checkpoints.headers(run, now_ms))
+        else:
+            self.catch_up.headers(run, seated.validators)
+
+    def checkpoint(self, offer: Checkpoint, sender: str, now_ms: int) -> None:
+        """Another node's checkpoint, wanted or not."""
+        self.checkpoints.offered(offer, sender, now_ms)
+
+    def handoffs(self, message: Handoffs, now_ms: int) -> None:
+        """Handoffs from another node, wanted or not; raises `ProtocolError`."""
+        found, headers = self.checkpoints.handoffs(message, now_ms)
+        if found:
+            self._outcome.stores.append(StoreHandoffs(found))
+        self._store(headers)
+
+    def _store(self, headers: StoreHeaders | None) -> None:
+        if headers is not None:
+            self._outcome.stores.append(headers)
 
     def piece(self, source: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[Ask]:
         """A chunk from a peer; raises `ProtocolError`."""
+        self.checkpoints.heard_of(root, now_ms)
         fetched, asks = self.fetcher.piece(source, root, index, payload, now_ms)
         if fetched is not None:
+            self._stuck = (self._ledger.head.height, now_ms)
             self._take(fetched)
         return asks
 
     def due(self, now_ms: int) -> list[Ask]:
         """Questions to publish now."""
-        return [*self.fetcher.due(now_ms), *self.catch_up.due(now_ms)]
+        way = self.checkpoints if self.checkpoints.is_active else self.catch_up
+        return [*self.fetcher.due(now_ms), *way.due(now_ms)]
 
     def deadline(self) -> int | None:
         """When `due` has something to say."""
-        times = (self.fetcher.deadline(), self.catch_up.deadline())
+        way = self.checkpoints if self.checkpoints.is_active else self.catch_up
+        times = (self.fetcher.deadline(), way.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def _want_block(self, block_hash: bytes) -> None:
@@ -177,6 +216,9 @@ class Peers:
             self._ledger.keep_update(fetched.root, fetched.data)
             self._outcome.stores.append(StoreUpdateBody(fetched.root, fetched.data))
             return
+        if fetched.kind != ObjectKind.BLOCK:
+            self.checkpoints.take(fetched.kind, fetched.root, fetched.data)
+            return
         header, body = decode_block(fetched.data)
         pending = self._pending.get(fetched.root)
         if pending is not None:
@@ -188,7 +230,11 @@ class Peers:
     def step(self, slot: int, now_ms: int) -> Outcome:
         """Check whatever has become checkable while consensus is in `slot`; call until it has no answers."""
         self._wanted = set()
-        self._step_catch_up()
+        self._choose_way(now_ms)
+        if self.checkpoints.is_active:
+            self._step_checkpoint()
+        else:
+            self._step_catch_up()
         todo = sorted(self._pending.values(), key=lambda one: one.slot, reverse=True)
         while todo:
             parent = self._step_pending(todo.pop(), slot, now_ms)
@@ -252,6 +298,33 @@ class Peers:
                 self._want_update(head, state)
         return [head for head in heads if not self._ledger.has_update(head.update_root)]
 
+    def _choose_way(self, now_ms: int) -> None:
+        """Execute what can be executed; a checkpoint when that is pruned by now, or does not come."""
+        run, height = self.catch_up.current(), self._ledger.head.height
+        if self.checkpoints.expire(now_ms):
+            self._executes_until_ms = now_ms + PATIENCE_MS
+        if run is None or self._stuck[0] != height or self.checkpoints.is_active:
+            self._stuck = (height, now_ms)
+        known = max(self.catch_up.target, run.headers[-1].height if run else 0)
+        is_pruned = known - height >= self._ledger.head.state.params.in_force.body_window
+        if (is_pruned and now_ms >= self._executes_until_ms) or now_ms - self._stuck[1] >= PATIENCE_MS:
+            self.checkpoints.start(now_ms)
+
+    def _step_checkpoint(self) -> None:
+        def want(kind: ObjectKind, root: bytes, size_bytes_max: int, accept: Accept) -> None:
+            self._wanted.add(root)
+            if root not in self.fetcher:
+                self._want(kind, root, size_bytes_max, accept)
+
+        installed = self.checkpoints.step(want)
+        if isinstance(installed, Refused):
+            self._outcome.refused.append(installed)
+        elif installed is not None:
+            self.catch_up.skip()
+            self._outcome.stores.append(installed)
+            if installed.certificate is not None:
+                self._outcome.answers.append(Finalised(installed.header, installed.certificate))
+
     def _step_catch_up(self) -> None:
         while (run := self.catch_up.current()) is not None:
             if run.body is None:
@@ -264,6 +337,6 @@ class Peers:
             run.missing = self._still_missing(run.missing, self._ledger.head.state)
             if run.missing:
                 break
-            self.catch_up.apply(run, run.body, self._outcome.stores)
+            self._outcome.stores += self.catch_up.apply(run, run.body)
         if (caught_up := self.catch_up.finished()) is not None:
             self._outcome.answers.append(caught_up)

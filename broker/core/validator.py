@@ -18,7 +18,7 @@ from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import decode_log, encode_entry
 from broker.core.council import Council, Spoken
 from broker.core.devices import Desk, RefusedUpdateError
-from broker.core.effects import AppendLog, Stored, StoreFinal, ValidatorPersist
+from broker.core.effects import AppendLog, InstallCheckpoint, Stored, StoreFinal, ValidatorPersist
 from broker.core.identity import Identity
 from broker.core.ledger import Clock, Ledger, Tip, genesis_tip
 from broker.core.peer_desk import PeerDesk
@@ -46,7 +46,7 @@ from edge_client.protocol.machine import (
     Subscribe,
     Woke,
 )
-from edge_client.protocol.messages import Ask, decode_validator_say, encode_validator_say
+from edge_client.protocol.messages import Ask, Handoffs, decode_validator_say, encode_validator_say
 from edge_client.protocol.topics import hash_level, index_level, node_level
 from edge_client.protocol.votes import Certificate, Finality, Proposal, Snapshot, Vote
 
@@ -166,8 +166,12 @@ class Validator:
         while True:
             outcome = self._step_peers(now_ms)
             self._effects += outcome.stores
+            self._effects += outcome.refused
             finals = [one for one in outcome.stores if isinstance(one, StoreFinal)]
             self._after_finals(finals)
+            for one in outcome.stores:
+                if isinstance(one, InstallCheckpoint):
+                    self._after_jump(one)
             for answer in outcome.answers:
                 self._feed(answer, now_ms)
             if not outcome.answers and not finals:
@@ -224,7 +228,11 @@ class Validator:
                 message = decode_validator_say(payload)
                 if isinstance(message, HeaderRun):
                     self._peers.header_run(message, sender, now_ms)
-                elif not isinstance(message, Checkpoint):
+                elif isinstance(message, Checkpoint):
+                    self._peers.checkpoint(message, sender, now_ms)
+                elif isinstance(message, Handoffs):
+                    self._peers.handoffs(message, now_ms)
+                else:
                     self._hear(sender, message, now_ms)
             case ["snap"]:
                 self._hear(sender, Snapshot.decode(payload), now_ms)
@@ -334,10 +342,24 @@ class Validator:
             self._effects.append(Note("block_final", {**fields, "accounts": len(final.state.accounts)}))
         last = finals[-1]
         if last.certificate is not None:
-            self._certificate = last.certificate
-            self._light = self._light_block(last.header, last.certificate)
-            self._desk.wakings.new_head(self._light)
-            self._publish_head()
+            self._new_light(last.header, last.certificate)
+
+    def _new_light(self, header: Header, certificate: Certificate) -> None:
+        self._certificate = certificate
+        self._light = self._light_block(header, certificate)
+        self._desk.wakings.new_head(self._light)
+        self._publish_head()
+
+    def _after_jump(self, installed: InstallCheckpoint) -> None:
+        """Nothing is said about updates that went by meanwhile: they may stand in blocks passed over."""
+        self._proposer.settle()
+        self._desk.jumped()
+        self._peers.settle()
+        learning = installed.state.learning
+        fields = {"height": installed.header.height, "round": learning.round}
+        self._effects.append(Note("checkpoint_installed", dict(fields)))
+        if installed.certificate is not None:
+            self._new_light(installed.header, installed.certificate)
 
     def _light_block(self, header: Header, certificate: Certificate) -> LightBlock:
         state = self._ledger.head.state

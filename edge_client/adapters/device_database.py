@@ -39,12 +39,7 @@ def kept_models(database: Database) -> None:
     )
 
 
-def validator_sets(database: Database) -> None:
-    """Handoffs between validator sets, by the epoch that ends."""
-    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
-
-
-MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets)
+MIGRATIONS = (first_schema, inclusion_proofs, kept_models)
 
 
 def open_device_database(folder: Path) -> Database:

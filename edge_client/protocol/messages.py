@@ -318,6 +318,14 @@ class Handoffs:
         """Parse from a reader; raises `DecodeError`."""
         return cls(read_handoffs(reader))
 
+    @classmethod
+    def decode(cls, data: bytes) -> Handoffs:
+        """Inverse of `encode`; raises `DecodeError`."""
+        reader = Reader(data, "Handoffs")
+        handoffs = cls.read(reader)
+        reader.finish()
+        return handoffs
+
 
 Say = Receipt | MissingChunks | HeaderRun | Claimed | Handoffs | Awake | Fresh
 
@@ -352,7 +360,7 @@ def decode_say(data: bytes) -> Say:
 # --- validator -> validators ------------------------------------------------------------------------------
 
 ConsensusMessage = Proposal | Vote | Certificate
-ValidatorMessage = ConsensusMessage | HeaderRun | Checkpoint
+ValidatorMessage = ConsensusMessage | HeaderRun | Checkpoint | Handoffs
 
 _VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ValidatorMessage]], ...] = (
     (Proposal, Proposal.decode),
@@ -360,11 +368,12 @@ _VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ValidatorMessage]], ...] = 
     (Certificate, Certificate.decode),
     (HeaderRun, HeaderRun.decode),
     (Checkpoint, Checkpoint.decode),
+    (Handoffs, Handoffs.decode),
 )
 
 
 def encode_validator_say(message: ValidatorMessage) -> bytes:
-    """Kind (u8: proposal, vote, certificate, headers, checkpoint), then the message."""
+    """Kind (u8: proposal, vote, certificate, headers, checkpoint, handoffs), then the message."""
     kinds = [kind for kind, _ in _VALIDATOR_SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 
