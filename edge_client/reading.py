@@ -11,7 +11,7 @@ from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.adapters.status_file import read_status_file
 from edge_client.config import DeviceConfig
-from edge_client.core.audit import Proven, audit
+from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
 from edge_client.protocol.keys import Signer, node_id
@@ -122,6 +122,6 @@ def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:
     genesis, tip, head = disk.genesis(), disk.chain.tip(), disk.chain.head_block()
     if genesis is None or tip is None or head is None:
         return None
-    rules = LightRules(genesis.chain_id(), genesis.validators, genesis.t0_s, keys.verify)
-    linked = disk.chain.linked(1, tip.height)
-    return audit(rules, linked, tip, head, SystemClock().now_ms())
+    rules = LightRules(genesis.chain_id(), genesis.t0_s, keys.verify)
+    held = Held(disk.chain.linked(1, tip.height), tip, head, disk.chain.handoffs(0))
+    return audit(rules, genesis.validators, held, SystemClock().now_ms())

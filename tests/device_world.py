@@ -19,6 +19,7 @@ from edge_client.core.events import (
     PublishChunk,
     SaveAccount,
     SaveChain,
+    SaveHandoffs,
     SaveConflict,
     SaveObject,
     SaveParams,
@@ -33,6 +34,7 @@ from edge_client.core.stored import Stored
 from edge_client.protocol.chunks import Piece, chunk_hash, split
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.execution.checks import steps_asked
+from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.machine import (
@@ -76,6 +78,7 @@ class Disk:
     chain: SaveChain | None = None
     head: SaveChain | None = None
     headers: list[bytes] = field(default_factory=list)
+    handoffs: list[Handoff] = field(default_factory=list)
     params: SaveParams | None = None
     account: SaveAccount | None = None
     updates: dict[bytes, PendingUpdate] = field(default_factory=dict)
@@ -94,6 +97,8 @@ class Disk:
         elif isinstance(effect, SaveChain):
             self.chain, self.head = effect, effect if effect.head else self.head
             self.headers += effect.linked
+        elif isinstance(effect, SaveHandoffs):
+            self.handoffs += effect.handoffs
         elif isinstance(effect, SaveParams):
             self.params = effect
         elif isinstance(effect, SaveAccount):
@@ -123,6 +128,8 @@ class Disk:
             genesis=self.genesis,
             tip=self.chain.tip if self.chain else None,
             head=self.head.head if self.head else None,
+            signing=self.chain.signing if self.chain else None,
+            handoffs=tuple(self.handoffs),
             params=self.params.params if self.params else None,
             account=self.account.proof if self.account else None,
             updates=pending,

@@ -190,8 +190,8 @@ def _headers() -> dict[str, Json]:
         ),
         "another_epoch": case(
             start,
-            "the set of another epoch decides there",
-            block(with_header(made, NEXT, epoch=1), MALFORMED),
+            "the set of another epoch decides there, and it is not known",
+            block(with_header(made, NEXT, epoch=1), "handoffs 0 to 0"),
         ),
         "another_number_of_validators": case(
             start,
@@ -299,11 +299,16 @@ def _leaves() -> dict[str, Json]:
     for field in ("seed", "bases_root", "best_root", "optimizer_root", "downlink_root"):
         shown = replace(honest, learning=learning_of(made, NEXT, **{field: ALIEN}))
         found[f"learning_{field}"] = case(start, "not what learning_root says", block(shown, REFUSED_HASH))
-    for leaf in ("validators_root", "next_validators_root"):
-        shown = with_app(made, NEXT, **{leaf: ALIEN})
-        found[f"signed_{leaf}"] = case(
-            start, "a quorum may not name another set before there are elections", block(shown, REFUSED_HASH)
-        )
+    found["signed_validators_root"] = case(
+        start,
+        "a quorum may not name another set of its own epoch",
+        block(with_app(made, NEXT, validators_root=ALIEN), REFUSED_HASH),
+    )
+    found["signed_next_validators_root"] = case(
+        start,
+        "it may name another next one: the epoch ends",
+        block(with_app(made, NEXT, next_validators_root=ALIEN), ADVANCED),
+    )
     return found
 
 

@@ -104,11 +104,12 @@ class Start:
 
     def written(self) -> Json:
         """As it stands in the file."""
-        trusted: Json = {"block": None, "peaks": None}
+        trusted: Json = {"block": None, "peaks": None, "validators": None}
         if self.height:
             peaks: Peaks = self.made.peaks(self.height)
             block = self.made.light_block(self.height)
-            trusted = {"block": block.encode().hex(), "peaks": peaks.encode().hex()}
+            keys = self.made.validators.encode().hex()
+            trusted = {"block": block.encode().hex(), "peaks": peaks.encode().hex(), "validators": keys}
         told = self.checkpoint
         return {
             "genesis": self.made.genesis.encode().hex(),
@@ -123,9 +124,10 @@ def block(shown: LightBlock | bytes, verdict: str, now_ms: int = NOW_MS) -> Json
     return {"block": data.hex(), "now_ms": now_ms, "verdict": verdict}
 
 
-def run(shown: HeaderRun | bytes, verdict: str) -> Json:
+def run(shown: HeaderRun | bytes, verdict: str, now_ms: int = NOW_MS) -> Json:
     """A step that shows a run of headers."""
-    return {"run": (shown if isinstance(shown, bytes) else shown.encode()).hex(), "verdict": verdict}
+    data = shown if isinstance(shown, bytes) else shown.encode()
+    return {"run": data.hex(), "now_ms": now_ms, "verdict": verdict}
 
 
 def case(start: Start, why: str, *steps: Json) -> Json:

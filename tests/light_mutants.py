@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
-from edge_client.core import anchors, light_client, verify
+from edge_client.core import anchors, handover, light_client, verify
 from edge_client.core.trusted import verified_head
+from edge_client.core.trusted_sets import TrustedSets
 from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnoughTrust, Success
-from edge_client.protocol import encoding, keys, light, merkle, mmr, proof_checks
+from edge_client.protocol import encoding, handoff, keys, light, merkle, mmr, proof_checks
 from edge_client.protocol.body import RecordProof
-from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.handoff import Handoff, HandoffCase, SetProof, TrustedSet
 from edge_client.protocol.header import Header
+from edge_client.protocol.messages import GetHeaders
 from edge_client.protocol.validators import ValidatorSet, signer_indices
 from edge_client.protocol.votes import Finality, Quorum, Subject, finalize, notarize, nullify
 
@@ -41,6 +45,21 @@ def applied(mutant: Mutant) -> AbstractContextManager[ExitStack]:
     for swap in mutant:
         stack.enter_context(patch.object(swap.owner, swap.name, swap.twin))
     return stack
+
+
+def _handoff_predicate(name: str, twin: Callable[[HandoffCase], None] | None = None) -> Mutant:
+    """One question about handoffs is not asked, or another one."""
+    held = [one.__name__ for one in handoff.PREDICATES]
+    assert name in held, f"{name} is no predicate any more"
+    changed = tuple((twin or _nothing) if one.__name__ == name else one for one in handoff.PREDICATES)
+    return (Swap(handoff, "PREDICATES", changed),)
+
+
+def _handover_predicate(name: str) -> Mutant:
+    """One question about handoffs in a device's place and time is not asked."""
+    asked = tuple(one for one in handover.PREDICATES if one.__name__ != name)
+    assert len(asked) == len(handover.PREDICATES) - 1, f"{name} is no predicate any more"
+    return (Swap(handover, "PREDICATES", asked),)
 
 
 def _predicate(name: str, twin: Callable[[Case], Invalid | None]) -> Mutant:
@@ -93,7 +112,7 @@ def _placed(case: Case, *, same: bool = True, gap: bool = True, history: bool = 
     if same and height == tip.height:
         return Conflict("same height")
     if gap and height > tip.height + 1:
-        return NotEnoughTrust(tip.height + 1, height)
+        return NotEnoughTrust(GetHeaders(tip.height + 1, height))
     if history and case.header.history_root != tip.peaks.root():
         return Conflict("history")
     return Success()
@@ -102,21 +121,14 @@ def _placed(case: Case, *, same: bool = True, gap: bool = True, history: bool = 
 # --- sets and signatures ------------------------------------------------------------------------------------
 
 
-def _epoch_only(rules: LightRules, header: Header) -> Invalid | None:
-    return None if header.epoch == rules.epoch else Invalid(Reason.MALFORMED, "epoch")
+def _epoch_only(trusted: TrustedSet, header: Header) -> Invalid | None:
+    return None if header.epoch == trusted.epoch else Invalid(Reason.MALFORMED, "epoch")
 
 
-def _size_only(rules: LightRules, header: Header) -> Invalid | None:
-    return None if header.validators == rules.validators.count else Invalid(Reason.MALFORMED, "size")
-
-
-def _root_of(*names: str) -> Callable[[Case], Invalid | None]:
-    def fits(case: Case) -> Invalid | None:
-        expected = case.rules.validators.root()
-        wrong = [name for name in names if getattr(case.block.app, name) != expected]
-        return Invalid(Reason.WRONG_HASH, wrong[0]) if wrong else None
-
-    return fits
+def _next_set_fits(case: Case) -> Invalid | None:
+    """Looks at the set that signs the next block."""
+    fits = case.block.app.next_validators_root == case.trusted.validators.root()
+    return None if fits else Invalid(Reason.WRONG_HASH, "next set")
 
 
 @dataclass(frozen=True)
@@ -157,13 +169,15 @@ def _counted(**changes: Any) -> Mutant:
 def _quorum_of_any(*subjects: Callable[[Header, bytes], Subject], chains: bool = False) -> Mutant:
     """Signatures on other subjects, or for the chain id zero, count as well."""
 
-    def quorum_signed(rules: LightRules, header: Header, finality: Finality) -> Invalid | None:
-        fault = sound(rules, header, finality)
+    def quorum_signed(
+        rules: LightRules, trusted: TrustedSet, header: Header, finality: Finality
+    ) -> Invalid | None:
+        fault = sound(rules, trusted, header, finality)
         for chain_id in [rules.chain_id, bytes(32)] if chains else [rules.chain_id]:
             for subject in (finalize, *subjects):
                 try:
                     finality.quorum.verify(
-                        subject(header, header.hash(chain_id)), chain_id, rules.validators, rules.verify
+                        subject(header, header.hash(chain_id)), chain_id, trusted.validators, rules.verify
                     )
                 except ProtocolError:
                     continue
@@ -194,6 +208,60 @@ def _other_epoch(header: Header, header_hash: bytes) -> Subject:
     return replace(finalize(header, header_hash), epoch=header.epoch + 1)
 
 
+# --- handoffs -----------------------------------------------------------------------------------------------
+
+
+def _third(enough: Callable[[int, int], bool]) -> Mutant:
+    """Another share of the trusted set, named seats counted as `enough` says."""
+
+    def signed(case: HandoffCase) -> None:
+        trusted = case.trusted.validators
+        if not enough(len(case.handoff.signer_keys & frozenset(trusted.keys)), trusted.count):
+            raise ProtocolError(Reason.TOO_FEW_SIGNATURES, "third")
+
+    return _handoff_predicate("enough_of_the_trusted_signed", signed)
+
+
+def _seats_signed(case: HandoffCase) -> None:
+    """Counts seats by their index, whoever sits there."""
+    count, seats = case.trusted.validators.count, case.handoff.finality.quorum.signers
+    if 3 * (seats & ((1 << count) - 1)).bit_count() <= count:
+        raise ProtocolError(Reason.TOO_FEW_SIGNATURES, "seats")
+
+
+def _members_not_signers(case: HandoffCase) -> None:
+    """Counts who has a seat, not who signed."""
+    keys, trusted = frozenset(case.handoff.sets.signing.keys), case.trusted.validators
+    if 3 * len(keys & frozenset(trusted.keys)) <= trusted.count:
+        raise ProtocolError(Reason.TOO_FEW_SIGNATURES, "members")
+
+
+def _next_vouches(case: HandoffCase) -> None:
+    """Asks the set after the handoff (h + 1) in place of the one that signed it (h)."""
+    keys, trusted = frozenset(case.handoff.sets.next.keys), case.trusted.validators
+    if 3 * len(keys & frozenset(trusted.keys)) <= trusted.count:
+        raise ProtocolError(Reason.TOO_FEW_SIGNATURES, "next")
+
+
+def _seats_exist(sets: SetProof) -> None:
+    """Each change is of some seat, and that is all."""
+    if any(change.index >= sets.signing.count for change in sets.changes):
+        raise DecodeError("seat")
+
+
+def _adopt_the_last_set(sets: TrustedSets, handoff: Handoff) -> None:
+    """The set of h stands in for that of h + 1."""
+    _ADOPT(sets, replace(handoff, sets=replace(handoff.sets, changes=())))
+
+
+_ADOPT = TrustedSets.adopt
+
+
+def _age_of_the_head(rules: LightRules, tip: Any, now_ms: int) -> bool:
+    """One millisecond too long."""
+    return rules.trusting_ms > 0 and now_ms - verify.chain_ms(rules, tip.time_s) > rules.trusting_ms
+
+
 # --- runs ---------------------------------------------------------------------------------------------------
 
 
@@ -207,41 +275,64 @@ def _link_anyhow(
     return headers, peaks
 
 
-def _fits_by_time(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+def _times_fit(client: light_client.LightClient, headers: list[Header]) -> bool:
     times = [client.tip.time_s, *(one.time_s for one in headers)]
-    return Invalid(Reason.TIME, "back") if times != sorted(times) else None
+    return times == sorted(times)
 
 
-def _fits_by_set(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
-    faults = (verify.set_fits(client._rules, one) for one in headers)
-    return next((fault for fault in faults if fault is not None), None)
+def _sizes_fit(client: light_client.LightClient, headers: list[Header]) -> bool:
+    return all(one.validators == client.signing.validators.count for one in headers)
 
 
-def _fits_inside(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+def _epochs_fit(client: light_client.LightClient, headers: list[Header]) -> bool:
+    epochs = [client.signing.epoch, *(one.epoch for one in headers)]
+    return all(0 <= after - before <= 1 for before, after in pairwise(epochs))
+
+
+def _inner_times_fit(_: light_client.LightClient, headers: list[Header]) -> bool:
     """Not compared with the tip."""
     times = [one.time_s for one in headers]
-    back = Invalid(Reason.TIME, "back") if times != sorted(times) else None
-    return _fits_by_set(client, headers) or back
+    return times == sorted(times)
 
 
-def _take_any_run(client: light_client.LightClient, run: light.HeaderRun) -> light_client.Progress:
+RunRule = Callable[[light_client.LightClient, list[Header]], bool]
+
+
+def _run_by(*rules: tuple[RunRule, Reason]) -> Mutant:
+    """Runs are looked at by these rules only."""
+
+    def fits(client: light_client.LightClient, headers: list[Header]) -> Invalid | None:
+        broken = (reason for rule, reason in rules if not rule(client, headers))
+        return next((Invalid(reason, "run") for reason in broken), None)
+
+    return (Swap(light_client.LightClient, "_run_fits", fits),)
+
+
+BY_TIME, BY_SIZE, BY_EPOCH = (
+    (_times_fit, Reason.TIME),
+    (_sizes_fit, Reason.MALFORMED),
+    (_epochs_fit, Reason.MALFORMED),
+)
+
+
+def _take_any_run(
+    client: light_client.LightClient, run: light.HeaderRun, now_ms: int
+) -> light_client.Progress:
     """Takes the run for the way to the target, whatever header it has at that height."""
-    progress, target = _TAKE_RUN(client, run), client._target
+    progress, target = _TAKE_RUN(client, run, now_ms), client._target
     if not isinstance(progress, Conflict) or target is None:
         return progress
     headers, _ = light.link(client._rules.chain_id, client.tip.peaks, run.linked)
     client._target = replace(target, header=headers[target.header.height - run.first_height])
-    return _TAKE_RUN(client, run)
+    return _TAKE_RUN(client, run, now_ms)
 
 
 _TAKE_RUN = light_client.LightClient.take_run
 
 
-def _reach_unseen(
-    client: light_client.LightClient, block: light.LightBlock, header_hash: bytes, now_ms: int
-) -> light_client.Progress:
-    client.head = verified_head(block, header_hash)
-    return light_client.Advanced((), client.tip, client.head)
+def _reach_unseen(client: light_client.LightClient, case: Case, header_hash: bytes) -> light_client.Progress:
+    client.head = verified_head(case.block, header_hash)
+    return light_client.Advanced((), client.tip, client.head, client.signing)
 
 
 def _aim_higher(
@@ -330,11 +421,9 @@ MUTANTS: dict[str, Mutant] = {
     "state leaves not hashed": _predicate("state_leaves_fit", _nothing),
     "learning not hashed": _predicate("learning_fits", _nothing),
     "sets not compared": _predicate("validators_fit", _nothing),
-    "next set not compared": _predicate("validators_fit", _root_of("validators_root")),
-    "present set not compared": _predicate("validators_fit", _root_of("next_validators_root")),
+    "the next set compared": _predicate("validators_fit", _next_set_fits),
     "no fit of epoch and size": _predicate("epoch_and_size_fit", _nothing),
-    "any epoch": _both("set_fits", _size_only),
-    "any set size": _both("set_fits", _epoch_only),
+    "any set size": (Swap(verify, "set_fits", _epoch_only),),
     "no signatures needed": _predicate("signed_by_quorum", _nothing),
     "second header of a height taken": (
         Swap(verify, "_place", lambda c: _placed(c, same=False, history=False)),
@@ -362,13 +451,40 @@ MUTANTS: dict[str, Mutant] = {
     "chain zero is every chain": _quorum_of_any(chains=True),
     "run: no certificate needed": (Swap(light_client, "quorum_signed", _nothing),),
     "run: heights not compared": (Swap(light_client, "link", _link_anyhow),),
-    "run: sets not compared": (Swap(light_client.LightClient, "_run_fits", _fits_by_time),),
-    "run: times not compared": (Swap(light_client.LightClient, "_run_fits", _fits_by_set),),
-    "run: not compared with the tip": (Swap(light_client.LightClient, "_run_fits", _fits_inside),),
+    "run: sizes of sets not compared": _run_by(BY_TIME, BY_EPOCH),
+    "run: epochs not compared": _run_by(BY_TIME, BY_SIZE),
+    "run: times not compared": _run_by(BY_SIZE, BY_EPOCH),
+    "run: not compared with the tip": _run_by((_inner_times_fit, Reason.TIME), BY_SIZE, BY_EPOCH),
     "run: not compared with the head": (Swap(light_client.LightClient, "take_run", _take_any_run),),
     "leaves of a linked header not checked": (Swap(light_client.LightClient, "_reach", _reach_unseen),),
     "two heads further on": (Swap(light_client.LightClient, "_aim", _aim_higher),),
     "checkpoint not compared": (Swap(light_client.LightClient, "_contradicts", lambda *_: False),),
+    "handoff: another set of the trusted epoch": _handoff_predicate("set_is_the_trusted_one"),
+    "handoff: nobody trusted signed": _handoff_predicate("enough_of_the_trusted_signed"),
+    "handoff: exactly a third": _third(lambda found, count: 3 * found >= count),
+    "handoff: one is enough": _third(lambda found, _: found >= 1),
+    "handoff: it takes two thirds": _third(lambda found, count: 3 * found > 2 * count),
+    "handoff: seats counted for keys": _handoff_predicate("enough_of_the_trusted_signed", _seats_signed),
+    "handoff: members counted for signers": _handoff_predicate(
+        "enough_of_the_trusted_signed", _members_not_signers
+    ),
+    "handoff: the next set vouches": _handoff_predicate("enough_of_the_trusted_signed", _next_vouches),
+    "handoff: sets not committed to": _handoff_predicate("sets_are_the_headers"),
+    "handoff: no signatures needed": _handoff_predicate("signed_by_own_quorum"),
+    "handoff: before the tip": _handover_predicate("handoff_is_not_before_the_tip"),
+    "handoff: from the future": _handover_predicate("handoff_is_not_from_the_future"),
+    "handoff: hops by any clock": _handover_predicate("hops_only_by_a_good_clock"),
+    "handoff: two ends of an epoch": (Swap(handover, "_place", _nothing),),
+    "handoff: seats changed anyhow": (Swap(SetProof, "check", _seats_exist),),
+    "handoff: the set that signed goes on": (Swap(TrustedSets, "adopt", _adopt_the_last_set),),
+    "handoff: boundaries not compared": (Swap(TrustedSets, "contradicts", lambda *_: False),),
+    "trust never ends": _both("trust_has_expired", lambda *_: False),
+    "trust ends at once": _both("trust_has_expired", lambda *_: True),
+    "trust ends a moment late": _both("trust_has_expired", _age_of_the_head),
+    "blocks of unknown validators believed": (
+        Swap(TrustedSets, "of", lambda sets, epoch: sets._sets.setdefault(epoch, sets.latest.validators)),
+    ),
+    "any block is waited for": (Swap(light_client, "cheap_fault", _nothing),),
     "account number beyond the end": (Swap(merkle, "root_from_path", _path_any_index),),
     "spare siblings": (Swap(merkle, "root_from_path", _path_spare_siblings),),
     "update in any block": (Swap(anchors.Anchors, "includes", _any_inclusion),),

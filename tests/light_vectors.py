@@ -4,14 +4,17 @@ A second implementation of a device reads the same files. One file is one case:
 
     meta      case and why it matters
     genesis   hex of the genesis struct
-    trusted   block: hex of the light block believed so far (null: genesis); peaks: hex up to and with it
+    trusted   block: hex of the light block believed so far (null: genesis); peaks: hex up to and with it;
+              validators: hex of the keys that signed it
     checkpoint  height and hash that the operator vouches for (null: none)
     steps     one after the other, each with what is shown and the verdict; see `Device`
 
 Verdicts: `advanced to 5` (tip and head), `advanced to 7, head 5`, `known` (nothing changes), `headers 4 to 6`
-(wanted before it can be linked), `invalid: <reason>`, `conflict`; of proofs `proven`, `unproven`, `unlinked`
-(no way to the checkpoint is shown).
-Whatever is not `advanced` must leave tip and head as they are.
+and `handoffs 0 to 2` (wanted before it can be linked, or judged), `validators of epoch 3` (the latest set
+that handoffs led to), `need a checkpoint`, `invalid: <reason>`, `conflict`; of proofs `proven`, `unproven`,
+`unlinked` (no way to the checkpoint is shown).
+Whatever is not `advanced` must leave tip and head as they are, and what is neither that nor `validators` the
+sets, too.
 """
 
 from __future__ import annotations
@@ -23,19 +26,22 @@ from typing import Any
 
 from edge_client.core import verify
 from edge_client.core.anchors import Anchors
-from edge_client.core.light_client import Advanced, Known, LightClient, Progress
-from edge_client.core.trusted import Tip, genesis_head, genesis_tip, verified_head
-from edge_client.core.verify import Conflict, Invalid, NotEnoughTrust
+from edge_client.core.light_client import Advanced, HandedOver, Known, LightClient, Progress
+from edge_client.core.trusted import Tip, Trusted, genesis_trust, verified_head
+from edge_client.core.verify import Conflict, Invalid, NeedCheckpoint, NotEnoughTrust
 from edge_client.protocol import keys, light, mmr, proof_checks
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.handoff import TrustedSet, read_handoffs
 from edge_client.protocol.join import Checkpoint
-from edge_client.protocol.messages import Inclusion
+from edge_client.protocol.keys import KEY_BYTES
+from edge_client.protocol.messages import GetHandoffs, GetHeaders, Inclusion
 from edge_client.protocol.proof_checks import Anchor
 from edge_client.protocol.proofs import ProofFile
 from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.validators import ValidatorSet
 
 FOLDER = Path(__file__).parent / "vectors" / "light"
 Json = Mapping[str, Any]
@@ -47,25 +53,29 @@ class Device:
     def __init__(self, vector: Json) -> None:
         genesis = Genesis.decode(_bytes(vector["genesis"]))
         chain_id = genesis.chain_id()
-        rules = verify.LightRules(chain_id, genesis.validators, genesis.t0_s, keys.verify)
+        rules = verify.LightRules(chain_id, genesis.t0_s, keys.verify)
         checkpoint, trusted = vector["checkpoint"], vector["trusted"]
-        tip, head = genesis_tip(chain_id), genesis_head(genesis)
+        believed = genesis_trust(genesis)
         if trusted["block"] is not None:
             block = light.LightBlock.decode(_bytes(trusted["block"]))
             header, peaks = block.header, mmr.Peaks.decode(_bytes(trusted["peaks"]))
             tip = Tip(header.height, header.hash(chain_id), header.time_s, peaks)
-            head = verified_head(block, tip.hash)
+            signing = TrustedSet(header.epoch, _set(trusted["validators"]))
+            believed = Trusted(tip, verified_head(block, tip.hash), signing)
         told = checkpoint and Checkpoint(checkpoint["height"], _bytes(checkpoint["hash"]))
-        self.client = LightClient(rules, tip, head, told)
+        self.client = LightClient(rules, believed, told)
         self._anchor = Anchor(chain_id, told)
-        self._anchors = Anchors(head, {})
+        self._anchors = Anchors(believed.head, {})
 
     def verdict(self, step: Json) -> str:
         """What comes of one step; a refusal that changed what is believed is said, too."""
-        before = self.client.tip, self.client.head
+        client = self.client
+        before, latest = (client.tip, client.head), client.latest
         said = self._verdict(step)
-        if not said.startswith("advanced") and (self.client.tip, self.client.head) != before:
+        if not said.startswith("advanced") and (client.tip, client.head) != before:
             return f"{said}, but believed"
+        if not said.startswith(("advanced", "validators")) and client.latest != latest:
+            return f"{said}, but followed"
         return said
 
     def _verdict(self, step: Json) -> str:
@@ -86,22 +96,36 @@ class Device:
         if "block" in step:
             block = light.LightBlock.decode(_bytes(step["block"]))
             progress = self.client.offer(block, step["now_ms"])
+        elif "handoffs" in step:
+            progress = self._handoffs(step)
         else:
-            progress = self.client.take_run(light.HeaderRun.decode(_bytes(step["run"])))
+            progress = self.client.take_run(light.HeaderRun.decode(_bytes(step["run"])), step["now_ms"])
         if isinstance(progress, Advanced):
             self._anchors.add_headers(progress.headers)
             if progress.head is not None:
                 self._anchors.add_head(progress.head)
         return self._words(progress)
 
+    def _handoffs(self, step: Json) -> Progress:
+        reader = Reader(_bytes(step["handoffs"]), "handoffs")
+        handoffs = read_handoffs(reader)
+        reader.finish()
+        return self.client.take_handoffs(handoffs, step["now_ms"])
+
     def _words(self, progress: Progress) -> str:
         match progress:
+            case HandedOver():
+                return f"validators of epoch {self.client.latest.epoch}"
+            case NeedCheckpoint():
+                return "need a checkpoint"
             case Advanced(_, tip):
                 head = self.client.head.height
                 return f"advanced to {tip.height}" + (f", head {head}" if head != tip.height else "")
-            case NotEnoughTrust(first, last):
+            case NotEnoughTrust(GetHeaders(first, last)):
                 return f"headers {first} to {last}"
-            case Invalid(reason):
+            case NotEnoughTrust(GetHandoffs(first, last)):
+                return f"handoffs {first} to {last}"
+            case Invalid(reason, _):
                 return f"invalid: {reason.value}"
             case Conflict():
                 return "conflict"
@@ -152,6 +176,11 @@ def mismatches(vector: Json) -> Iterator[str]:
 def stored() -> dict[str, Json]:
     """All vectors by file name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def _set(text: str) -> ValidatorSet:
+    data = _bytes(text)
+    return ValidatorSet(tuple(data[at : at + KEY_BYTES] for at in range(0, len(data), KEY_BYTES)))
 
 
 def _bytes(text: str) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.chain.rates import Signed
 from edge_client.core.light_client import LightClient
-from edge_client.core.trusted import genesis_head, genesis_tip
+from edge_client.core.trusted import genesis_tip, genesis_trust
 from edge_client.core.verify import LightRules
 from edge_client.protocol import keys, mmr
 from edge_client.protocol.execution.genesis_state import genesis_state
@@ -42,8 +42,8 @@ class LightChain:
 
     def client(self) -> LightClient:
         """A light client that knows only genesis."""
-        rules = LightRules(self.chain_id, self.genesis.validators, self.genesis.t0_s, keys.verify)
-        return LightClient(rules, genesis_tip(self.chain_id), genesis_head(self.genesis))
+        rules = LightRules(self.chain_id, self.genesis.t0_s, keys.verify, trusting_ms=0)
+        return LightClient(rules, genesis_trust(self.genesis))
 
     def headers(self, count: int) -> list[Header]:
         """Headers of heights 1 to `count`."""

@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from sqlite_utils import Database
 
 from edge_client.core.anchors import BODY_ROOTS_MAX
-from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveParams
+from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveHandoffs, SaveParams
 from edge_client.core.trusted import Tip, TrustedHead, verified_head
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
+from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import LINKED_BYTES, AppLeaves, StateLeaves
+from edge_client.protocol.keys import KEY_BYTES
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.validators import ValidatorSet
 from edge_client.runtime.database import transaction
 
 
 class ChainStore:
-    """Tables `headers` and `facts`. A device keeps every header for ever: about 96 bytes a block."""
+    """Tables `headers`, `handoffs`, `facts`. Headers stay until the owner drops them: 96 bytes a block."""
 
     def __init__(self, database: Database, chain_id: bytes) -> None:
         self._database = database
@@ -35,8 +38,17 @@ class ChainStore:
             self._database.conn.executemany("INSERT INTO headers (height, linked) VALUES (?, ?)", rows)
             self._set("tip", tip.height.to_bytes(4, "big") + tip.time_s.to_bytes(4, "big") + tip.hash)
             self._set("peaks", tip.peaks.encode())
+            self._set("signing", effect.signing.epoch.to_bytes(4, "big") + effect.signing.validators.encode())
             if effect.head is not None and effect.head.block is not None:
                 self._set("head", effect.head.block.encode())
+
+    def save_handoffs(self, effect: SaveHandoffs) -> None:
+        """How later validator sets were reached."""
+        rows = [(one.epoch, one.encode()) for one in effect.handoffs]
+        with transaction(self._database):
+            self._database.conn.executemany(
+                "INSERT OR REPLACE INTO handoffs (epoch, handoff) VALUES (?, ?)", rows
+            )
 
     def save_params(self, effect: SaveParams) -> None:
         """The rules of training."""
@@ -71,6 +83,19 @@ class ChainStore:
             return None
         height, time_s = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
         return Tip(height, data[8:], time_s, Peaks.decode(peaks))
+
+    def signing(self) -> TrustedSet | None:
+        """The validator set of the tip's epoch."""
+        data = self._get("signing")
+        if data is None:
+            return None
+        keys = tuple(data[at : at + KEY_BYTES] for at in range(4, len(data), KEY_BYTES))
+        return TrustedSet(int.from_bytes(data[:4], "big"), ValidatorSet(keys))
+
+    def handoffs(self, first: int) -> tuple[Handoff, ...]:
+        """Those of this epoch and later ones."""
+        query = "SELECT handoff FROM handoffs WHERE epoch >= ? ORDER BY epoch"
+        return tuple(Handoff.decode(row[0]) for row in self._database.conn.execute(query, (first,)))
 
     def head_block(self) -> LightBlock | None:
         """The light block of the head, with its certificate."""

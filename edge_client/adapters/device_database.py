@@ -39,7 +39,12 @@ def kept_models(database: Database) -> None:
     )
 
 
-MIGRATIONS = (first_schema, inclusion_proofs, kept_models)
+def validator_sets(database: Database) -> None:
+    """Handoffs between validator sets, by the epoch that ends."""
+    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
+
+
+MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets)
 
 
 def open_device_database(folder: Path) -> Database:

@@ -16,6 +16,7 @@ from edge_client.core.events import (
     SaveAccount,
     SaveChain,
     SaveConflict,
+    SaveHandoffs,
     SaveMeasure,
     SaveObject,
     SaveParams,
@@ -53,6 +54,7 @@ class DeviceDisk:
             SaveObject: self._save_object,
             DropObject: self._drop_object,
             SaveChain: self.chain.save_chain,
+            SaveHandoffs: self.chain.save_handoffs,
             SaveParams: self.chain.save_params,
             SaveAccount: self.chain.save_account,
             SaveConflict: self.chain.save_conflict,
@@ -78,11 +80,13 @@ class DeviceDisk:
         pending, head = self.outbox.pending(), self.chain.head()
         self._sweep()
         base = head.learning.opened_height if head is not None else 0
-        account = self.chain.account()
+        account, signing = self.chain.account(), self.chain.signing()
         return Stored(
             genesis=self.objects.get(self._chain_id),
             tip=self.chain.tip(),
             head=head,
+            signing=signing,
+            handoffs=self.chain.handoffs(0 if signing is None else signing.epoch),
             params=self.chain.params(),
             account=None if account is None else account[1],
             updates=pending,

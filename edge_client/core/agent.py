@@ -3,7 +3,7 @@
     JOINING ─ genesis, graph ─► SYNCING ─ headers ─► REGISTERING ─ account ─► WAITING ◄─► TRAINING
                                                                                  ▲          │
                                                                                  └─ SENDING ◄┘
-    any ─ two final histories ─► HALTED
+    any ─ two final histories ─► HALTED;   any ─ slept too long ─► NEED_CHECKPOINT
 
 A phase is what `PHASES` reads off the parts, never a variable of its own, so it cannot contradict them.
 """
@@ -56,6 +56,7 @@ class Phase(str, Enum):
 
     HALTED = "halted"
     JOINING = "joining"
+    NEED_CHECKPOINT = "need-checkpoint"
     SYNCING = "syncing"
     REGISTERING = "registering"
     TRAINING = "training"
@@ -65,6 +66,7 @@ class Phase(str, Enum):
 
 PHASES: tuple[tuple[Phase, Callable[[Participant], bool]], ...] = (
     (Phase.TRAINING, lambda device: device.rounds.running is not None),
+    (Phase.NEED_CHECKPOINT, lambda device: device.sync.needs_checkpoint),
     (Phase.JOINING, lambda device: not device.materials.graph_here),
     (Phase.SYNCING, lambda device: not device.sync.synced),
     (Phase.REGISTERING, lambda device: device.membership.proof is None),

@@ -14,6 +14,7 @@ from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.machine import SharedEffect, TransportEvent, Woke
 from edge_client.protocol.params import ParamsPair, RoundParams
@@ -128,11 +129,20 @@ class DropObject:
 class SaveChain:
     """Append linked headers (84 bytes each, the last has `tip.height`) and move the tip; one transaction.
 
-    `head` is None while a long run is still being linked."""
+    `head` is None while a long run is still being linked; `signing` is the validator set of the tip's epoch.
+    """
 
     linked: tuple[bytes, ...]
     tip: Tip
     head: TrustedHead | None
+    signing: TrustedSet
+
+
+@dataclass(frozen=True, slots=True)
+class SaveHandoffs:
+    """Keep verified handoffs: how later validator sets were reached, also for proofs to others."""
+
+    handoffs: tuple[Handoff, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +240,7 @@ AgentEffect = (
     | SaveObject
     | DropObject
     | SaveChain
+    | SaveHandoffs
     | SaveParams
     | SaveAccount
     | SaveUpdate

@@ -9,41 +9,54 @@ from edge_client.protocol.topics import Topics
 
 
 class Follower:
-    """Walks through the validators in an order of its own; `ids` are node ids, drawn once per start."""
+    """Walks through the validators in an order of its own; `ids` are node ids."""
 
     def __init__(self, topics: Topics, ids: tuple[str, ...], timing: Timing) -> None:
         self._topics = topics
         self._ids = ids
         self._timing = timing
-        self._at = -1
+        self._turn = 0
         self._switched_ms = 0
         self._silence_ms = timing.head_ms
         self._height = -1
         self._heard = False
+        self.followed: str | None = None
+        """The validator whose head is subscribed."""
         self.due_ms = 0
 
     @property
-    def followed(self) -> str | None:
-        """The validator whose head is subscribed."""
-        return self._ids[self._at] if self._at >= 0 else None
+    def heard_nobody(self) -> bool:
+        """Whether all were followed in turn, and none had a head for us."""
+        return self._turn > len(self._ids)
+
+    def choose_from(self, ids: tuple[str, ...]) -> None:
+        """Other validators have the seats now; the one that is followed stays so until the next change."""
+        if set(ids) != set(self._ids):
+            self._ids, self._turn = ids, 0
+            self.due_ms = min(self.due_ms, self._switched_ms + self._timing.switch_ms)
 
     def advance(self, now_ms: int) -> list[Subscribe | Unsubscribe | Note]:
         """Follow the next validator if it is time."""
         if now_ms < self.due_ms:
             return []
-        old = self.followed
-        self._at = (self._at + 1) % len(self._ids)
+        old, new = self.followed, self._next()
         self._switched_ms, self._heard = now_ms, False
+        self._turn = min(self._turn, len(self._ids)) + 1
         self.due_ms = now_ms + self._silence_ms
         self._silence_ms = doubled(self._silence_ms, self._timing.head_ms_max)
-        new = self._ids[self._at]
         if new == old:
             return []  # the only validator there is
+        self.followed = new
         subscribe = Subscribe((self._topics.chain_head(new),))
         if old is None:
             return [subscribe]
         left = Unsubscribe((self._topics.chain_head(old),))
         return [left, subscribe, Note("follow", {"validator": new, "instead_of": old})]
+
+    def _next(self) -> str:
+        if self.followed not in self._ids:
+            return self._ids[0]
+        return self._ids[(self._ids.index(self.followed) + 1) % len(self._ids)]
 
     def link_up(self, now_ms: int) -> None:
         """The retained head of the followed validator should come at once."""
@@ -55,6 +68,7 @@ class Follower:
 
         Repetitions of one head do not count, or a validator that hangs would be followed for ever.
         """
+        self._turn = 0
         if self._heard and head.height <= self._height:
             return
         if head.height > self._height:

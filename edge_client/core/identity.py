@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edge_client.core.timing import Timing
+from edge_client.core.verify import DAY_MS, TRUSTING_PERIOD_D
 from edge_client.protocol import keys
 from edge_client.protocol.execution.checks import voucher_claim
 from edge_client.protocol.join import Checkpoint, Voucher
@@ -17,12 +18,14 @@ from edge_client.protocol.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Key, chain, and what the join string gave beside: a voucher for admission, a checkpoint."""
+    """Key, chain, what the join string gave beside (a voucher for admission, a checkpoint), and for how long
+    the owner trusts what was verified once."""
 
     signer: Signer
     chain_id: bytes
     voucher: Voucher | None = None
     checkpoint: Checkpoint | None = None
+    trusting_ms: int = TRUSTING_PERIOD_D * DAY_MS
     timing: Timing = field(default_factory=Timing)
     verify: Verify = keys.verify
 

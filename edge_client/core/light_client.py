@@ -1,41 +1,58 @@
-"""Follows the chain by headers alone: one light block at a time, or long runs linked under one certificate.
+"""Follows the chain by headers alone: one light block at a time, or long runs linked under one finality.
 
 The *tip* is the last linked header, the *head* the latest state seen proven. They differ only while a run is
-being linked, and nothing may be trained then (`behind`).
+being linked, and nothing may be trained then (`behind`). A block of an epoch whose validators are not known
+waits until handoffs have shown them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_client.core.trusted import Tip, TrustedHead, verified_head
+from edge_client.core.handover import Handover, admit
+from edge_client.core.trusted import Tip, Trusted, TrustedHead, verified_head
+from edge_client.core.trusted_sets import TrustedSets
 from edge_client.core.verify import (
     Case,
     Conflict,
     Invalid,
     LightRules,
+    NeedCheckpoint,
     NotEnoughTrust,
     Success,
+    cheap_fault,
+    clock_is_good,
     first_fault,
     quorum_signed,
-    set_fits,
+    trust_has_expired,
     verify,
 )
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun, LightBlock, link
-from edge_client.protocol.messages import GetHeaders
+from edge_client.protocol.messages import GetHandoffs, GetHeaders
 from edge_client.protocol.mmr import Peaks
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """The tip moved over these headers; `head` is set when the state after the last of them is known, too."""
+    """The tip moved over these headers, the last of which the set `signing` made final; `head` is set when
+    the state after it is known, too."""
 
     headers: tuple[Header, ...]
     tip: Tip
     head: TrustedHead | None
+    signing: TrustedSet
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Later validator sets are known now."""
+
+    handoffs: tuple[Handoff, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +60,110 @@ class Known:
     """Nothing new."""
 
 
-Progress = Advanced | Known | NotEnoughTrust | Invalid | Conflict
-"""What came of a light block or a run."""
+Progress = Advanced | HandedOver | Known | NotEnoughTrust | Invalid | Conflict | NeedCheckpoint
+"""What came of a light block, a run or handoffs."""
 
 
 class LightClient:
     """Holds tip and head; changes them only to what was verified."""
 
-    def __init__(
-        self, rules: LightRules, tip: Tip, head: TrustedHead, checkpoint: Checkpoint | None = None
-    ) -> None:
+    def __init__(self, rules: LightRules, trusted: Trusted, checkpoint: Checkpoint | None = None) -> None:
         self._rules = rules
         self._checkpoint = checkpoint
+        self._sets = TrustedSets(trusted.signing, trusted.handoffs)
         self._target: LightBlock | None = None
-        self.tip = tip
-        self.head = head
+        self._waiting: LightBlock | None = None
+        self._run_epoch: int | None = None
+        self.tip = trusted.tip
+        self.head = trusted.head
+
+    @property
+    def signing(self) -> TrustedSet:
+        """The validator set of the tip's epoch."""
+        return self._sets.signing
+
+    @property
+    def latest(self) -> TrustedSet:
+        """The latest validator set that is known."""
+        return self._sets.latest
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Whether only the owner can say from where to go on."""
+        return trust_has_expired(self._rules, self.tip, now_ms)
+
+    def has_good_clock(self, now_ms: int) -> bool:
+        """Whether the clock is not behind the chain."""
+        return clock_is_good(self._rules, self.tip, now_ms)
 
     @property
     def behind(self) -> bool:
-        """Whether a later state is known to exist."""
-        return self._target is not None or self.tip.height > self.head.height
+        """Whether a later state is said to exist."""
+        waits = self._target is not None or self._waiting is not None
+        return waits or self.tip.height > self.head.height
 
     @property
-    def question(self) -> GetHeaders | None:
-        """The headers that are missing, if any are."""
+    def waiting(self) -> LightBlock | None:
+        """A block that could not be judged before, now that the validators of its epoch are known."""
+        block = self._waiting
+        return block if block is not None and self._sets.of(block.header.epoch) is not None else None
+
+    def question(self, now_ms: int) -> GetHeaders | GetHandoffs | None:
+        """What is missing, if anything is: validator sets first, then headers."""
+        unknown = [self._run_epoch, None if self._waiting is None else self._waiting.header.epoch]
+        for epoch in unknown:
+            if epoch is not None and self._sets.of(epoch) is None:
+                return self._handoffs_to(epoch, self._nearest(epoch), now_ms)
         if self._target is None:
             return None
         return GetHeaders(self.tip.height + 1, self._target.header.height)
 
+    def _nearest(self, epoch: int) -> TrustedSet:
+        """Where handoffs to a later epoch than the tip's start."""
+        return self._sets.nearest(epoch) or self.signing
+
+    def _handoffs_to(self, epoch: int, known: TrustedSet, now_ms: int) -> GetHandoffs:
+        # Without a good clock each set must vouch for the next one: no hops [LGT-7].
+        good = clock_is_good(self._rules, self.tip, now_ms)
+        return GetHandoffs(known.epoch, epoch - 1 if good else known.epoch)
+
+    # --- light blocks -------------------------------------------------------------------------------------
+
     def offer(self, block: LightBlock, now_ms: int) -> Progress:
         """Take a light block from a peer."""
         header_hash = block.header.hash(self._rules.chain_id)
-        if header_hash == self.head.hash:
+        if header_hash == self.head.hash or (block == self._target and self._is_far(block)):
             return Known()
-        if block == self._target and block.header.height > self.tip.height + 1:
-            return Known()
+        if trust_has_expired(self._rules, self.tip, now_ms):
+            return NeedCheckpoint()
+        validators = self._sets.of(block.header.epoch)
+        if validators is None:
+            return self._look_ahead(block, now_ms)
+        self._waiting = None
+        case = Case(self._rules, self.tip, TrustedSet(block.header.epoch, validators), block, now_ms)
         if header_hash == self.tip.hash:
-            return self._reach(block, header_hash, now_ms)
-        verdict = verify(Case(self._rules, self.tip, block, now_ms))
+            return self._reach(case, header_hash)
+        verdict = verify(case)
         if isinstance(verdict, NotEnoughTrust):
             return self._aim(block, verdict)
         if not isinstance(verdict, Success):
             return verdict
         peaks = self.tip.peaks.append(header_hash)
         return self._append([block.header], peaks, verified_head(block, header_hash))
+
+    def _is_far(self, block: LightBlock) -> bool:
+        return block.header.height > self.tip.height + 1
+
+    def _look_ahead(self, block: LightBlock, now_ms: int) -> Progress:
+        """The validators of its epoch are not known, so it may be anything; it waits for handoffs."""
+        header, known = block.header, self._sets.nearest(block.header.epoch)
+        if known is None or header.epoch - known.epoch > header.height - self.tip.height:
+            detail = f"epoch {header.epoch} at height {header.height}"
+            return Invalid(Reason.MALFORMED, detail)
+        fault = cheap_fault(Case(self._rules, self.tip, known, block, now_ms))
+        if fault is not None:
+            return fault
+        self._waiting = block
+        return NotEnoughTrust(self._handoffs_to(header.epoch, known, now_ms))
 
     def _aim(self, block: LightBlock, verdict: NotEnoughTrust) -> Progress:
         """Headers up to this final block are missing; go for the highest one known."""
@@ -98,25 +175,49 @@ class LightClient:
             self._target = block
         return verdict
 
-    def _reach(self, block: LightBlock, header_hash: bytes, now_ms: int) -> Progress:
+    def _reach(self, case: Case, header_hash: bytes) -> Progress:
         """The state after the tip: its header was linked before, its leaves are new."""
-        fault = first_fault(Case(self._rules, self.tip, block, now_ms))
+        fault = first_fault(case)
         if fault is not None:
             return fault
-        self.head = verified_head(block, header_hash)
-        return Advanced((), self.tip, self.head)
+        self.head = verified_head(case.block, header_hash)
+        return Advanced((), self.tip, self.head, self.signing)
 
-    def take_run(self, run: HeaderRun) -> Progress:
-        """Take an answer to `question`: it may end early or late, at any certified header."""
+    # --- handoffs -----------------------------------------------------------------------------------------
+
+    def take_handoffs(self, handoffs: Sequence[Handoff], now_ms: int) -> Progress:
+        """Take handoffs, asked for or not: each proves itself. All that are new, or nothing."""
+        if trust_has_expired(self._rules, self.tip, now_ms):
+            return NeedCheckpoint()
+        sets, adopted = self._sets.copy(), []
+        for handoff in handoffs:
+            if sets.boundary(handoff.epoch) == handoff.header:
+                continue
+            verdict = admit(Handover(self._rules, self.tip, sets, handoff, now_ms))
+            if verdict is not None:
+                return verdict
+            sets.adopt(handoff)
+            adopted.append(handoff)
+        self._sets = sets
+        return HandedOver(tuple(adopted)) if adopted else Known()
+
+    # --- runs of headers ----------------------------------------------------------------------------------
+
+    def take_run(self, run: HeaderRun, now_ms: int) -> Progress:
+        """Take an answer to `question`: it may end early or late, at any header that is shown final."""
         if self._target is None or run.first_height != self.tip.height + 1 or not run.linked:
             return Known()
+        if trust_has_expired(self._rules, self.tip, now_ms):
+            return NeedCheckpoint()
         try:
             headers, peaks = link(self._rules.chain_id, self.tip.peaks, run.linked)
         except ProtocolError as error:
             return Invalid(error.reason, error.detail)
-        fault = self._run_fits(headers) or quorum_signed(self._rules, headers[-1], run.finality)
+        fault = self._run_fits(headers) or self._run_is_final(run, headers[-1], now_ms)
         if fault is not None:
             return fault
+        if self._sets.contradicts(headers):
+            return Conflict("an epoch ends at another header than its handoff showed")
         target = self._target
         at = target.header.height - run.first_height
         if at >= len(headers):
@@ -127,15 +228,23 @@ class LightClient:
         return self._append(headers, peaks, verified_head(target, headers[at].hash(self._rules.chain_id)))
 
     def _run_fits(self, headers: list[Header]) -> Invalid | None:
-        time_s = self.tip.time_s
+        time_s, signing = self.tip.time_s, self.signing
+        epoch, count = signing.epoch, signing.validators.count
         for header in headers:
-            fault = set_fits(self._rules, header)
-            if fault is not None:
-                return fault
+            if header.epoch not in (epoch, epoch + 1) or header.validators != count:
+                detail = f"epoch {header.epoch} with {header.validators} validators after epoch {epoch}"
+                return Invalid(Reason.MALFORMED, detail)
             if header.time_s < time_s:
                 return Invalid(Reason.TIME, f"{header.time_s} s, before {time_s} s")
-            time_s = header.time_s
+            time_s, epoch = header.time_s, header.epoch
         return None
+
+    def _run_is_final(self, run: HeaderRun, last: Header, now_ms: int) -> Invalid | NotEnoughTrust | None:
+        validators = self._sets.of(last.epoch)
+        if validators is None:
+            self._run_epoch = last.epoch
+            return NotEnoughTrust(self._handoffs_to(last.epoch, self._nearest(last.epoch), now_ms))
+        return quorum_signed(self._rules, TrustedSet(last.epoch, validators), last, run.finality)
 
     def _append(self, headers: list[Header], peaks: Peaks, head: TrustedHead | None) -> Advanced | Conflict:
         """Move the tip over linked, final headers; `peaks` hold them all."""
@@ -143,11 +252,13 @@ class LightClient:
             return Conflict("a header at the height of the operator's checkpoint is not that checkpoint")
         last = headers[-1]
         self.tip = tip = Tip(last.height, last.hash(self._rules.chain_id), last.time_s, peaks)
+        self._sets.enter(last.epoch, last.height)
+        self._run_epoch = None
         if self._target is not None and self._target.header.height <= tip.height:
             self._target = None
         if head is not None:
             self.head = head
-        return Advanced(tuple(headers), tip, head)
+        return Advanced(tuple(headers), tip, head, self.signing)
 
     def _contradicts(self, headers: list[Header]) -> bool:
         """Whether one of them has the checkpoint's height and is another header."""

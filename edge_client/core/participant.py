@@ -15,6 +15,7 @@ from edge_client.core.events import (
     DropObject,
     SaveAccount,
     SaveChain,
+    SaveHandoffs,
     SaveUpdate,
     StartTraining,
     StopTraining,
@@ -22,7 +23,7 @@ from edge_client.core.events import (
     TrainingFinished,
 )
 from edge_client.core.identity import Identity
-from edge_client.core.light_client import Advanced, Progress
+from edge_client.core.light_client import Advanced, HandedOver, Progress
 from edge_client.core.materials import Materials
 from edge_client.core.membership import Membership
 from edge_client.core.outbox import Outbox
@@ -37,7 +38,7 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Acknowledged, Note
-from edge_client.protocol.messages import Claimed, Inclusion, MissingChunks, Receipt, decode_say
+from edge_client.protocol.messages import Claimed, Handoffs, Inclusion, MissingChunks, Receipt, decode_say
 
 Effects: TypeAlias = list[AgentEffect]
 
@@ -48,7 +49,6 @@ class Participant:
     def __init__(self, identity: Identity, genesis: Genesis, draws: Draws, stored: Stored) -> None:
         self._identity = identity
         self._genesis = genesis
-        self._validators = {node_id(key): index for index, key in enumerate(genesis.validators.keys)}
         self._linked = False
         self.sync = Sync(identity, genesis, draws, stored)
         self.materials = Materials(identity, genesis, draws, stored)
@@ -88,16 +88,20 @@ class Participant:
 
     def said(self, validator: str, payload: bytes, now_ms: int) -> Effects:
         """A validator's answer."""
-        index = self._index(validator)
         message = decode_say(payload)
+        if isinstance(message, Handoffs):
+            # From anybody: it proves itself, and who has a seat now may be somebody we do not know yet.
+            progress = self.sync.handoffs(message, now_ms)
+            return [effect for one in progress for effect in self._progressed(one)]
+        index = self._index(validator)
         if isinstance(message, HeaderRun):
-            return self._progressed(self.sync.header_run(message))
+            return self._progressed(self.sync.header_run(message, now_ms))
         if isinstance(message, Claimed):
             return self._claimed(message, now_ms)
         if isinstance(message, MissingChunks):
             self.outbox.missing(message.update_root, message.missing, now_ms)
         elif isinstance(message, Receipt):
-            key = self._genesis.validators.keys[index]
+            key = self.sync.validators.keys[index]
             message.verify(self._identity.chain_id, key, self._identity.verify)
             self.outbox.receipt(index, message)
         return []
@@ -112,17 +116,19 @@ class Participant:
         return [*asks, *self.materials.keep(fetched, running.model_root if running else None)]
 
     def _index(self, validator: str) -> int:
-        index = self._validators.get(validator)
-        if index is None:
+        names = [node_id(key) for key in self.sync.validators.keys]
+        if validator not in names:
             raise ProtocolError(Reason.WRONG_SENDER, "not a validator of this chain")
-        return index
+        return names.index(validator)
 
     def _progressed(self, progress: Progress | None) -> Effects:
+        if isinstance(progress, HandedOver):
+            return [SaveHandoffs(progress.handoffs)]
         if not isinstance(progress, Advanced):
             return []
         self._anchors.add_headers(progress.headers)
         linked = tuple(header.encode_linked() for header in progress.headers)
-        effects: Effects = [SaveChain(linked, progress.tip, progress.head)]
+        effects: Effects = [SaveChain(linked, progress.tip, progress.head, progress.signing)]
         return effects if progress.head is None else [*effects, *self._new_head(progress.head)]
 
     def _new_head(self, head: TrustedHead) -> Effects:
@@ -223,6 +229,8 @@ class Participant:
         account = self.membership.account
         if account is None:
             return "unregistered"
+        if self.sync.needs_checkpoint:
+            return "need-checkpoint"
         if not self.sync.synced:
             return "unsynced"
         if self.outbox.full:

@@ -9,33 +9,35 @@ from edge_client.core.identity import Identity
 from edge_client.core.light_client import LightClient, Progress
 from edge_client.core.stored import Stored
 from edge_client.core.timing import earliest
-from edge_client.core.trusted import TrustedHead, genesis_head, genesis_tip
+from edge_client.core.trusted import Trusted, TrustedHead, genesis_trust
 from edge_client.core.verify import Conflict, Invalid, LightRules
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.machine import Note, Publish, Subscribe, Unsubscribe
+from edge_client.protocol.messages import GetHandoffs, GetHeaders, Handoffs
+from edge_client.protocol.validators import ValidatorSet
+
+EPOCH_MAX = (1 << 32) - 1
+Question = GetHeaders | GetHandoffs
 
 
 class Sync:
     """The light client together with its sources."""
 
     def __init__(self, identity: Identity, genesis: Genesis, draws: Draws, stored: Stored) -> None:
-        rules = LightRules(identity.chain_id, genesis.validators, genesis.t0_s, identity.verify)
-        tip = stored.tip or genesis_tip(identity.chain_id)
-        head = stored.head or genesis_head(genesis)
-        ids = [node_id(key) for key in genesis.validators.keys]
-        order = sorted(ids, key=lambda name: draws.bytes_for(Draw.FOLLOW, name.encode()))
+        rules = LightRules(identity.chain_id, genesis.t0_s, identity.verify, identity.trusting_ms)
         self._identity = identity
         self._draws = draws
         self._t0_s = genesis.t0_s
-        self._validators = len(ids)
-        self._light = LightClient(rules, tip, head, identity.checkpoint)
-        self._follower = Follower(identity.topics, tuple(order), identity.timing)
+        self._light = LightClient(rules, _trusted(genesis, stored), identity.checkpoint)
+        self._follower = Follower(identity.topics, self._order(), identity.timing)
         self._asking: Asking | None = None
-        self._asked_first = 0
+        self._asked: Question | None = None
         self._fresh = False
+        self.needs_checkpoint = False
+        self.has_good_clock = True
 
     @property
     def head(self) -> TrustedHead:
@@ -43,9 +45,20 @@ class Sync:
         return self._light.head
 
     @property
+    def validators(self) -> ValidatorSet:
+        """The latest set that is known."""
+        return self._light.latest.validators
+
+    @property
     def synced(self) -> bool:
-        """Whether the head is the latest that anybody told us about since the link came up."""
-        return self._fresh and not self._light.behind
+        """Whether the head is the latest that anybody told us about since the link came up, and we may still
+        judge that."""
+        return self._fresh and not self._light.behind and not self.needs_checkpoint
+
+    def _order(self) -> tuple[str, ...]:
+        """The validators in an order of this start's own."""
+        ids = [node_id(key) for key in self.validators.keys]
+        return tuple(sorted(ids, key=lambda name: self._draws.bytes_for(Draw.FOLLOW, name.encode())))
 
     def link_up(self, now_ms: int) -> None:
         """Much may have happened since we last heard anything."""
@@ -72,34 +85,69 @@ class Sync:
         self._follower.heard(self.head, round_s, self._t0_s, now_ms)
         return progress
 
-    def header_run(self, run: HeaderRun) -> Progress:
+    def header_run(self, run: HeaderRun, now_ms: int) -> Progress:
         """Take missing headers. Raises `ProtocolError`."""
-        return _accepted(self._light.take_run(run))
+        return _accepted(self._light.take_run(run, now_ms))
+
+    def handoffs(self, message: Handoffs, now_ms: int) -> list[Progress]:
+        """Take handoffs, and then the block that waited for them. Raises `ProtocolError`."""
+        progress = [_accepted(self._light.take_handoffs(message.handoffs, now_ms))]
+        self._follower.choose_from(self._order())
+        waiting = self._light.waiting
+        if waiting is None:
+            return progress
+        outcome = self._light.offer(waiting, now_ms)
+        if isinstance(outcome, Invalid):  # then it was never what its header said
+            self._follower.suspect(now_ms)
+            return progress
+        return [*progress, _accepted(outcome)]
 
     def advance(self, now_ms: int) -> list[Subscribe | Unsubscribe | Note]:
         """Listen to somebody else if it is time."""
+        self.needs_checkpoint = self._light.is_expired(now_ms)
+        self.has_good_clock = self._light.has_good_clock(now_ms)
         return self._follower.advance(now_ms)
 
     def ask(self, now_ms: int) -> list[Publish]:
-        """Ask for missing headers if it is time."""
-        question = self._light.question
+        """Ask for what is missing if it is time."""
+        question = self._question(now_ms)
         if question is None:
             self._asking = None
             return []
+        asked, self._asked = self._asked, question
         if self._asking is None:
             timing = self._identity.timing
-            self._asking = Asking(question, self._draws.nonce(), self._validators, timing)
-            self._asked_first = question.first
-        elif self._asked_first != question.first:
-            self._asked_first = question.first
+            self._asking = Asking(question, self._draws.nonce(), self.validators.count, timing)
+        elif _has_progressed(asked, question):
             return [self._identity.ask(self._asking.progressed(question, now_ms))]
         self._asking.question = question
         ask = self._asking.ask(now_ms)
         return [] if ask is None else [self._identity.ask(ask)]
 
+    def _question(self, now_ms: int) -> GetHeaders | GetHandoffs | None:
+        if self.needs_checkpoint:
+            return None
+        question = self._light.question(now_ms)
+        if question is None and not self._fresh and self._follower.heard_nobody:
+            # All we know are silent: perhaps others have their seats. Whoever sits there hears the question.
+            return GetHandoffs(self._light.latest.epoch, EPOCH_MAX)
+        return question
+
     def deadline(self) -> int | None:
         """When `advance` or `ask` has something to do, while the link is up."""
         return earliest(self._follower.due_ms, None if self._asking is None else self._asking.due_ms)
+
+
+def _trusted(genesis: Genesis, stored: Stored) -> Trusted:
+    """What is on disk, or genesis."""
+    start = genesis_trust(genesis)
+    head, signing = stored.head or start.head, stored.signing or start.signing
+    return Trusted(stored.tip or start.tip, head, signing, stored.handoffs)
+
+
+def _has_progressed(asked: Question | None, question: Question) -> bool:
+    """Whether the last answer was good for something: then the same validator is asked on, at once."""
+    return asked is not None and type(asked) is type(question) and asked.first != question.first
 
 
 class ConflictError(Exception):

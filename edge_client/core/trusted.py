@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge_client.protocol import mmr
 from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.mmr import Peaks
@@ -38,6 +39,23 @@ class TrustedHead:
     state: StateLeaves
     learning: Learning
     block: LightBlock | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """All that verification starts from. `signing` is the validator set of the tip's epoch, `handoffs` lead
+    from it to later ones."""
+
+    tip: Tip
+    head: TrustedHead
+    signing: TrustedSet
+    handoffs: tuple[Handoff, ...] = ()
+
+
+def genesis_trust(genesis: Genesis) -> Trusted:
+    """What a new device believes: genesis, as its chain id names it."""
+    signing = TrustedSet(0, genesis.validators)
+    return Trusted(genesis_tip(genesis.chain_id()), genesis_head(genesis), signing)
 
 
 def genesis_tip(chain_id: bytes) -> Tip:

@@ -31,7 +31,7 @@ from edge_client.protocol.machine import (
     TransportEvent,
     Woke,
 )
-from edge_client.protocol.messages import decode_say
+from edge_client.protocol.messages import Handoffs, Say, decode_say
 from edge_client.protocol.model import model_root
 from edge_client.protocol.topics import hash_level, index_level
 
@@ -105,12 +105,18 @@ class Observer:
                 round_s = self._genesis.params.round_s
                 return self._progress(self._sync.chain_head(validator, event.payload, round_s, now_ms))
             case ["down", _, _, "say"]:
-                said = decode_say(event.payload)
-                return self._progress(self._sync.header_run(said)) if isinstance(said, HeaderRun) else []
+                return self._said(decode_say(event.payload), now_ms)
             case ["down", _, validator, "chunk", root, index]:
                 return self._piece(validator, (hash_level(root), index_level(index)), event.payload, now_ms)
             case _:
                 return []
+
+    def _said(self, said: Say, now_ms: int) -> list[SharedEffect | ModelHere]:
+        if isinstance(said, HeaderRun):
+            return self._progress(self._sync.header_run(said, now_ms))
+        if isinstance(said, Handoffs):
+            return [one for step in self._sync.handoffs(said, now_ms) for one in self._progress(step)]
+        return []
 
     def _progress(self, progress: Progress | None) -> list[SharedEffect | ModelHere]:
         head = self._sync.head

@@ -10,11 +10,12 @@ import pytest
 from edge_client.adapters.device_database import DATABASE_FILE, MIGRATIONS
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.outbox_store import HISTORY_MAX, PartKind
-from edge_client.core.audit import Proven, audit
+from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.events import Fate, PendingUpdate, SaveChain, SaveUpdate, SettleUpdate
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.votes import Quorum
 from edge_client.reading import verify_disk
 from edge_client.runtime.database import open_database
@@ -238,7 +239,9 @@ def test_at_most_a_hundred_bytes_a_header(tmp_path: Path) -> None:
     size_before = database_bytes(world)
     for start in range(1, 10_001, 1000):
         linked = tuple(bytes([i % 251]) * 84 for i in range(start, start + 1000))
-        chain.save_chain(SaveChain(linked, replace(tip, height=start + 1000), None))
+        chain.save_chain(
+            SaveChain(linked, replace(tip, height=start + 1000), None, TrustedSet(0, world.chain.validators))
+        )
     assert chain.header_count() == 10_001
     assert (database_bytes(world) - size_before) / 10_000 <= 100
 
@@ -276,7 +279,7 @@ class TestAudit:
         return real(world).real
 
     def test_a_true_chain(self, disk: DeviceDisk) -> None:
-        assert verify_disk(disk) == Proven(7, 7, 3)
+        assert verify_disk(disk) == Proven(7, 7, 3, 0, 0)
 
     def test_nothing_yet(self, tmp_path: Path) -> None:
         assert verify_disk(DeviceDisk(tmp_path / "new", bytes(32))) is None
@@ -304,13 +307,15 @@ class TestAudit:
         assert genesis is not None
         assert tip is not None
         assert head is not None
-        rules = LightRules(genesis.chain_id(), genesis.validators, genesis.t0_s, keys.verify)
+        rules = LightRules(genesis.chain_id(), genesis.t0_s, keys.verify)
         for lie in (
             replace(head, app=replace(head.app, model_root=bytes(32))),
             replace(head, learning=replace(head.learning, theta=1)),
             replace(head, finality=replace(head.finality, quorum=Quorum(0b111, (bytes(64),) * 3))),
         ):
-            assert isinstance(audit(rules, disk.chain.linked(1, 7), tip, lie, NOW_MS), Invalid)
+            assert isinstance(
+                audit(rules, genesis.validators, Held(disk.chain.linked(1, 7), tip, lie, ()), NOW_MS), Invalid
+            )
 
 
 def test_what_a_device_can_prove_about_its_work_is_never_forgotten(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from edge_client.core.events import AgentEffect, Fate, SaveAccount, SettleUpdate
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Received, Refused
-from edge_client.protocol.messages import Ask, Claim, Claimed, GetChunks, MissingChunks
+from edge_client.protocol.messages import Ask, Claim, Claimed, GetChunks, MissingChunks, encode_say
 from edge_client.protocol.votes import Quorum
 from tests.builders import ChainMaker
 from tests.device_world import DeviceWorld
@@ -43,7 +43,6 @@ def test_topics_of_another_chain_or_of_others(world: DeviceWorld) -> None:
         topics.up_ask(device): Reason.MALFORMED,
         topics.snapshot(validator): Reason.MALFORMED,
         topics.down_say("f" * 32, validator): Reason.WRONG_SENDER,
-        topics.down_say(device, "f" * 32): Reason.WRONG_SENDER,
         topics.down_chunk(device, "f" * 32, "ab" * 32, 0): Reason.WRONG_SENDER,
         topics.down_chunk(device, validator, "ab", 0): Reason.MALFORMED,
         topics.down_chunk(device, validator, "zz" * 32, 0): Reason.MALFORMED,
@@ -54,6 +53,12 @@ def test_topics_of_another_chain_or_of_others(world: DeviceWorld) -> None:
     for topic, reason in cases.items():
         assert refused(world.tell(Received(topic, b"x"))) == [reason], topic
     assert world.phase() == Phase.SENDING
+
+
+def test_a_stranger_says_what_a_validator_may(world: DeviceWorld) -> None:
+    topic = world.identity.topics.down_say(world.identity.device, "f" * 32)
+    said = encode_say(world.chain.claimed(None, ()))
+    assert refused(world.tell(Received(topic, said))) == [Reason.WRONG_SENDER]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00", b"\x09" + bytes(80), b"\x01" + bytes(10), bytes(2000)])

@@ -24,7 +24,7 @@ def test_the_light_client_follows_certified_blocks_and_runs():
     last = LightBlock.decode(chain.certified(headers[-1]).wire)
     assert isinstance(by_run.offer(last, chain.end_ms), NotEnoughTrust)
     (run,) = chain.runs(headers)
-    assert isinstance(by_run.take_run(HeaderRun.decode(run)), Advanced)
+    assert isinstance(by_run.take_run(HeaderRun.decode(run), chain.end_ms), Advanced)
     assert by_run.tip == one_by_one.tip
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_client.core.light_client import Advanced, Known, LightClient
-from edge_client.core.trusted import genesis_head, genesis_tip
+from edge_client.core.trusted import genesis_trust
 from edge_client.core.verify import Conflict, Invalid, LightRules, NotEnoughTrust
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
@@ -31,8 +31,8 @@ def chain() -> ChainMaker:
 
 
 def client(chain: ChainMaker, checkpoint: Checkpoint | None = None) -> LightClient:
-    rules = LightRules(chain.chain_id, chain.validators, chain.genesis.t0_s, keys.verify)
-    return LightClient(rules, genesis_tip(chain.chain_id), genesis_head(chain.genesis), checkpoint)
+    rules = LightRules(chain.chain_id, chain.genesis.t0_s, keys.verify)
+    return LightClient(rules, genesis_trust(chain.genesis), checkpoint)
 
 
 def forked(chain: ChainMaker, height: int, **changes: int | bytes) -> LightBlock:
@@ -68,35 +68,35 @@ def test_another_certificate_of_the_same_head_is_nothing_new(chain: ChainMaker) 
 
 def test_a_run_leads_to_a_head_further_on(chain: ChainMaker) -> None:
     light = client(chain)
-    assert light.question is None
-    assert light.offer(chain.light_block(8), NOW_MS) == NotEnoughTrust(1, 8)
+    assert light.question(NOW_MS) is None
+    assert light.offer(chain.light_block(8), NOW_MS) == NotEnoughTrust(GetHeaders(1, 8))
     assert light.behind
     assert light.head.height == 0
-    assert light.question == GetHeaders(1, 8)
-    progress = light.take_run(chain.header_run(1, 8))
+    assert light.question(NOW_MS) == GetHeaders(1, 8)
+    progress = light.take_run(chain.header_run(1, 8), NOW_MS)
     assert isinstance(progress, Advanced)
     assert progress.head is not None
     assert (light.head.height, light.tip.height, light.behind) == (8, 8, False)
     assert light.tip.peaks == chain.peaks(8)
-    assert light.question is None
+    assert light.question(NOW_MS) is None
 
 
 def test_runs_may_come_in_pieces(chain: ChainMaker) -> None:
     light = client(chain)
     light.offer(chain.light_block(9), NOW_MS)
-    part = light.take_run(chain.header_run(1, 4))
+    part = light.take_run(chain.header_run(1, 4), NOW_MS)
     assert isinstance(part, Advanced)
     assert part.head is None
     assert (light.tip.height, light.head.height, light.behind) == (4, 0, True)
-    assert light.question == GetHeaders(5, 9)
-    light.take_run(chain.header_run(5, 9))
+    assert light.question(NOW_MS) == GetHeaders(5, 9)
+    light.take_run(chain.header_run(5, 9), NOW_MS)
     assert light.head.height == 9
 
 
 def test_a_run_may_end_beyond_the_head(chain: ChainMaker) -> None:
     light = client(chain)
     light.offer(chain.light_block(5), NOW_MS)
-    light.take_run(chain.header_run(1, 7))
+    light.take_run(chain.header_run(1, 7), NOW_MS)
     assert (light.head.height, light.tip.height, light.behind) == (5, 7, True)
     assert isinstance(light.offer(chain.light_block(7), NOW_MS), Advanced)
     assert (light.head.height, light.behind) == (7, False)
@@ -108,7 +108,7 @@ def test_a_later_head_moves_the_target(chain: ChainMaker) -> None:
     light.offer(chain.light_block(4), NOW_MS)
     light.offer(chain.light_block(9), NOW_MS)
     light.offer(chain.light_block(6), NOW_MS)
-    assert light.question == GetHeaders(1, 9)
+    assert light.question(NOW_MS) == GetHeaders(1, 9)
 
 
 def test_a_target_that_has_become_the_next_block_is_taken(chain: ChainMaker) -> None:
@@ -121,10 +121,10 @@ def test_a_target_that_has_become_the_next_block_is_taken(chain: ChainMaker) -> 
 
 def test_a_run_nobody_asked_for_changes_nothing(chain: ChainMaker) -> None:
     light = client(chain)
-    assert light.take_run(chain.header_run(1, 3)) == Known()
+    assert light.take_run(chain.header_run(1, 3), NOW_MS) == Known()
     light.offer(chain.light_block(9), NOW_MS)
-    assert light.take_run(chain.header_run(2, 3)) == Known()
-    assert light.take_run(HeaderRun(1, (), Finality(1, Quorum(0, ())))) == Known()
+    assert light.take_run(chain.header_run(2, 3), NOW_MS) == Known()
+    assert light.take_run(HeaderRun(1, (), Finality(1, Quorum(0, ()))), NOW_MS) == Known()
     assert light.tip.height == 0
 
 
@@ -142,11 +142,11 @@ def test_a_run_nobody_asked_for_changes_nothing(chain: ChainMaker) -> None:
 def test_a_broken_run_is_refused_and_the_question_stays(chain: ChainMaker, broken, reason: Reason) -> None:
     light = client(chain)
     light.offer(chain.light_block(8), NOW_MS)
-    verdict = light.take_run(broken(chain.header_run(1, 8)))
+    verdict = light.take_run(broken(chain.header_run(1, 8)), NOW_MS)
     assert isinstance(verdict, Invalid)
     assert verdict.reason == reason
     assert light.tip.height == 0
-    assert light.question == GetHeaders(1, 8)
+    assert light.question(NOW_MS) == GetHeaders(1, 8)
 
 
 def test_an_invalid_head_is_no_target(chain: ChainMaker) -> None:
@@ -181,14 +181,14 @@ def test_two_final_headers_far_ahead_are_a_conflict(chain: ChainMaker) -> None:
 def test_a_run_may_end_right_before_the_head(chain: ChainMaker) -> None:
     light = client(chain)
     light.offer(chain.light_block(8), NOW_MS)
-    assert isinstance(light.take_run(chain.header_run(1, 7)), Advanced)
+    assert isinstance(light.take_run(chain.header_run(1, 7), NOW_MS), Advanced)
     assert (light.tip.height, light.behind) == (7, True)
     assert isinstance(light.offer(chain.light_block(8), NOW_MS), Advanced)
     assert (light.head.height, light.behind) == (8, False)
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"), [({"epoch": 1}, Reason.MALFORMED), ({"validators": 5}, Reason.MALFORMED),
+    ("changes", "reason"), [({"epoch": 2}, Reason.MALFORMED), ({"validators": 5}, Reason.MALFORMED),
                             ({"time_s": 0}, Reason.TIME)],
 )  # fmt: skip
 def test_every_header_of_a_run_is_looked_at(chain: ChainMaker, changes, reason: Reason) -> None:
@@ -197,7 +197,7 @@ def test_every_header_of_a_run_is_looked_at(chain: ChainMaker, changes, reason: 
     light.offer(chain.light_block(8), NOW_MS)
     bad = forked(chain, 2, **changes)
     linked = (chain.headers[0].encode_linked(), bad.header.encode_linked())
-    verdict = light.take_run(HeaderRun(1, linked, bad.finality))
+    verdict = light.take_run(HeaderRun(1, linked, bad.finality), NOW_MS)
     assert isinstance(verdict, Invalid)
     assert verdict.reason == reason
 
@@ -210,13 +210,13 @@ def test_blocks_of_the_same_second() -> None:
     assert isinstance(light.offer(chain.light_block(1), NOW_MS), Advanced)
     assert isinstance(light.offer(chain.light_block(2), NOW_MS), Advanced)
     light.offer(chain.light_block(5), NOW_MS)
-    assert isinstance(light.take_run(chain.header_run(3, 5)), Advanced)
+    assert isinstance(light.take_run(chain.header_run(3, 5), NOW_MS), Advanced)
 
 
 def test_a_run_that_contradicts_the_target_is_a_conflict(chain: ChainMaker) -> None:
     light = client(chain)
     light.offer(forked(chain, 6, body_root=bytes(32)), NOW_MS)
-    assert isinstance(light.take_run(chain.header_run(1, 8)), Conflict)
+    assert isinstance(light.take_run(chain.header_run(1, 8), NOW_MS), Conflict)
     assert light.tip.height == 0
 
 
@@ -229,6 +229,6 @@ def test_the_checkpoint_of_the_operator_must_be_met(chain: ChainMaker, one_by_on
             outcomes = [light.offer(chain.light_block(height), NOW_MS) for height in (1, 2, 3)]
         else:
             light.offer(chain.light_block(8), NOW_MS)
-            outcomes = [light.take_run(chain.header_run(1, 8))]
+            outcomes = [light.take_run(chain.header_run(1, 8), NOW_MS)]
         assert isinstance(outcomes[-1], Advanced if fine else Conflict)
         assert (light.tip.height >= 3) == fine

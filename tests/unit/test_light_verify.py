@@ -12,7 +12,9 @@ from edge_client.core.trusted import Tip, genesis_tip
 from edge_client.core.verify import Case, Conflict, Invalid, LightRules, NotEnoughTrust, Success
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
+from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.light import LightBlock
+from edge_client.protocol.messages import GetHeaders
 from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.builders import T0_S, ChainMaker, make_genesis, make_signers
 from tests.light_forge import finality, under
@@ -29,7 +31,7 @@ def chain() -> ChainMaker:
 
 
 def rules(chain: ChainMaker) -> LightRules:
-    return LightRules(chain.chain_id, chain.validators, chain.genesis.t0_s, keys.verify)
+    return LightRules(chain.chain_id, chain.genesis.t0_s, keys.verify)
 
 
 def tip(chain: ChainMaker, height: int) -> Tip:
@@ -40,7 +42,9 @@ def tip(chain: ChainMaker, height: int) -> Tip:
 
 
 def case(chain: ChainMaker, height: int, trusted: int, now_ms: int = NOW_MS) -> Case:
-    return Case(rules(chain), tip(chain, trusted), chain.light_block(height), now_ms)
+    return Case(
+        rules(chain), tip(chain, trusted), TrustedSet(0, chain.validators), chain.light_block(height), now_ms
+    )
 
 
 def signed(chain: ChainMaker, block: LightBlock) -> LightBlock:
@@ -73,7 +77,7 @@ def test_the_next_block_is_believed(chain: ChainMaker, height: int, trusted: int
 
 
 def test_a_block_further_on_asks_for_the_headers_between(chain: ChainMaker) -> None:
-    assert verify.verify(case(chain, 5, 1)) == NotEnoughTrust(2, 5)
+    assert verify.verify(case(chain, 5, 1)) == NotEnoughTrust(GetHeaders(2, 5))
 
 
 Break = Callable[[Case, ChainMaker], Case]
@@ -166,10 +170,13 @@ def test_the_validator_set_cannot_change(chain: ChainMaker, leaf: str) -> None:
 def test_exactly_two_thirds_are_too_few() -> None:
     chain = ChainMaker(make_genesis(validators=6), devices=2)
     four = chain.light_block(1, signers=range(4))
-    verdict = verify.verify(Case(rules(chain), tip(chain, 0), four, NOW_MS))
+    verdict = verify.verify(Case(rules(chain), tip(chain, 0), TrustedSet(0, chain.validators), four, NOW_MS))
     assert verdict == Invalid(Reason.TOO_FEW_SIGNATURES, "4 signatures, 5 needed")
     five = chain.light_block(1, signers=range(5))
-    assert verify.verify(Case(rules(chain), tip(chain, 0), five, NOW_MS)) == Success()
+    assert (
+        verify.verify(Case(rules(chain), tip(chain, 0), TrustedSet(0, chain.validators), five, NOW_MS))
+        == Success()
+    )
 
 
 def test_signatures_of_other_keys_do_not_count(chain: ChainMaker) -> None:
