@@ -19,11 +19,13 @@ from broker.adapters.retention import Retention, create_retention
 from broker.adapters.together import Together
 from broker.core.effects import (
     AppendLog,
+    ForgetEvidence,
     InstallCheckpoint,
     StoreAttack,
     StoreBlock,
     Stored,
     StoredFinal,
+    StoreEvidence,
     StoreFinal,
     StoreHandoffs,
     StoreHeaders,
@@ -44,6 +46,7 @@ from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.model import PARAMETERS_MAX
 from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.records import decode_evidence, encode_record
 from edge_client.protocol.seats import Seats
 from edge_client.protocol.state import Base, ChainState, Learning
 from edge_client.protocol.state_object import encode_state
@@ -74,12 +77,17 @@ def create_attacks(database: Database) -> None:
     database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
 
 
+def create_evidence(database: Database) -> None:
+    """Pairs that convict a key and wait for a block, as records."""
+    database["evidence"].create({"key": bytes, "record": bytes}, pk="key")
+
+
 class BlockStore:
     """The archive of one validator and the executor of its Persist effects."""
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        migrations = [create_tables, create_mmr, create_retention, create_attacks]
+        migrations = [create_tables, create_mmr, create_retention, create_attacks, create_evidence]
         self._db = open_database(folder / DATABASE_FILE, migrations)
         self._mmr = MmrTable(self._db, genesis.chain_id())
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
@@ -124,6 +132,8 @@ class BlockStore:
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
             StoreAttack: self.store_attack,
+            StoreEvidence: self.store_evidence,
+            ForgetEvidence: self.forget_evidence,
             Together: self.store_together,
         }
 
@@ -304,6 +314,20 @@ class BlockStore:
         self._db.conn.executemany("delete from offers where update_root = ?", [(root,) for root in expired])
         self._expired += expired
 
+    def store_evidence(self, effect: StoreEvidence) -> None:
+        """A pair that waits for a block."""
+        with self._transaction():
+            self._write(
+                "insert or replace into evidence (key, record) values (?, ?)",
+                effect.pair.key,
+                encode_record(effect.pair),
+            )
+
+    def forget_evidence(self, effect: ForgetEvidence) -> None:
+        """Its key is convicted, or has left for good."""
+        with self._transaction():
+            self._write("delete from evidence where key = ?", effect.key)
+
     def store_attack(self, effect: StoreAttack) -> None:
         """A verified report of a device."""
         with self._transaction():
@@ -324,7 +348,9 @@ class BlockStore:
         """Everything a validator starts from."""
         offers = tuple(UpdateOffer.decode(row["offer"]) for row in self._db["offers"].rows)
         log = b"".join(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
-        return Stored(self._load_final(), offers, log)
+        rows = self._db.execute("select record from evidence order by key")
+        evidence = tuple(decode_evidence(bytes(row[0])) for row in rows)
+        return Stored(self._load_final(), offers, log, evidence)
 
     def _load_final(self) -> StoredFinal | None:
         meta = {row["key"]: row["value"] for row in self._db["meta"].rows}

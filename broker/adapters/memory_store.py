@@ -7,11 +7,13 @@ from typing import Any
 
 from broker.core.effects import (
     AppendLog,
+    ForgetEvidence,
     InstallCheckpoint,
     StoreAttack,
     StoreBlock,
     Stored,
     StoredFinal,
+    StoreEvidence,
     StoreFinal,
     StoreHandoffs,
     StoreHeaders,
@@ -23,6 +25,7 @@ from broker.core.pruning import CHECKPOINTS_KEPT, SWEEP_MAX, body_floor, is_chec
 from edge_client.protocol.body import decode_block, encode_block
 from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import ObjectKind, Piece, piece_of
+from edge_client.protocol.evidence import Evidence
 from edge_client.protocol.handoff import Handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
@@ -53,6 +56,7 @@ class MemoryStore:
         self._checkpoints: dict[int, ChainState] = {}
         self._lacking: list[int] = []
         self._attacks: list[bytes] = []
+        self._evidence: dict[bytes, Evidence] = {}
         self._nodes = [root for kind, root in fixed_objects if kind == ObjectKind.GENESIS]
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
@@ -68,7 +72,17 @@ class MemoryStore:
             InstallCheckpoint: self.install_checkpoint,
             StoreOldBlock: self.store_old_block,
             StoreAttack: lambda effect: self._attacks.append(effect.attack),
+            StoreEvidence: self.store_evidence,
+            ForgetEvidence: self.forget_evidence,
         }
+
+    def store_evidence(self, effect: StoreEvidence) -> None:
+        """See `BlockStore.store_evidence`."""
+        self._evidence[effect.pair.key] = effect.pair
+
+    def forget_evidence(self, effect: ForgetEvidence) -> None:
+        """See `BlockStore.forget_evidence`."""
+        self._evidence.pop(effect.key, None)
 
     def store_update(self, effect: StoreUpdate) -> None:
         """See `BlockStore.store_update`."""
@@ -194,7 +208,8 @@ class MemoryStore:
         if head is not None:
             certificate = self._certificates.get(head.header.height)
             final = StoredFinal(head.header, certificate, head.state, head.peaks)
-        return Stored(final, tuple(self._offers.values()), b"".join(entry.entry for entry in self._log))
+        log = b"".join(entry.entry for entry in self._log)
+        return Stored(final, tuple(self._offers.values()), log, tuple(self._evidence.values()))
 
     def update(self, root: bytes) -> bytes | None:
         """`Archive.update`."""

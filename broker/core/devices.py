@@ -48,7 +48,7 @@ from edge_client.protocol.messages import (
     UpdateOffer,
     encode_say,
 )
-from edge_client.protocol.records import Register
+from edge_client.protocol.records import OptIn, OptOut, Register
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.wake import Fresh, Wake
 
@@ -189,6 +189,8 @@ class Desk:
             raise ProtocolError(Reason.WRONG_SENDER, "registration of another device's key")
         if isinstance(record, Register) and self._account_of(device) is not None:
             return []  # sent again before the device could know of its account
+        if isinstance(record, OptIn | OptOut) and self._account_of(device) != record.account:
+            raise ProtocolError(Reason.WRONG_SENDER, "wish of another device's account")
         if self.pool.add_record(record, self.ledger.head, now_ms):
             return [Note("record_pending", {"device": device, "kind": type(record).__name__})]
         return []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edge_client.protocol.accounts import Account
 from edge_client.protocol.body import Body
+from edge_client.protocol.evidence import Evidence
 from edge_client.protocol.handoff import Handoff, SetProof
 from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
@@ -122,6 +123,20 @@ class StoreAttack:
     attack: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoreEvidence:
+    """Persist a pair that convicts a key, until a block holds it."""
+
+    pair: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetEvidence:
+    """The pair of this key has done its work."""
+
+    key: bytes
+
+
 ValidatorPersist = (
     StoreUpdate
     | StoreUpdateBody
@@ -133,6 +148,8 @@ ValidatorPersist = (
     | InstallCheckpoint
     | StoreOldBlock
     | StoreAttack
+    | StoreEvidence
+    | ForgetEvidence
 )
 """Everything a validator writes."""
 
@@ -155,6 +172,7 @@ class Stored:
     head: StoredFinal | None
     offers: tuple[UpdateOffer, ...]
     log: bytes
+    evidence: tuple[Evidence, ...] = ()
 
 
 NOTHING_STORED = Stored(None, (), b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.core.accuser import Accuser, evidence_in
 from broker.core.answers import header_run, pieces
 from broker.core.archive import Archive
 from broker.core.identity import Identity
@@ -11,7 +12,7 @@ from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.light import HeaderRun
-from edge_client.protocol.machine import Publish
+from edge_client.protocol.machine import Note, Publish
 from edge_client.protocol.messages import (
     Ask,
     GetChunks,
@@ -25,14 +26,15 @@ from edge_client.protocol.messages import (
 class PeerDesk:
     """Answers from what is final and on disk, within a rate per peer; a stranger gets none."""
 
-    def __init__(self, identity: Identity, seating: Seating, archive: Archive) -> None:
+    def __init__(self, identity: Identity, seating: Seating, archive: Archive, accuser: Accuser) -> None:
         self._identity = identity
         self._seating = seating
         self._archive = archive
+        self._accuser = accuser
         self._rates = Buckets(PEER_ASKS)
         self._outsider_rates = Buckets(OUTSIDER_ASKS)
 
-    def ask(self, sender: str, payload: bytes, now_ms: int) -> list[Publish]:
+    def ask(self, sender: str, payload: bytes, now_ms: int) -> list[Publish | Note]:
         """`val/<val>/ask` of a node; raises `ProtocolError`."""
         identity, seated = self._identity, self._seating.now
         if not self._seating.is_peer(sender):
@@ -40,6 +42,9 @@ class PeerDesk:
         rates = self._outsider_rates if seated.index_of(sender) is None else self._rates
         rates.take(sender, now_ms)
         ask = Ask.decode(payload)
+        pair = evidence_in(ask.question)
+        if pair is not None:
+            return [*self._accuser.hear(pair, now_ms)]
         if not seated.has_turn(ask.nonce, ask.attempt, sender):
             return []
         topics, question = identity.topics, ask.question

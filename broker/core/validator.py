@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from broker.core.accuser import Accuser
 from broker.core.archive import Archive
 from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import decode_log, encode_entry
@@ -91,9 +92,11 @@ class Validator:
         self._pool = Pool(self._rules)
         self._seating = Seating(self._identity, self._ledger)
         self._council = Council(self._identity, self._seating, self._ledger, setup.timing)
+        nonces = Nonces(setup.nonce_seed)
+        self._accuser = Accuser(self._identity, self._ledger, self._pool, nonces)
         self._desk = Desk.of(self._identity, self._seating, archive, self._ledger, self._pool)
-        self._peers = Peers(self._seating, archive, self._ledger, setup.clock, Nonces(setup.nonce_seed))
-        self._peer_desk = PeerDesk(self._identity, self._seating, archive)
+        self._peers = Peers(self._seating, archive, self._ledger, setup.clock, nonces)
+        self._peer_desk = PeerDesk(self._identity, self._seating, archive, self._accuser)
         self._certificate = stored.head.certificate if stored.head else None
         self._light: LightBlock | None = None
         self._council.restore(self._certificate, decode_log(stored.log)[0])
@@ -116,6 +119,7 @@ class Validator:
         for offer in stored.offers:
             self._pool.add_update(offer.head)
         self._pool.settle(self._ledger.head)
+        self._accuser.restore(stored.evidence)
 
     @property
     def head(self) -> Tip:
@@ -150,6 +154,7 @@ class Validator:
             self._desk.ingest.deadline(),
             self._peers.deadline(),
             self._proposer.deadline(),
+            self._accuser.deadline(),
         ]
         return min((at for at in times if at is not None), default=None)
 
@@ -158,6 +163,7 @@ class Validator:
             self._is_started = True
             self._effects.append(Subscribe(self._identity.topics.validator_filters()))
         self._peers.catch_up.probe()
+        self._accuser.hurry()
         self._publish_head()
         self._feed(event, now_ms)
 
@@ -178,7 +184,7 @@ class Validator:
                 break
         self._propose(now_ms)
         self._peers.catch_up.watch(self._council.is_restless, now_ms)
-        self._ask_peers(self._peers.due(now_ms))
+        self._ask_peers([*self._peers.due(now_ms), *self._accuser.due(now_ms)])
 
     def _step_peers(self, now_ms: int) -> Outcome:
         try:
@@ -266,9 +272,9 @@ class Validator:
     def _feed(self, event: on.Event, now_ms: int) -> None:
         """Give an event to consensus and do what it asks."""
         for effect in self._council.handle(event, now_ms):
-            self._obey(effect)
+            self._obey(effect, now_ms)
 
-    def _obey(self, effect: on.Effect) -> None:
+    def _obey(self, effect: on.Effect, now_ms: int) -> None:
         match effect:
             case on.Persist(entry):
                 slot = _slot_of(entry)
@@ -290,7 +296,9 @@ class Validator:
                 self._peers.fetch_block(effect)
             case on.Decided(certificate, hashes):
                 self._decide(certificate, hashes)
-            case on.Evidence() | on.Diverged() | Refused():
+            case on.Evidence():
+                self._effects += [effect, *self._accuser.accuse(effect, now_ms)]
+            case on.Diverged() | Refused():
                 self._effects.append(effect)
 
     def _push_block(self, proposal: Proposal) -> None:
@@ -331,6 +339,7 @@ class Validator:
         self._proposer.settle()
         included = {root for final in finals for root, _ in final.inclusions}
         self._effects += self._desk.settle(included)
+        self._effects += self._accuser.settle()
         self._peers.settle()
         for final in finals:
             learning = final.state.learning

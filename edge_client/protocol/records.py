@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from edge_client.protocol.encoding import Fixed, Layout
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
-from edge_client.protocol.evidence import ProposalPair, VotePair
+from edge_client.protocol.evidence import Evidence, ProposalPair, VotePair
 from edge_client.protocol.keys import (
     KEY_BYTES,
     SIGNATURE_BYTES,
@@ -224,6 +224,14 @@ def encode_record(record: Record) -> bytes:
 def decode_record(data: bytes) -> Record:
     """Inverse of `encode_record`; raises `DecodeError`."""
     return kind_of(data[:1]).decode(data[1:])
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """`decode_record` of evidence; raises `DecodeError`, also for any other record."""
+    record = decode_record(data)
+    if not isinstance(record, Evidence):
+        raise DecodeError(f"{type(record).__name__} where evidence should be")
+    return record
 
 
 def kind_of(tag: bytes) -> type[Record]:

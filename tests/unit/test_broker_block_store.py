@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from broker.adapters.block_store import DATABASE_FILE, BlockStore
-from broker.core.effects import AppendLog, StoreFinal, StoreUpdate
+from broker.core.effects import AppendLog, ForgetEvidence, StoreEvidence, StoreFinal, StoreUpdate
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, split
 from edge_client.protocol.mmr_nodes import node_count
 from edge_client.runtime.database import DatabaseError
 from edge_client.runtime.files import TEMPORARY_SUFFIX
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_update
+from tests.candidacies import proposal_pair, vote_pair
 
 HALF_WRITTEN = bytes(32).hex()
 
@@ -168,3 +169,16 @@ def test_a_store_from_before_the_range_was_kept_is_completed_when_opened(
     assert None not in nodes
     assert [again.mmr_node(position) for position in range(len(nodes))] == nodes
     again.close()
+
+
+def test_evidence_waits_on_the_disk_until_it_is_forgotten(tmp_path: Path, chain: ChainMaker) -> None:
+    pairs = [vote_pair(chain, chain.signers[1]), proposal_pair(chain, chain.signers[2])]
+    store = open_store(tmp_path, chain)
+    for pair in (*pairs, vote_pair(chain, chain.signers[1])):
+        store.store_evidence(StoreEvidence(pair))
+    store.close()
+    store = open_store(tmp_path, chain)
+    assert sorted(store.load().evidence, key=lambda one: one.key) == sorted(pairs, key=lambda one: one.key)
+    store.forget_evidence(ForgetEvidence(pairs[0].key))
+    assert store.load().evidence == (pairs[1],)
+    store.close()

@@ -126,6 +126,10 @@ class TestBounds:
         assert min(known.witness.ballots._slots) == 100 - EVIDENCE_SLOTS + 1
 
 
+def accusation(offender, first, second):
+    return on.Evidence(offender, FOUR.validators.keys[offender], first, second)
+
+
 class TestEvidence:
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -149,19 +153,19 @@ class TestEvidence:
         }
         solo.hear(*before[when])
         solo.hear(first, second, first, second)
-        assert solo.all(on.Evidence) == [on.Evidence(A, first, second)]
+        assert solo.all(on.Evidence) == [accusation(A, first, second)]
 
     def test_votes_hidden_in_certificates_count(self):
         solo = Solo(FOUR, ME)
         solo.hear(FOUR.nc(ONE, [A, B, FOUR.leader(1)]), FOUR.n(OTHER, A))
-        assert solo.all(on.Evidence) == [on.Evidence(A, FOUR.n(ONE, A), FOUR.n(OTHER, A))]
+        assert solo.all(on.Evidence) == [accusation(A, FOUR.n(ONE, A), FOUR.n(OTHER, A))]
 
     def test_two_proposals_of_one_leader(self):
         solo = Solo(FOUR, ME)
         first, second = FOUR.proposal(ONE), FOUR.proposal(OTHER)
         for proposal in (first, second, first, second):
             solo.feed(on.ProposalReceived(A, proposal))
-        assert solo.all(on.Evidence) == [on.Evidence(FOUR.leader(1), first, second)]
+        assert solo.all(on.Evidence) == [accusation(FOUR.leader(1), first, second)]
         assert [one.proposal for one in solo.all(on.CheckBlock)] == [first]
 
     @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ class TestEvidence:
         solo.hear(FOUR.z(1, A))
         assert solo.all(on.Evidence) == []
         solo.hear(FOUR.f(ONE, A))
-        assert solo.all(on.Evidence) == [on.Evidence(A, FOUR.z(1, A), FOUR.f(ONE, A))]
+        assert solo.all(on.Evidence) == [accusation(A, FOUR.z(1, A), FOUR.f(ONE, A))]
 
 
 class TestRestart:

@@ -12,6 +12,7 @@ from broker.core.pool import UPDATES_MAX, Pool
 from broker.core.record_pool import RECORDS_MAX
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.execution.candidacy import WISH_BLOCKS_MAX
 from edge_client.protocol.execution.execute import Slot, execute
 from edge_client.protocol.genesis import Admission
 from edge_client.protocol.hashing import Tag, digest
@@ -29,6 +30,7 @@ from tests.builders import (
     params_change,
     register,
 )
+from tests.candidacies import opt_in, opt_out, seat_key, vote_pair, voting_chain
 from tests.ledger_rig import tip_of
 
 DEADLINE_S = 60
@@ -320,3 +322,67 @@ def test_list_admission_is_checked_when_a_registration_comes() -> None:
         pool.add_record(register(NEWCOMERS[0], chain.chain_id), tip_of(chain), 0)
     assert caught.value.reason == Reason.NOT_ADMITTED
     assert all(isinstance(one, Register) for one in pool.choose(tip_of(chain), 0))
+
+
+# --- wishes and evidence ---------------------------------------------------------------------------------
+
+
+def test_wishes_wait_like_registrations_and_one_of_an_account_at_a_time() -> None:
+    chain = voting_chain()
+    pool = Pool(chain.rules)
+    assert pool.add_record(opt_in(chain, 1), tip_of(chain), 0)
+    assert not pool.add_record(opt_in(chain, 1, bond=200), tip_of(chain), 0)
+    assert not pool.is_due(chain.state, 0, 4_999)
+    assert pool.is_due(chain.state, 0, 5_000)
+    chain.add(pool.choose(tip_of(chain), 0))
+    pool.settle(tip_of(chain))
+    assert pool.choose(tip_of(chain), 0) == []
+    assert pool.add_record(opt_out(chain, 1), tip_of(chain), 0)
+    chain.add(pool.choose(tip_of(chain), 0))
+    row = chain.state.seats.candidate_of(1)
+    assert row is not None
+    assert row.is_leaving
+
+
+def test_a_wish_that_expired_is_dropped() -> None:
+    chain = voting_chain()
+    pool = Pool(chain.rules)
+    pool.add_record(opt_in(chain, 1), tip_of(chain), 0)
+    for _ in range(WISH_BLOCKS_MAX):
+        chain.add()
+    assert pool.choose(tip_of(chain), 0) == []
+    pool.settle(tip_of(chain))
+    assert not pool.is_due(chain.state, 0, 10**9)
+
+
+def test_of_two_accounts_that_want_one_key_the_first_gets_it() -> None:
+    chain = voting_chain()
+    pool = Pool(chain.rules)
+    wishes = [opt_in(chain, account, seat_key(9)) for account in (2, 1)]
+    for wish in wishes:
+        pool.add_record(wish, tip_of(chain), 0)
+    assert pool.choose(tip_of(chain), 0) == wishes[:1]
+
+
+def test_evidence_is_due_at_once_and_has_a_place_in_a_full_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = voting_chain()
+    pool = Pool(chain.rules)
+    monkeypatch.setattr(record_pool, "RECORDS_MAX", 1)
+    assert pool.add_record(register(NEWCOMERS[0], chain.chain_id), tip_of(chain), 0)
+    pair = vote_pair(chain, chain.signers[0])
+    assert pool.add_record(pair, tip_of(chain), 1_000)
+    assert not pool.add_record(vote_pair(chain, chain.signers[0], slot=4), tip_of(chain), 1_000)
+    assert pool.is_due(chain.state, 0, 1_000)
+    assert pair in pool.choose(tip_of(chain), 0)
+
+
+def test_places_of_a_block_are_kept() -> None:
+    chain = voting_chain()
+    pool = Pool(chain.rules)
+    pairs = [vote_pair(chain, one) for one in chain.signers]
+    for one in (*pairs, opt_in(chain, 1), opt_in(chain, 2)):
+        assert pool.add_record(one, tip_of(chain), 0)
+    chosen = pool.choose(tip_of(chain), 0)
+    assert len(chosen) == 6
+    chain.add(chosen)
+    assert chain.state.seats.convicted == 0b1111

@@ -218,9 +218,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Two messages that validator `offender` signed and an honest one never signs both of."""
+    """Two messages that validator `offender` signed with `key` and an honest one never signs both of."""
 
     offender: int
+    key: bytes
     first: Vote | Proposal
     second: Vote | Proposal
 

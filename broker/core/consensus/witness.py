@@ -92,4 +92,4 @@ class Witness:
         if (slot, offender) in self._accused:
             return None
         self._accused.add((slot, offender))
-        return Evidence(offender, *pair)
+        return Evidence(offender, self._setup.validators.keys[offender], *pair)
