@@ -2,117 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from queue import Queue
-from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from edge_client import Model
-from edge_client.adapters.data.npz_file import NpzFile
-from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.hook import Hook
 from edge_client.adapters.model_files import CURRENT_FILE, ModelFiles
-from edge_client.adapters.publisher import NewModel, Publisher
-from edge_client.adapters.trainer import Trainer, TrainerSetup
-from edge_client.cli import main
-from edge_client.config import CONFIG_FILE, KEY_FILE
-from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished
+from edge_client.adapters.publisher import Publisher
+from edge_client.config import CONFIG_FILE
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.inference import take_apart
 from edge_client.litert.ir import ModelError
-from edge_client.litert.trainable import TrainingOptions, make_trainable
-from edge_client.litert.zoo import dense_net
-from edge_client.protocol.chunks import blob_root
 from edge_client.protocol.join import Join
-from edge_client.protocol.keys import Signer
-from edge_client.protocol.model import decode_model, model_root, to_float
-from edge_client.runtime.keystore import load_seed
-from tests.builders import ChainMaker, make_genesis, make_model, make_params
-from tests.device_world import DeviceWorld
-from tests.real_disk import RealDisk
+from edge_client.protocol.model import decode_model, to_float
+from tests.model_life import WAIT_S, Life, edge_client, facts, samples
 
-WAIT_S = 60
-T0_S = 1_700_000_000
 ROUNDS = 6
-
-
-def edge_client(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
-def facts(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
-
-
-class Life:
-    """A device on a chain with a real training graph: validators are played, training is real."""
-
-    def __init__(self, folder: Path) -> None:
-        graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
-        self.manifest = TrainingGraph.open(graph).manifest
-        genesis = make_genesis(
-            t0_s=T0_S,
-            manifest=self.manifest,
-            graph_root=blob_root(graph),
-            graph_bytes=len(graph),
-            model_root=model_root(make_model(self.manifest)),
-            params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
-        )
-        self.chain = ChainMaker(genesis, graph=graph)
-        self.data_file, self.state = folder / "data.npz", folder / "state"
-        random = np.random.default_rng(5)
-        self.y = random.integers(0, 3, 80)
-        self.x = random.integers(0, 100, (80, 6), dtype=np.uint8) + (self.y[:, None] * 60).astype(np.uint8)
-        np.savez(self.data_file, x=self.x, y=self.y)
-        join = Join(("mqtt://127.0.0.1:1",), self.chain.chain_id).text()
-        data = f"npz:{self.data_file}"
-        assert edge_client("init", "--join", join, "--state", self.state, "--data", data).exit_code == 0
-        self.disk = RealDisk(self.state, self.chain.chain_id)
-        self.world = DeviceWorld(self.chain, disk=self.disk)
-        self.world.signer = Signer(load_seed(self.state / KEY_FILE))
-        self.world.identity = replace(self.world.identity, signer=self.world.signer)
-        self.world.agent = self.world.make_agent()
-        self.world.join()
-
-    def round(self) -> None:
-        """Train the open round and have its update included."""
-        results: Queue[ModelMeasured | TrainingFinished | TrainingFailed] = Queue()
-        key, objects = self.world.signer.public_key, self.disk.real.objects
-        trainer = Trainer(TrainerSetup(key, objects, OwnData(NpzFile(self.data_file)), 1, results.put))
-        trainer.start(self.chain.genesis, self.world.orders[-1], self.disk.real.outbox.residual())
-        for kind in (ModelMeasured, TrainingFinished):
-            result = results.get(timeout=WAIT_S)
-            assert isinstance(result, kind), result
-            if isinstance(result, TrainingFinished):
-                self.chain.update_bodies[result.update_root] = objects.get(result.update_root) or b""
-            self.world.tell(result)
-        self.chain.add([self.world.offers[-1].head], self.chain.time_s + 100)
-        self.world.publish_head()
-        self.world.answer()
-
-    def publisher(self, hook: Hook | None = None) -> Publisher:
-        files = ModelFiles(self.state)
-        return Publisher(self.disk.real.objects, files, hook or Hook((), self.state, print), print)
-
-    def newest(self) -> NewModel:
-        head = self.disk.real.chain.head()
-        assert head is not None
-        return NewModel(self.chain.genesis, head.app.model_root, head.height, head.learning.round)
+X, Y = samples()
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """It has trained `ROUNDS` rounds and fetched the model of the next one."""
-    one = Life(tmp_path_factory.mktemp("life"))
+    folder = tmp_path_factory.mktemp("life")
+    np.savez(folder / "data.npz", x=X, y=Y)
+    one = Life(folder, f"npz:{folder / 'data.npz'}")
     for _ in range(ROUNDS):
         one.round()
     yield one
@@ -224,29 +144,29 @@ class TestPredict:
 
     def test_three_lines_of_python(self, life: Life, file: Path) -> None:
         model = Model(file)
-        found = model.predict(life.x[0])
+        found = model.predict(X[0])
         assert found.label == int(np.argmax(found.values))
         assert found.score == max(found.values)
-        right = sum(model.predict(x).label == y for x, y in zip(life.x, life.y, strict=True))
-        assert right > 0.8 * len(life.x), "it has learned"
-        np.testing.assert_allclose(model.outputs(life.x[:7]).sum(axis=1), 1, atol=1e-5)
+        right = sum(model.predict(x).label == y for x, y in zip(X, Y, strict=True))
+        assert right > 0.8 * len(X), "it has learned"
+        np.testing.assert_allclose(model.outputs(X[:7]).sum(axis=1), 1, atol=1e-5)
 
     def test_it_says_what_the_training_graph_says(self, life: Life, file: Path) -> None:
         graph = TrainingGraph.open(life.chain.graph)
         vector = decode_model(life.chain.models[life.newest().root], life.manifest.parameter_count)
         parts = np.split(to_float(vector, life.manifest.frac_bits), np.cumsum(life.manifest.sizes)[:-1])
         graph.set_weights([p.reshape(t.dims) for p, t in zip(parts, life.manifest.tensors, strict=True)])
-        expected = graph.infer(life.x[:10].astype(np.float32) / np.float32(255))
-        np.testing.assert_allclose(Model(file).outputs(life.x[:10]), expected, atol=1e-5)
+        expected = graph.infer(X[:10].astype(np.float32) / np.float32(255))
+        np.testing.assert_allclose(Model(file).outputs(X[:10]), expected, atol=1e-5)
 
     def test_every_kind_of_file(self, life: Life, file: Path, tmp_path: Path) -> None:
-        np.savez(tmp_path / "s.npz", x=life.x[:2])
-        np.save(tmp_path / "s.npy", life.x[0])
-        np.save(tmp_path / "both.npy", life.x[:2])
-        lines = [",".join(map(str, row)) for row in life.x[:2].tolist()]
+        np.savez(tmp_path / "s.npz", x=X[:2])
+        np.save(tmp_path / "s.npy", X[0])
+        np.save(tmp_path / "both.npy", X[:2])
+        lines = [",".join(map(str, row)) for row in X[:2].tolist()]
         (tmp_path / "s.csv").write_text("a,b,c,d,e,f,label\n" + "".join(f"{line},1\n" for line in lines))
-        (tmp_path / "s.pgm").write_bytes(b"P5 6 1 255\n" + life.x[0].tobytes())
-        expected = [Model(file).predict(x).label for x in life.x[:2]]
+        (tmp_path / "s.pgm").write_bytes(b"P5 6 1 255\n" + X[0].tobytes())
+        expected = [Model(file).predict(x).label for x in X[:2]]
         for name, count in (("s.npz", 2), ("both.npy", 2), ("s.csv", 2), ("s.npy", 1), ("s.pgm", 1)):
             found = facts(edge_client("predict", tmp_path / name, "--model", file, "--json"))
             assert [one["class"] for one in found["predictions"]] == expected[:count], name
@@ -270,7 +190,7 @@ class TestPredict:
         assert result.stderr.count("\n") == 1
 
     def test_models_that_are_none(self, life: Life, tmp_path: Path) -> None:
-        np.save(tmp_path / "s.npy", life.x[0])
+        np.save(tmp_path / "s.npy", X[0])
         (tmp_path / "graph").write_bytes(life.chain.graph)
         (tmp_path / "empty").touch()
         for name in ("graph", "empty", "missing"):
@@ -287,7 +207,7 @@ class TestCurrentModel:
         publisher = life.publisher()
         publisher.offer(life.newest())
         finish(publisher)
-        np.save(tmp_path / "s.npy", life.x[0])
+        np.save(tmp_path / "s.npy", X[0])
         (life.state / CONFIG_FILE).write_text(
             (life.state / CONFIG_FILE)
             .read_text()
@@ -296,7 +216,7 @@ class TestCurrentModel:
         found = facts(edge_client("predict", tmp_path / "s.npy", "--state", life.state, "--json"))
         (one,) = found["predictions"]
         assert one["name"] == "abc"[one["class"]]
-        assert Model.current(life.state).predict(life.x[0]).label == one["class"]
+        assert Model.current(life.state).predict(X[0]).label == one["class"]
         shown = facts(edge_client("status", "--state", life.state, "--json"))
         assert shown["current_model"] == str(life.state / CURRENT_FILE)
         assert shown["hold_out"]["round"] == ROUNDS

@@ -1,0 +1,108 @@
+"""A device that lives on a chain with a real training graph: validators are played, training is real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+from click.testing import CliRunner, Result
+
+from edge_client.adapters.hook import Hook
+from edge_client.adapters.model_files import ModelFiles
+from edge_client.adapters.publisher import NewModel, Publisher
+from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.cli import main
+from edge_client.config import CONFIG_FILE, KEY_FILE, read_config
+from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished
+from edge_client.litert.graph import TrainingGraph
+from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.litert.zoo import dense_net
+from edge_client.protocol.chunks import blob_root
+from edge_client.protocol.join import Join
+from edge_client.protocol.keys import Signer
+from edge_client.protocol.model import model_root
+from edge_client.runtime.keystore import load_seed
+from tests.builders import ChainMaker, make_genesis, make_model, make_params
+from tests.device_world import DeviceWorld
+from tests.real_disk import RealDisk
+
+WAIT_S = 60
+T0_S = 1_700_000_000
+CLASSES = 3
+
+
+def edge_client(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+def facts(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def samples() -> tuple[np.ndarray, np.ndarray]:
+    """80 samples of six bytes, in three classes that can be told apart."""
+    random = np.random.default_rng(5)
+    y = random.integers(0, CLASSES, 80)
+    return random.integers(0, 100, (80, 6), dtype=np.uint8) + (y[:, None] * 60).astype(np.uint8), y
+
+
+class Life:
+    """The device in `folder`, which learns from `source`; joined, with its first order."""
+
+    def __init__(self, folder: Path, source: str, data_keys: str = "") -> None:
+        graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
+        self.manifest = TrainingGraph.open(graph).manifest
+        genesis = make_genesis(
+            t0_s=T0_S,
+            manifest=self.manifest,
+            graph_root=blob_root(graph),
+            graph_bytes=len(graph),
+            model_root=model_root(make_model(self.manifest)),
+            params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
+        )
+        self.chain = ChainMaker(genesis, graph=graph)
+        self.state = folder / "state"
+        join = Join(("mqtt://127.0.0.1:1",), self.chain.chain_id).text()
+        assert edge_client("init", "--join", join, "--state", self.state, "--data", source).exit_code == 0
+        config = self.state / CONFIG_FILE
+        config.write_text(config.read_text().replace("# keep_samples", f"{data_keys}\n# keep_samples"))
+        self.disk = RealDisk(self.state, self.chain.chain_id)
+        self.world = DeviceWorld(self.chain, disk=self.disk)
+        self.world.signer = Signer(load_seed(self.state / KEY_FILE))
+        self.world.identity = replace(self.world.identity, signer=self.world.signer)
+        self.world.agent = self.world.make_agent()
+        self.world.join()
+
+    def round(self) -> TrainingFinished:
+        """Train the open round and have its update included."""
+        results: Queue[ModelMeasured | TrainingFinished | TrainingFailed] = Queue()
+        key, objects = self.world.signer.public_key, self.disk.real.objects
+        trainer = Trainer(
+            TrainerSetup(key, objects, read_config(self.state).own_data(self.state), 1, results.put)
+        )
+        trainer.start(self.chain.genesis, self.world.orders[-1], self.disk.real.outbox.residual())
+        measured, finished = results.get(timeout=WAIT_S), results.get(timeout=WAIT_S)
+        assert isinstance(measured, ModelMeasured), measured
+        assert isinstance(finished, TrainingFinished), finished
+        self.chain.update_bodies[finished.update_root] = objects.get(finished.update_root) or b""
+        self.world.tell(measured)
+        self.world.tell(finished)
+        self.chain.add([self.world.offers[-1].head], self.chain.time_s + 100)
+        self.world.publish_head()
+        self.world.answer()
+        return finished
+
+    def publisher(self, hook: Hook | None = None) -> Publisher:
+        files = ModelFiles(self.state)
+        return Publisher(self.disk.real.objects, files, hook or Hook((), self.state, print), print)
+
+    def newest(self) -> NewModel:
+        head = self.disk.real.chain.head()
+        assert head is not None
+        return NewModel(self.chain.genesis, head.app.model_root, head.height, head.learning.round)
