@@ -11,7 +11,7 @@ from broker.core.seating import Seating
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.keys import Signer
 from edge_client.protocol.records import Record
-from edge_client.protocol.votes import Certificate, Quorum, notarize
+from edge_client.protocol.votes import Certificate, Quorum, finalize
 from tests.builders import ChainMaker, make_signers
 
 OBSERVER = make_signers(1, "observer")[0]
@@ -56,9 +56,9 @@ def next_block(
     return leader.build(parent, records, justification, place)
 
 
-def notarised(chain: ChainMaker, candidate: Candidate) -> Certificate:
-    """The notarisation of a block that is not final."""
-    subject = notarize(candidate.header, candidate.tip.hash)
+def finalised(chain: ChainMaker, candidate: Candidate) -> Certificate:
+    """What makes a candidate final."""
+    subject = finalize(candidate.header, candidate.tip.hash)
     message = subject.signing_bytes(chain.chain_id)
     signatures = {i: chain.signers[i].sign(message) for i in range(chain.validators.quorum)}
     return Certificate(subject, Quorum.of(signatures))

@@ -69,7 +69,7 @@ def create_tables(database: Database) -> None:
     database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
     database["handoffs"].create({"epoch": int, "handoff": bytes}, pk="epoch")
     database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
-    database["consensus_log"].create({"seq": int, "slot": int, "entry": bytes}, pk="seq")
+    database["consensus_log"].create({"seq": int, "epoch": int, "slot": int, "entry": bytes}, pk="seq")
 
 
 def create_attacks(database: Database) -> None:
@@ -304,7 +304,8 @@ class BlockStore:
     def _drop_log(self, certificate: Certificate | None) -> None:
         """Entries of the log that a final block makes useless."""
         if certificate is not None:
-            self._write("delete from consensus_log where slot < ?", certificate.subject.slot)
+            place = (certificate.subject.epoch, certificate.subject.slot)
+            self._write("delete from consensus_log where (epoch, slot) < (?, ?)", *place)
 
     def _drop_offers(self, oldest_round: int) -> None:
         """Offers that are on the chain or too old need no second look after a restart."""
@@ -336,7 +337,8 @@ class BlockStore:
     def append_log(self, effect: AppendLog) -> None:
         """One consensus log entry."""
         with self._transaction():
-            self._write("insert into consensus_log (slot, entry) values (?, ?)", effect.slot, effect.entry)
+            values = (effect.epoch, effect.slot, effect.entry)
+            self._write("insert into consensus_log (epoch, slot, entry) values (?, ?, ?)", *values)
 
     def _write(self, statement: str, *values: bytes | int | str | None) -> None:
         """Plain SQL: these run many times in every slot, and sqlite-utils looks at the schema each time."""

@@ -173,8 +173,8 @@ class MemoryStore:
         state, self._head = effect.state, effect
         self._objects[ObjectKind.PARAMS, state.params.hash()] = state.params.encode()
         if effect.certificate is not None:
-            slot = effect.certificate.subject.slot
-            self._log[:] = [entry for entry in self._log if entry.slot >= slot]
+            final = (effect.certificate.subject.epoch, effect.certificate.subject.slot)
+            self._log[:] = [entry for entry in self._log if (entry.epoch, entry.slot) >= final]
         oldest = state.bases[0].round
         for root, offer in list(self._offers.items()):
             if root in self._inclusions:

@@ -148,7 +148,8 @@ class CatchUp:
         run.headers.pop(0)
         run.body = None
         if is_last:
-            self.done.append(Finalised(header, run.certificate))
+            seals = self.ledger.head.state.seats.is_sealed
+            self.done.append(Finalised(header, run.certificate, seals))
             self.run = None
             self.probe()
             self.ask_at_ms = 0

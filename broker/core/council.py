@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from broker.core.consensus import events as on
+from broker.core.consensus.justification import Parent
 from broker.core.consensus.log_entries import Entry
 from broker.core.consensus.simplex import Simplex
 from broker.core.identity import Identity
@@ -44,12 +45,14 @@ class Council:
         setup = on.Setup(
             rules.chain_id,
             seated.epoch,
+            Parent.genesis(rules.chain_id),
             rules.chain_id,
             seated.validators,
             seated.own_index,
             self._timing,
         )
-        head = on.FinalBlock(tip.height, tip.hash, tip.slot, certificate)
+        slot = certificate.subject.slot if certificate else tip.slot
+        head = on.FinalBlock(tip.height, tip.hash, slot, certificate)
         own = [entry for entry in entries if epoch_of(entry) == seated.epoch]
         return Simplex(setup, self._identity.signer.sign, rules.verify, head, own)
 

@@ -33,8 +33,12 @@ class StoreUpdateBody:
 
 @dataclass(frozen=True, slots=True)
 class AppendLog:
-    """Persist one consensus log entry before anything that depends on it is sent."""
+    """Persist one consensus log entry before anything that depends on it is sent.
 
+    Once the block of a certificate is final, entries of earlier (epoch, slot) than that are of no use.
+    """
+
+    epoch: int
     slot: int
     entry: bytes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from broker.core.archive import Archive
 from broker.core.effects import StoreBlock, StoreFinal
-from edge_client.protocol.body import Body
+from edge_client.protocol.body import Body, decode_block
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.execution.execute import Executed, Slot, check_close, execute
@@ -20,9 +20,10 @@ from edge_client.protocol.mmr import EMPTY, Peaks
 from edge_client.protocol.records import Record
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.votes import Certificate, VoteKind
+from edge_client.protocol.votes import Certificate
 
-CANDIDATES_MAX = 256
+CANDIDATES_MAX = 32
+"""Of more, those of the lowest slots go; one that becomes final all the same is executed again from disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Ledger:
             (header.body_root != body.root(), "body root"),
             (header.epoch != seats.epoch, "epoch does not follow from its parent"),
             (header.validators != seats.validators.count, "size of the validator set"),
-            (not body.records and parent_is_final(body), "no records on a final parent"),
+            (not body.records, "no records"),
         ):
             if broken:
                 raise ProtocolError(Reason.INVALID_BLOCK, why)
@@ -190,9 +191,16 @@ class Ledger:
         self._fresh_models.update(models)
         self._candidates = {key: one for key, one in self._candidates.items() if one.tip.height > tip.height}
 
+    def _from_disk(self, block_hash: bytes) -> Candidate:
+        """A candidate of the head that was dropped after it was stored."""
+        data = self._archive.block(block_hash)
+        if data is None:
+            raise RuntimeError(f"finalising block {block_hash.hex()}, which was never stored")
+        return self.check(self.head, *decode_block(data))
+
     def finalise(self, block_hash: bytes, certificate: Certificate | None) -> StoreFinal:
         """Make a candidate whose parent is the head the new head; candidates of other branches go."""
-        candidate = self._candidates[block_hash]
+        candidate = self._candidates.get(block_hash) or self._from_disk(block_hash)
         if candidate.parent_hash != self.head.hash:
             raise RuntimeError("finalising a block whose parent is not the finalised head")
         before, after = self.head.state.accounts, candidate.tip.state.accounts
@@ -224,11 +232,6 @@ class Place:
     slot: int
     proposer: int
     time_s: int
-
-
-def parent_is_final(body: Body) -> bool:
-    """Whether the body shows no notarised, not yet final parent; an empty block may only help such a one."""
-    return not any(one.subject.kind == VoteKind.NOTARIZE for one in body.justification)
 
 
 def included_updates(body: Body) -> tuple[tuple[bytes, int], ...]:

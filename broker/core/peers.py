@@ -14,7 +14,7 @@ from broker.core.archive import Archive
 from broker.core.catch_up import CatchUp
 from broker.core.checkpoint_sync import PATIENCE_MS, CheckpointSync
 from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, Finalised, Verdict
-from broker.core.consensus.justification import parent_of
+from broker.core.consensus.justification import Parent, parent_of
 from broker.core.effects import (
     InstallCheckpoint,
     StoreBlock,
@@ -78,6 +78,8 @@ class Peers:
         self._archive = archive
         self._ledger = ledger
         self._clock = clock
+        self.root = Parent.genesis(ledger.rules.chain_id)
+        """What the first block of the epoch stands on."""
         self._pending: dict[bytes, Pending] = {}
         self._outcome = Outcome()
         self._wanted: set[bytes] = set()
@@ -255,7 +257,7 @@ class Peers:
         header, body = pending.header, pending.body
         if header is None or body is None:
             return None
-        parent = parent_of(body.justification, self._ledger.rules.chain_id)
+        parent = parent_of(body.justification, self.root)
         tip = self._ledger.tip(parent.hash)
         if tip is not None:
             self._judge(pending, header, body, tip, now_ms)
@@ -267,7 +269,7 @@ class Peers:
 
     def _judge(self, pending: Pending, header: Header, body: Body, tip: Tip, now_ms: int) -> None:
         """Answer as soon as it is clear; only what is allowed is fetched for."""
-        if pending.for_vote and not self._is_timely(header, body, tip, now_ms):
+        if pending.for_vote and not self._is_timely(header, now_ms):
             answer = BlockChecked(header, body.justification, Verdict.UNTIMELY)
         else:
             try:
@@ -279,18 +281,17 @@ class Peers:
                     return
                 candidate = self._ledger.check(tip, header, body)
                 self._outcome.stores.append(self._ledger.stored(candidate))
-                answer = BlockChecked(header, body.justification)
+                seals = candidate.tip.state.seats.is_sealed
+                answer = BlockChecked(header, body.justification, seals=seals)
             except ProtocolError as error:
                 answer = BlockChecked(header, body.justification, Verdict.INVALID, str(error))
         self._pending.pop(pending.block_hash, None)
         self._outcome.answers.append(answer)
 
-    def _is_timely(self, header: Header, body: Body, parent: Tip, now_ms: int) -> bool:
-        """R2's window; and an empty block only helps a parent that is not final here either."""
+    def _is_timely(self, header: Header, now_ms: int) -> bool:
+        """R2's window."""
         now_s = self._clock.chain_time_s(now_ms)
-        if not now_s - self._clock.lag_s <= header.time_s <= now_s + self._clock.drift_s:
-            return False
-        return bool(body.records) or parent.hash != self._ledger.head.hash
+        return now_s - self._clock.lag_s <= header.time_s <= now_s + self._clock.drift_s
 
     def _still_missing(self, heads: list[UpdateHead], state: ChainState) -> list[UpdateHead]:
         for head in heads:

@@ -43,15 +43,14 @@ class Proposer:
         self._asked = request
 
     def build(self, now_ms: int) -> tuple[Candidate, BuildBlock] | None:
-        """The block that consensus asked for, once, as soon as its parent is here and there is something to
-        put into it. On a parent that is not final an empty block will do: it helps that parent."""
+        """The block that consensus asked for, once, as soon as there is something to put into it."""
         asked, seated = self._asked, self._seating.now
         parent = self._ledger.tip(asked.parent_hash) if asked else None
         if asked is None or parent is None or seated.own_index is None:
             return None
         time_s = self._clock.chain_time_s(now_ms)
         records = self._pool.choose(parent, max(time_s, parent.time_s))
-        if not records and parent.hash == self._ledger.head.hash:
+        if not records:
             return None
         place = Place(asked.slot, seated.own_index, time_s)
         candidate = self._ledger.build(parent, records, asked.justification, place)

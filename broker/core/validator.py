@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from broker.core.accuser import Accuser
 from broker.core.archive import Archive
 from broker.core.consensus import events as on
-from broker.core.consensus.log_entries import decode_log, encode_entry
+from broker.core.consensus.log_entries import decode_log, encode_entry, place_of
 from broker.core.council import Council, Spoken
 from broker.core.devices import Desk, RefusedUpdateError
 from broker.core.effects import AppendLog, InstallCheckpoint, Stored, StoreFinal, ValidatorPersist
@@ -277,8 +277,7 @@ class Validator:
     def _obey(self, effect: on.Effect, now_ms: int) -> None:
         match effect:
             case on.Persist(entry):
-                slot = _slot_of(entry)
-                self._effects.append(AppendLog(slot, encode_entry(entry)))
+                self._effects.append(AppendLog(*place_of(entry), encode_entry(entry)))
             case on.Broadcast(message):
                 if isinstance(message, Proposal):
                     fields = {"height": message.header.height, "slot": message.slot}
@@ -321,7 +320,8 @@ class Validator:
         if built is not None:
             candidate, asked = built
             self._effects.append(self._ledger.stored(candidate))
-            self._feed(on.BlockBuilt(candidate.header, asked.justification), now_ms)
+            seals = candidate.tip.state.seats.is_sealed
+            self._feed(on.BlockBuilt(candidate.header, asked.justification, seals), now_ms)
 
     def _decide(self, certificate: Certificate, hashes: tuple[bytes, ...]) -> None:
         """Finalise what catching up has not finalised already."""
@@ -381,13 +381,3 @@ class Validator:
         if self._light is not None and seats.holds_seat(key):
             topic = self._identity.topics.chain_head(self._identity.name)
             self._effects.append(Publish(topic, self._light.encode(), retain=True))
-
-
-def _slot_of(entry: Vote | Proposal | Certificate) -> int:
-    match entry:
-        case Vote():
-            return entry.slot
-        case Proposal():
-            return entry.slot
-        case Certificate():
-            return entry.subject.slot

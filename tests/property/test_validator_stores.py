@@ -107,7 +107,7 @@ def effects_of(number: int, store: MemoryStore) -> list[ValidatorPersist]:
     oldest = chain.states[height].bases[0].round
     offer = offers[number % len(offers)]
     fitting = [offer] if offer.offer.head.round >= oldest else []
-    log = AppendLog(height + number % 3, digest(Tag.CHUNK, bytes([number % 251])))
+    log = AppendLog(number % 2, height + number % 3, digest(Tag.CHUNK, bytes([number % 251])))
     body = StoreUpdateBody(offer.offer.head.update_root, offer.body)
     effects: list[ValidatorPersist] = [log, body, *fitting]
     if height < chain.height:

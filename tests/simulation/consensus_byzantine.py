@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.core.consensus import events as on
+from broker.core.consensus.justification import parent_of
 from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.votes import (
     Proposal,
@@ -22,7 +23,7 @@ from edge_client.protocol.votes import (
     nullify,
 )
 from tests.simulation.consensus_node import Block, Node
-from tests.simulation.consensus_parts import EPOCH, hash_of
+from tests.simulation.consensus_parts import EPOCH, ROOT, hash_of
 from tests.simulation.consensus_plan import Style
 
 if TYPE_CHECKING:
@@ -86,11 +87,8 @@ class Equivocator(Liar):
     def second_block(self, proposal: Proposal, to: set[int]) -> None:
         """The same place in the chain with another text, just as valid."""
         block = self.disk.blocks[hash_of(proposal.header)]
-        parent = next(
-            (one for one in self.disk.blocks.values() if hash_of(one.header) == _parent(block)), None
-        )
-        text = block.text + b"bis" if block.text else b""
-        slot = proposal.header.slot
+        parent = self.disk.blocks.get(parent_of(block.justification, ROOT).hash)
+        text, slot = block.text + b"bis", proposal.slot
         header = self.world.committee.header(
             slot, parent.header if parent else None, block.justification, text
         )
@@ -131,7 +129,7 @@ class Withholder(Liar):
             wrong = replace(message.header, app_root=digest(Tag.BLOB, message.signature))
             block = self.disk.blocks[hash_of(message.header)]
             self.world.publish(self, Block(wrong, block.justification, block.text))
-            self.world.publish(self, self.world.committee.proposal(wrong))
+            self.world.publish(self, self.world.committee.proposal(wrong, message.slot))
         else:
             super().send(message)
 
@@ -163,7 +161,3 @@ _KINDS: dict[Style, type[Liar]] = {
     Style.OUTDATED: Outdated,
     Style.SILENT: Silent,
 }
-
-
-def _parent(block: Block) -> bytes:
-    return block.justification[0].subject.hash if block.justification else b""

@@ -29,7 +29,7 @@ from edge_client.protocol.machine import LinkUp, Woke
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Certificate, Proposal, Subject, Vote, finalize, notarize, nullify
 from tests.simulation.consensus_node import Disk
-from tests.simulation.consensus_parts import CHAIN_ID, EPOCH, Committee, hash_of
+from tests.simulation.consensus_parts import EPOCH, GENESIS, Committee, hash_of
 
 ME, OTHERS, BYZANTINE = 0, (1, 2), 3
 LONG_MS = 1_000_000
@@ -54,17 +54,26 @@ class Block:
     justification: tuple[Certificate, ...]
     needs: frozenset[Subject]
     ancestors: frozenset[bytes]
+    seals: bool
 
 
 @dataclass(frozen=True)
 class Case:
-    """How much is searched: slots, proposals a slot on each possible parent, whether validators crash, and
-    whether the leader also proposes blocks that lack certificates of skipped slots."""
+    """How much is searched: slots, proposals a slot on each possible parent (in slots after the first `later`
+    of them, if told: 0 leaves only blocks that are proposed again), whether validators crash, and
+    whether the leader also proposes blocks that lack certificates of skipped slots. With `seals` every block
+    on genesis ends the epoch, and those on it must never be decided."""
 
     slots: int
     proposals: int
     crashes: bool = False
     gaps: bool = False
+    seals: bool = False
+    later: int | None = None
+
+    def labels(self, slot: int) -> range:
+        """Names of the proposals in a slot."""
+        return range(self.proposals if slot == 1 or self.later is None else self.later)
 
 
 @dataclass(frozen=True)
@@ -87,32 +96,44 @@ class Universe:
         self.committee = Committee(4, kind=LedByByzantine)
         self.validators = self.committee.validators
         self.blocks = [block for slot in range(1, case.slots + 1) for block in self._blocks_of(slot)]
+        self.again = [
+            (block, slot) for block in self.blocks for slot in range(block.header.slot + 1, case.slots + 1)
+        ]
+        places = [*((block, block.header.slot) for block in self.blocks), *self.again]
         self.subjects = [
-            *(notarize(one.header, hash_of(one.header)) for one in self.blocks),
-            *(finalize(one.header, hash_of(one.header)) for one in self.blocks),
+            *(notarize(one.header, hash_of(one.header), slot) for one, slot in places),
+            *(finalize(one.header, hash_of(one.header), slot) for one, slot in places),
             *(nullify(EPOCH, slot) for slot in range(1, case.slots + 1)),
         ]
         self.bits = {subject: 1 << at for at, subject in enumerate(self.subjects)}
+        self.finals = {block: self.mask(frozenset(self._finals(block))) for block in self.blocks}
         self.conflicts = [
-            (one, other, self.bits[_final(one)] | self.bits[_final(other)])
+            (one, other)
             for one, other in combinations(self.blocks, 2)
             if hash_of(one.header) not in other.ancestors
         ]
+        self.beyond = [one for one in self.blocks if case.seals and one.ancestors]
+
+    def _finals(self, block: Block) -> list[Subject]:
+        """F votes for a block, in its own slot or when it is proposed again."""
+        slots = range(block.header.slot, self.case.slots + 1)
+        return [finalize(block.header, hash_of(block.header), slot) for slot in slots]
 
     def _blocks_of(self, slot: int) -> Iterator[Block]:
-        """Blocks on genesis and on every block of earlier slots, once the slots between are nullified."""
+        """Blocks on genesis and on every block that is final in an earlier slot, once the slots between are
+        nullified."""
         earlier = getattr(self, "_made", [])
         self._made: list[Block] = list(earlier)
-        for parent in [None, *earlier]:
-            skipped = range(parent.header.slot + 1 if parent else 1, slot)
-            subjects = [notarize(parent.header, hash_of(parent.header))] if parent else []
+        final = [(parent, at) for parent in earlier for at in range(parent.header.slot, slot)]
+        for parent, at in [(None, 0), *final]:
+            subjects = [finalize(parent.header, hash_of(parent.header), at)] if parent else []
             if not self.case.gaps:
-                subjects += [nullify(EPOCH, one) for one in skipped]
+                subjects += [nullify(EPOCH, one) for one in range(at + 1, slot)]
             just = tuple(self.certificate(one, (*OTHERS, BYZANTINE)) for one in subjects)
             above = parent.ancestors | {hash_of(parent.header)} if parent else frozenset[bytes]()
-            for label in range(self.case.proposals):
+            for label in self.case.labels(slot):
                 made = self.committee.header(slot, parent.header if parent else None, just, b"%d" % label)
-                block = Block(made, just, frozenset(subjects), above)
+                block = Block(made, just, frozenset(subjects), above, self.case.seals and not parent)
                 self._made.append(block)
                 yield block
 
@@ -122,17 +143,13 @@ class Universe:
         return self.committee.certificate(subject, signers[-self.validators.quorum :])
 
     @cache  # noqa: B019 - the same
-    def proposal(self, block: Block) -> Proposal:
-        """The Byzantine leader's proposal of a block."""
-        return self.committee.proposal(block.header)
+    def proposal(self, block: Block, slot: int) -> Proposal:
+        """The Byzantine leader's proposal of a block, or of the same block again."""
+        return self.committee.proposal(block.header, slot)
 
     def mask(self, subjects: frozenset[Subject]) -> int:
         """Their bits."""
         return sum(self.bits[one] for one in subjects)
-
-
-def _final(block: Block) -> Subject:
-    return finalize(block.header, hash_of(block.header))
 
 
 @dataclass(frozen=True)
@@ -165,6 +182,7 @@ class Automaton:
         self.verify = VerifyOnce(universe.committee.verify)
         self.actions: list[tuple[int, Action]] = [
             *((universe.mask(block.needs), ("offer", at)) for at, block in enumerate(universe.blocks)),
+            *((0, ("again", at)) for at in range(len(universe.again))),
             *((universe.bits[subject], ("certify", at)) for at, subject in enumerate(universe.subjects)),
             (0, ("expire", 0)),
             (0, ("fetch", 0)),
@@ -199,9 +217,11 @@ class Automaton:
         kind, at = action
         if kind == "offer":
             block = self.universe.blocks[at]
-            yield on.ProposalReceived(BYZANTINE, self.universe.proposal(block))
+            yield on.ProposalReceived(BYZANTINE, self.universe.proposal(block, block.header.slot))
             if hash_of(block.header) in machine._checking:
-                yield on.BlockChecked(block.header, block.justification)
+                yield on.BlockChecked(block.header, block.justification, seals=block.seals)
+        elif kind == "again":
+            yield on.ProposalReceived(BYZANTINE, self.universe.proposal(*self.universe.again[at]))
         elif kind == "certify":
             subject = self.universe.subjects[at]
             voted = subject in local.signed
@@ -214,7 +234,7 @@ class Automaton:
         elif kind == "fetch":
             for block in self.universe.blocks:
                 if hash_of(block.header) in machine._fetching:
-                    yield on.BlockChecked(block.header, block.justification)
+                    yield on.BlockChecked(block.header, block.justification, seals=block.seals)
 
     def _machine(self, log: tuple[Entry, ...]) -> Simplex:
         """A machine (re)started from its log; a mutant without a log is a disk that forgets."""
@@ -222,9 +242,8 @@ class Automaton:
         for entry in log:
             disk.append(entry)
         setup = self.universe.committee.setup(ME)
-        genesis = on.FinalBlock.genesis(CHAIN_ID)
         sign = self.universe.committee.signs[ME]
-        machine = Simplex(setup, sign, self.verify, genesis, disk.entries())
+        machine = Simplex(setup, sign, self.verify, GENESIS, disk.entries())
         machine.handle(LinkUp("server"), LONG_MS)
         return machine
 
@@ -299,16 +318,18 @@ def state_key(local: Local) -> Key:
     """What later votes of a machine can depend on. Two states of one key are taken for the same."""
     machine = local.machine
     known = machine._known
-    open_hashes = {held.hash for _, held in known.witness.open_proposals(machine.slot)}
+    proposed = known.witness.open_proposals(machine.slot)
+    open_hashes = {held.hash for _, held in proposed}
     return (
         local.signed,
         frozenset(one.subject for one in known.pool.all()),
         known.tree.head.hash,
         frozenset(known.tree._blocks),
-        frozenset(open_hashes),
+        frozenset((slot, held.hash) for slot, held in proposed),
         frozenset(vote.subject for vote in known.witness.ballots.cast_by(ME, 0)),
         frozenset(open_hashes.intersection(machine._checking)),
         machine.halted,
+        machine.ended,
     )
 
 
@@ -378,9 +399,13 @@ class Search:
         return self._report("", None)
 
     def _violation(self, state: State, available: int) -> str:
-        for one, other, both in self.universe.conflicts:
-            if available & both == both:
-                return f"{describe(_final(one))} and {describe(_final(other))} can both be certified"
+        finals = self.universe.finals
+        for one, other in self.universe.conflicts:
+            if available & finals[one] and available & finals[other]:
+                return f"{_name(one)} and {_name(other)} can both be final"
+        after = next((one for one in self.universe.beyond if available & finals[one]), None)
+        if after is not None:
+            return f"{_name(after)} can be final after the last block of the epoch"
         framed = next((self.quotient.convicted[one] for one in state if self.quotient.convicted[one]), "")
         return f"an honest validator signed {framed}" if framed else ""
 
@@ -413,6 +438,10 @@ class Search:
         held = self.quotient.members[local]
         votes = sorted(held.signed, key=lambda one: (one.slot, one.kind))
         return f"slot {held.slot}: {' '.join(map(describe, votes)) or '-'}"
+
+
+def _name(block: Block) -> str:
+    return f"block {hash_of(block.header).hex()[:4]}"
 
 
 def describe(subject: Subject) -> str:

@@ -12,9 +12,11 @@ from typing import Any
 
 from broker.core.consensus import knowledge
 from broker.core.consensus.certificates import CertificatePool
+from broker.core.consensus.events import FinalBlock
 from broker.core.consensus.justification import Parent, parent_of
 from broker.core.consensus.log_entries import Entry
 from broker.core.consensus.simplex import Simplex
+from broker.core.consensus.tree import BlockTree
 from broker.core.consensus.witness import HeldProposal, Witness
 from edge_client.protocol.header import Header
 from edge_client.protocol.validators import ValidatorSet
@@ -36,8 +38,8 @@ def _patched(*patches: Patch) -> Iterator[None]:
             setattr(owner, name, original)
 
 
-def _shape_without_gaps(header: Header, justification: Sequence[Certificate], chain_id: bytes) -> Parent:
-    return parent_of(justification, chain_id)
+def _shape_without_gaps(header: Header, justification: Sequence[Certificate], root: Parent) -> Parent:
+    return parent_of(justification, root)
 
 
 def _justify_without_gaps(self: CertificatePool, slot: int) -> tuple[Certificate, ...]:
@@ -72,7 +74,7 @@ _NULLIFY: Callable[[Simplex], bool] = Simplex._nullify
 def _finalize_with_notarize(self: Simplex) -> bool:
     held = self._known.witness.proposals.get(self._slot)
     if held and self._voted(VoteKind.NOTARIZE, self._slot) and not self._voted(VoteKind.FINALIZE, self._slot):
-        return self._cast(finalize(held.proposal.header, held.hash))
+        return self._cast(finalize(held.proposal.header, held.hash, self._slot))
     return _FINALIZE(self)
 
 
@@ -85,14 +87,21 @@ def _see_every_proposal(self: Witness, proposal: Proposal, header_hash: bytes, _
 
 def _notarize_every_proposal(self: Simplex) -> bool:
     held = self._known.witness.proposals.get(self._slot)
-    if held is None or not self._known.tree.knows(held.hash):
+    if held is None or not self._known.may_notarise(held):
         return False
     mine = self._known.witness.ballots.get(self._slot, VoteKind.NOTARIZE, self._me or 0)
     if mine is not None and mine.hash == held.hash:
         return False
     if mine is not None:
         self._known.witness.ballots.drop(mine)
-    return self._cast(notarize(held.proposal.header, held.hash))
+    return self._cast(notarize(held.proposal.header, held.hash, self._slot))
+
+
+def _advance_on(self: Simplex, head: FinalBlock, seals: bool) -> None:
+    _ADVANCE(self, head, seals and False)
+
+
+_ADVANCE: Callable[..., None] = Simplex._advance
 
 
 def _no_entries(self: Disk) -> list[Entry]:
@@ -117,6 +126,12 @@ MUTANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
         _patched,
         (Witness, "see_proposal", _see_every_proposal),
         (Simplex, "_notarize", _notarize_every_proposal),
+    ),
+    "again without its certificates": partial(
+        _patched, (CertificatePool, "justifies_again", lambda self, slot, block_hash: True)
+    ),
+    "on after the last block": partial(
+        _patched, (BlockTree, "may_follow", lambda self, parent: True), (Simplex, "_advance", _advance_on)
     ),
     "no log": partial(_patched, (Disk, "entries", _no_entries)),
 }

@@ -1,6 +1,6 @@
 """One simulated validator: the machine under test, a disk that can be torn, and a toy host for its blocks.
 
-A toy block is a header, its justification and a text: empty, or the number of the round it closes.
+A toy block is a header, its justification and a text: the number of the round it closes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from broker.core.consensus import events as on
 from broker.core.consensus.justification import parent_of
-from broker.core.consensus.log_entries import Entry, decode_log, encode_entry
+from broker.core.consensus.log_entries import Entry, decode_log, encode_entry, place_of
 from broker.core.consensus.simplex import Simplex
 from edge_client.protocol.header import Header
 from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
-from edge_client.protocol.votes import Certificate, Proposal
-from tests.simulation.consensus_parts import CHAIN_ID, hash_of
+from edge_client.protocol.votes import Certificate
+from tests.simulation.consensus_parts import CHAIN_ID, GENESIS, ROOT, hash_of
 from tests.simulation.consensus_plan import TIMING
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Disk:
         self.synced = 0
         self.blocks: dict[bytes, Block] = {}
         self.rounds = {CHAIN_ID: 0}
-        self.head = on.FinalBlock.genesis(CHAIN_ID)
+        self.head = GENESIS
 
     def append(self, entry: Entry) -> None:
         self.log += encode_entry(entry)
@@ -69,9 +69,10 @@ class Disk:
         self.sync()
         return entries
 
-    def prune(self, slot: int) -> None:
-        """Drop entries of slots below `slot`."""
-        kept = [one for one in decode_log(bytes(self.log))[0] if _slot_of(one) >= slot]
+    def prune(self, certificate: Certificate) -> None:
+        """Drop entries that it makes useless."""
+        place = place_of(certificate)
+        kept = [one for one in decode_log(bytes(self.log))[0] if place_of(one) >= place]
         self.log = bytearray(b"".join(encode_entry(one) for one in kept))
         self.sync()
 
@@ -190,7 +191,7 @@ class Node:
             self.world.decided(self, self.disk.blocks[block_hash].header)
         subject = certificate.subject
         self.disk.head = on.FinalBlock(subject.height, subject.hash, subject.slot, certificate)
-        self.disk.prune(subject.slot)
+        self.disk.prune(certificate)
         self.soon(self.announce)
 
     # --- host -----------------------------------------------------------------------------------------------
@@ -227,14 +228,14 @@ class Node:
             self.check(block_hash)
 
     def build(self) -> None:
-        """Answer `BuildBlock`; on a final parent only when there is work."""
+        """Answer `BuildBlock` when there is work."""
         build = self.building
         if build is None or build.parent_hash not in self.disk.rounds:
             return
         closed = self.disk.rounds[build.parent_hash]
-        text = b"%d%s" % (closed + 1, self.salt) if self.work > closed else b""
-        if not text and build.parent_hash == self.disk.head.hash:
+        if self.work <= closed:
             return
+        text = b"%d%s" % (closed + 1, self.salt)
         self.building = None
         parent = self.disk.blocks.get(build.parent_hash)
         header = self.world.committee.header(
@@ -252,7 +253,7 @@ class Node:
         if block is None:
             self.ask(block_hash)
             return
-        parent_hash = parent_of(block.justification, CHAIN_ID).hash
+        parent_hash = parent_of(block.justification, ROOT).hash
         if parent_hash not in self.disk.rounds:
             self.checks.setdefault(parent_hash, None)
             if parent_hash not in self.bodies:
@@ -274,22 +275,20 @@ class Node:
         made = self.world.committee.header(
             header.slot, parent.header if parent else None, block.justification, block.text
         )
-        if made != header or (block.text and not block.text.startswith(b"%d" % (closed + 1))):
+        if made != header or not block.text.startswith(b"%d" % (closed + 1)):
             return on.Verdict.INVALID
         if not live:
             return on.Verdict.VALID
-        if block.text and self.work <= closed:
+        if self.work <= closed:
             return None
-        if not block.text and parent_hash == self.disk.head.hash:
-            return on.Verdict.UNTIMELY
         return on.Verdict.UNTIMELY if self.world.chance(self.world.plan.untimely) else on.Verdict.VALID
 
     def store(self, block: Block) -> None:
         """Keep an executed block on disk."""
         block_hash = hash_of(block.header)
-        parent_hash = parent_of(block.justification, CHAIN_ID).hash
+        parent_hash = parent_of(block.justification, ROOT).hash
         self.disk.blocks[block_hash] = self.bodies[block_hash] = block
-        self.disk.rounds[block_hash] = self.disk.rounds[parent_hash] + bool(block.text)
+        self.disk.rounds[block_hash] = self.disk.rounds[parent_hash] + 1
 
     def ask(self, block_hash: bytes) -> None:
         """Ask everybody for a block, again and again; or copy a decided chain that has it."""
@@ -318,9 +317,3 @@ class Node:
         self.feed(on.Finalised(header, head.certificate))
         self.soon(self.announce)
         return True
-
-
-def _slot_of(entry: Entry) -> int:
-    if isinstance(entry, Proposal):
-        return entry.slot
-    return entry.subject.slot if isinstance(entry, Certificate) else entry.slot

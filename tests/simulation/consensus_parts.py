@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from broker.core.consensus.events import FinalBlock, Setup, Timing
+from broker.core.consensus.justification import Parent
 from broker.core.consensus.simplex import Simplex
 from broker.core.verified import VerifyOnce
 from edge_client.protocol.hashing import Tag, digest
@@ -33,6 +34,8 @@ from edge_client.protocol.votes import (
 CHAIN_ID = b"\x07" * 32
 LEADER_SEED = b"\x01" * 32
 EPOCH = 0
+ROOT = Parent.genesis(CHAIN_ID)
+GENESIS = FinalBlock.root(ROOT)
 Sign = Callable[[bytes], bytes]
 
 
@@ -78,15 +81,14 @@ class Committee:
 
     def setup(self, own_index: int | None, timing: Timing | None = None) -> Setup:
         """Configuration of one validator."""
-        return Setup(CHAIN_ID, EPOCH, LEADER_SEED, self.validators, own_index, timing or Timing())
+        return Setup(CHAIN_ID, EPOCH, ROOT, LEADER_SEED, self.validators, own_index, timing or Timing())
 
     def machine(
         self, own_index: int | None, *entries: Vote | Proposal | Certificate, timing: Timing | None = None
     ) -> Simplex:
         """A machine at genesis, restored from `entries`."""
         sign = self.signs[own_index or 0]
-        genesis = FinalBlock.genesis(CHAIN_ID)
-        return Simplex(self.setup(own_index, timing), sign, VerifyOnce(self.verify), genesis, entries)
+        return Simplex(self.setup(own_index, timing), sign, VerifyOnce(self.verify), GENESIS, entries)
 
     def check(self, message: Vote | Proposal, verify: Verify) -> None:
         """Raise `ProtocolError` unless a member signed a vote, or the leader of its slot a proposal."""
@@ -129,29 +131,33 @@ class Committee:
             digest(Tag.APP, parent.app_root if parent else b"", text),
         )
 
-    def n(self, header: Header, signer: int) -> Vote:
-        """N vote."""
-        return self.vote(notarize(header, hash_of(header)), signer)
+    def n(self, header: Header, signer: int, slot: int | None = None) -> Vote:
+        """N vote, in the block's own slot or a later one."""
+        return self.vote(notarize(header, hash_of(header), slot), signer)
 
     def z(self, slot: int, signer: int) -> Vote:
         """Z vote."""
         return self.vote(nullify(EPOCH, slot), signer)
 
-    def f(self, header: Header, signer: int) -> Vote:
+    def f(self, header: Header, signer: int, slot: int | None = None) -> Vote:
         """F vote."""
-        return self.vote(finalize(header, hash_of(header)), signer)
+        return self.vote(finalize(header, hash_of(header), slot), signer)
 
-    def nc(self, header: Header, signers: Iterable[int] | None = None) -> Certificate:
+    def nc(
+        self, header: Header, signers: Iterable[int] | None = None, slot: int | None = None
+    ) -> Certificate:
         """Notarisation certificate."""
-        return self.certificate(notarize(header, hash_of(header)), signers)
+        return self.certificate(notarize(header, hash_of(header), slot), signers)
 
     def zc(self, slot: int, signers: Iterable[int] | None = None) -> Certificate:
         """Nullification certificate."""
         return self.certificate(nullify(EPOCH, slot), signers)
 
-    def fc(self, header: Header, signers: Iterable[int] | None = None) -> Certificate:
+    def fc(
+        self, header: Header, signers: Iterable[int] | None = None, slot: int | None = None
+    ) -> Certificate:
         """Finality certificate."""
-        return self.certificate(finalize(header, hash_of(header)), signers)
+        return self.certificate(finalize(header, hash_of(header), slot), signers)
 
 
 def hash_of(header: Header) -> bytes:

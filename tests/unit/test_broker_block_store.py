@@ -92,7 +92,7 @@ def test_log_entries_below_a_certified_slot_go_and_the_rest_stays_in_order(
 ) -> None:
     store = open_store(tmp_path, chain)
     for slot, entry in ((1, b"a"), (2, b"b"), (1, b"c"), (3, b"d")):
-        store.append_log(AppendLog(slot, entry))
+        store.append_log(AppendLog(0, slot, entry))
     assert store.load().log == b"abcd"
     store.store_final(final(chain, 1))
     assert store.load().log == b"abcd"

@@ -12,8 +12,8 @@ from broker.core.consensus.simplex import FAULTS_MAX, Simplex
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import LinkUp, Refused
-from edge_client.protocol.votes import Snapshot, nullify
-from tests.simulation.consensus_parts import CHAIN_ID, Committee, hash_of
+from edge_client.protocol.votes import Certificate, Snapshot, nullify
+from tests.simulation.consensus_parts import GENESIS, Committee, hash_of
 from tests.simulation.consensus_solo import N, Solo, Z
 
 FOUR = Committee(4)
@@ -33,7 +33,6 @@ class TestRefusals:
         [
             (on.VoteReceived(A, replace(FOUR.z(1, A), signature=FORGED)), Reason.BAD_SIGNATURE),
             (on.VoteReceived(B, FOUR.z(1, A)), Reason.WRONG_SENDER),
-            (on.VoteReceived(A, later_epoch(FOUR.z(1, A))), Reason.STALE),
             (on.CertificateReceived(A, FOUR.zc(1, [A, B])), Reason.TOO_FEW_SIGNATURES),
             (on.CertificateReceived(A, Committee(7).zc(1, [4, 5, 6])), Reason.WRONG_SENDER),
             (on.SnapshotReceived(A, Snapshot((FOUR.z(1, B),), ())), Reason.WRONG_SENDER),
@@ -53,6 +52,20 @@ class TestRefusals:
         assert refused.reason is reason
         assert refused.sender == node_id(FOUR.validators.keys[event.sender])
         assert solo.machine.slot == 1
+        assert solo.machine.deadline() is None
+
+    def test_what_is_of_another_epoch_is_passed_over(self):
+        """Who is ahead or behind does no wrong."""
+        later = later_epoch(FOUR.z(1, A))
+        certificate = Certificate(later.subject, FOUR.zc(1).quorum)
+        proposal = FOUR.proposal(replace(ONE, epoch=1))
+        solo = Solo(FOUR, ME)
+        before = len(solo.effects)
+        solo.feed(on.VoteReceived(A, later), on.CertificateReceived(A, certificate))
+        solo.feed(
+            on.ProposalReceived(A, proposal), on.SnapshotReceived(A, Snapshot((later,), (certificate,)))
+        )
+        assert solo.effects[before:] == []
         assert solo.machine.deadline() is None
 
     def test_who_sends_too_much_rubbish_is_not_looked_at_until_something_is_final(self):
@@ -76,8 +89,7 @@ class TestWork:
             checked.append(signature)
             return FOUR.verify(key, message, signature)
 
-        genesis = on.FinalBlock.genesis(CHAIN_ID)
-        machine = Simplex(FOUR.setup(ME), FOUR.signs[ME], verify, genesis)
+        machine = Simplex(FOUR.setup(ME), FOUR.signs[ME], verify, GENESIS)
         machine.handle(LinkUp("server"), 0)
         return machine, checked
 

@@ -50,15 +50,30 @@ class TestR1Propose:
         just = (FOUR.fc(first), FOUR.zc(2), FOUR.zc(3))
         assert solo.all(on.BuildBlock) == [on.BuildBlock(4, hash_of(first), 1, just)]
 
-    def test_on_a_parent_that_is_not_final_it_waits_for_the_f_votes_under_way(self):
+    def test_a_block_that_does_not_become_final_is_proposed_again_after_a_while(self):
         first = FOUR.header(1)
         solo = leader(2)
         solo.offer(first)
         solo.hear(FOUR.nc(first))
+        solo.feed(on.RoundDue(True))
+        again = FOUR.proposal(first, 2)
         solo.wait(TIMEOUT_MS * 2 // 4 - 1)
+        assert on.Broadcast(again) not in solo.effects
+        effects = solo.wait(1)
+        assert effects[:2] == [on.Persist(again), on.Broadcast(again)]
+        vote = FOUR.n(first, solo.me, 2)
+        assert effects[2:4] == [on.Persist(vote), on.Broadcast(vote)]
         assert solo.all(on.BuildBlock) == []
-        solo.wait(1)
-        assert [one.parent_hash for one in solo.all(on.BuildBlock)] == [hash_of(first)]
+
+    def test_again_only_when_every_slot_since_is_nullified(self):
+        first = FOUR.header(1)
+        solo = leader(4)
+        solo.offer(first)
+        solo.hear(FOUR.nc(first), FOUR.zc(3))
+        solo.wait(TIMEOUT_MS * 8 // 4)
+        assert FOUR.proposal(first, 4) not in [one.message for one in solo.all(on.Broadcast)]
+        solo.hear(FOUR.zc(2))
+        assert FOUR.proposal(first, 4) in [one.message for one in solo.all(on.Broadcast)]
 
     def test_an_unknown_parent_is_fetched_before_anything_is_built_on_it(self):
         first = FOUR.header(1)
@@ -264,29 +279,30 @@ class TestR5Advance:
 class TestR6Decide:
     def test_a_final_block_and_its_ancestors_are_decided_in_height_order(self):
         one = FOUR.header(1)
-        two = FOUR.header(2, one, [FOUR.nc(one)])
+        two = FOUR.header(2, one, [FOUR.fc(one)])
         solo = follower(1)
         solo.offer(one)
-        solo.offer(two, [FOUR.nc(one)])
+        solo.offer(two, [FOUR.fc(one)])
+        assert solo.all(on.Decided) == [on.Decided(FOUR.fc(one), (hash_of(one),))]
         solo.hear(FOUR.fc(two))
-        assert solo.all(on.Decided) == [on.Decided(FOUR.fc(two), (hash_of(one), hash_of(two)))]
+        assert solo.all(on.Decided)[1:] == [on.Decided(FOUR.fc(two), (hash_of(two),))]
         assert (solo.machine.head.height, solo.machine.head.slot) == (2, 2)
 
     def test_waits_until_every_ancestor_is_known(self):
         one = FOUR.header(1)
-        two = FOUR.header(2, one, [FOUR.nc(one)])
+        two = FOUR.header(2, one, [FOUR.fc(one)])
         solo = follower(1)
         solo.hear(FOUR.fc(two))
         assert solo.all(on.Decided) == []
         assert solo.all(on.FetchBlock)[0].hash == hash_of(two)
-        solo.feed(on.BlockChecked(two, (FOUR.nc(one),)))
+        solo.feed(on.BlockChecked(two, (FOUR.fc(one),)))
         assert solo.all(on.FetchBlock)[-1] == on.FetchBlock(hash_of(one), 1, 1)
         solo.feed(on.BlockChecked(one, ()))
         assert [effect.hashes for effect in solo.all(on.Decided)] == [(hash_of(one), hash_of(two))]
 
     def test_a_host_that_caught_up_moves_the_head(self):
         one = FOUR.header(1)
-        two = FOUR.header(2, one, [FOUR.nc(one)])
+        two = FOUR.header(2, one, [FOUR.fc(one)])
         three = FOUR.header(3, two, [FOUR.fc(two)])
         solo = follower(1)
         solo.hear(FOUR.fc(three))
@@ -305,11 +321,11 @@ class TestR6Decide:
 
     def test_a_final_block_beside_the_decided_chain_stops_the_machine(self):
         one, other = FOUR.header(1), FOUR.header(2, just=[FOUR.zc(1)], text=b"other")
-        beside = FOUR.header(3, other, [FOUR.nc(other)])
+        beside = FOUR.header(3, other, [FOUR.fc(other)])
         solo = follower(1)
         solo.offer(one)
         solo.hear(FOUR.fc(one))
-        solo.feed(on.BlockChecked(beside, (FOUR.nc(other),)), on.BlockChecked(other, (FOUR.zc(1),)))
+        solo.feed(on.BlockChecked(beside, (FOUR.fc(other),)), on.BlockChecked(other, (FOUR.zc(1),)))
         solo.hear(FOUR.fc(beside))
         assert solo.machine.halted
 

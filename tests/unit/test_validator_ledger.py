@@ -14,7 +14,7 @@ from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header
 from edge_client.protocol.model import model_root
 from tests.builders import ChainMaker, chain_of, make_signers, make_update, register
-from tests.ledger_rig import ledger_of, next_block, notarised, store_of, tip_of
+from tests.ledger_rig import ledger_of, next_block, store_of, tip_of
 
 Change = Callable[[Header], Header]
 
@@ -70,20 +70,10 @@ def test_a_header_that_breaks_one_rule_is_refused(
     assert ledger.candidate(block.tip.hash) is None
 
 
-def test_a_block_without_records_must_help_a_parent_that_is_not_final(
-    chain: ChainMaker, block: Candidate, ledger: Ledger
-) -> None:
+def test_there_are_no_blocks_without_records(chain: ChainMaker, ledger: Ledger) -> None:
     empty = next_block(chain, [])
     with pytest.raises(ProtocolError, match="no records"):
         ledger.check(tip_of(chain), empty.header, empty.body)
-    parent = ledger.check(tip_of(chain), block.header, block.body)
-    place = Place(block.header.slot + 1, 0, block.header.time_s)
-    child = ledger.build(parent.tip, [], (notarised(chain, parent),), place)
-    other = ledger_of(chain, store_of(chain))
-    tip = other.check(tip_of(chain), block.header, block.body).tip
-    found = other.check(tip, child.header, child.body)
-    assert found.executed.model is None
-    assert found.tip.state.model_root == tip.state.model_root
 
 
 def test_time_never_runs_back_whatever_the_leaders_clock_says(chain: ChainMaker, ledger: Ledger) -> None:
@@ -151,6 +141,20 @@ def test_candidates_are_bounded_and_the_lowest_slot_goes_first(
     for one in made:
         ledger.check(tip_of(chain), one.header, one.body)
     assert [ledger.candidate(one.tip.hash) is None for one in made] == [False, True, False]
+
+
+def test_a_dropped_candidate_that_becomes_final_is_taken_from_disk(
+    chain: ChainMaker, block: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "CANDIDATES_MAX", 1)
+    store = store_of(chain)
+    ledger = ledger_of(chain, store)
+    store.store_block(ledger.stored(ledger.check(tip_of(chain), block.header, block.body)))
+    later = next_block(chain, [make_update(chain, 0).head, make_update(chain, 2).head], slot=99)
+    ledger.check(tip_of(chain), later.header, later.body)
+    assert ledger.candidate(block.tip.hash) is None
+    assert ledger.finalise(block.tip.hash, None).header == block.header
+    assert ledger.head.hash == block.tip.hash
 
 
 def test_a_fresh_update_is_found_until_it_is_on_disk(chain: ChainMaker) -> None:

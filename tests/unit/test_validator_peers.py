@@ -13,8 +13,8 @@ from broker.core.peers import PENDING_MAX, Outcome, Peers
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.votes import Certificate, Quorum, Subject, VoteKind
-from tests.builders import ChainMaker, chain_of, make_update
-from tests.ledger_rig import ledger_of, next_block, notarised, seating_of, store_of, tip_of
+from tests.builders import ChainMaker, chain_of, make_signers, make_update, register
+from tests.ledger_rig import finalised, ledger_of, next_block, seating_of, store_of, tip_of
 from tests.peers_rig import Rig
 
 
@@ -166,12 +166,12 @@ def test_a_certified_block_has_no_window(chain: ChainMaker) -> None:
     assert verdicts(rig.step(block.header.slot + 5)) == [Verdict.VALID]
 
 
-def test_an_empty_block_on_a_final_parent_is_not_voted_for(chain: ChainMaker) -> None:
+def test_an_empty_block_is_not_voted_for(chain: ChainMaker) -> None:
     block = next_block(chain, [], time_s=chain.time_s)
     rig = Rig(chain)
     rig.push_block(block.header, block.body)
     rig.propose(block.header)
-    assert verdicts(rig.step()) == [Verdict.UNTIMELY]
+    assert verdicts(rig.step()) == [Verdict.INVALID]
 
 
 def test_a_block_that_executes_to_something_else_is_invalid(chain: ChainMaker) -> None:
@@ -192,12 +192,13 @@ def test_a_block_that_executes_to_something_else_is_invalid(chain: ChainMaker) -
 
 
 def two_blocks(chain: ChainMaker) -> tuple[Candidate, Candidate]:
-    """A block that closes the round, and an empty one on top of it, both not final."""
+    """A block that closes the round, and one on top of it, both not final here."""
     first = next_block(chain, [make_update(chain, 0).head, make_update(chain, 1).head])
     leader = ledger_of(chain, store_of(chain))
     again = leader.check(tip_of(chain), first.header, first.body)
     place = Place(first.header.slot + 1, 0, first.header.time_s)
-    return again, leader.build(again.tip, [], (notarised(chain, again),), place)
+    newcomer = register(make_signers(9, "device")[8], chain.chain_id)
+    return again, leader.build(again.tip, [newcomer], (finalised(chain, again),), place)
 
 
 def test_a_certified_block_is_fetched_with_its_ancestors(chain: ChainMaker) -> None:

@@ -13,7 +13,7 @@ from broker.core.effects import AppendLog
 from edge_client.protocol.machine import Note, Publish
 from tests.builders import make_genesis
 
-FIRST, SECOND, THIRD = (AppendLog(slot, bytes([slot])) for slot in (1, 2, 3))
+FIRST, SECOND, THIRD = (AppendLog(0, slot, bytes([slot])) for slot in (1, 2, 3))
 SAY, TELL = Publish("topic", b"payload"), Note("event")
 
 
@@ -50,7 +50,7 @@ def test_a_group_is_on_the_disk_when_its_executor_returns(tmp_path: Path):
 
 def test_a_group_that_fails_leaves_none_of_its_rows(tmp_path: Path):
     store = BlockStore(tmp_path, make_genesis(), {})
-    unwritable = AppendLog(2, object())  # type: ignore[arg-type]
+    unwritable = AppendLog(0, 2, object())  # type: ignore[arg-type]
     with pytest.raises(sqlite3.Error):
         store.store_together(Together((FIRST, unwritable)))
     store.close()

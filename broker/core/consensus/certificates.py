@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from broker.core.consensus.events import FinalBlock
+from broker.core.consensus.justification import Parent
 from edge_client.protocol.votes import Certificate, Subject, VoteKind
 
 
 class CertificatePool:
     """One certificate per (slot, kind) above the highest FC, and that FC. Adding an FC drops all below it."""
 
-    def __init__(self, head: FinalBlock) -> None:
+    def __init__(self, head: FinalBlock, root: Parent) -> None:
         self.final = head.certificate
         self.final_slot = head.slot
-        self._on_genesis = head.height == 0
+        self._on_root = head.hash == root.hash
         self._slots: dict[int, dict[int, Certificate]] = {}
 
     def __len__(self) -> int:
@@ -53,8 +54,22 @@ class CertificatePool:
         final = [self.final] if self.final else []
         return [certificate.subject for certificate in final + self.notarised()]
 
+    def justifies_again(self, slot: int, block_hash: bytes) -> bool:
+        """Whether this block is notarised, not final, and every slot between that and `slot` nullified (R2b).
+
+        Each slot but the last of the way has both to be considered: an NC does not undo a ZC.
+        """
+        for at in range(slot - 1, self.final_slot, -1):
+            notarised = self.get(VoteKind.NOTARIZE, at)
+            if notarised and notarised.subject.hash == block_hash:
+                return True
+            if self.get(VoteKind.NULLIFY, at) is None:
+                return False
+        return False
+
     def justify(self, slot: int) -> tuple[Certificate, ...] | None:
-        """J1, J2 for `slot` on the highest parent the pool allows (R1); None while a link is missing."""
+        """What stands before `slot` on the highest block the pool allows (R1): an NC to be proposed again,
+        or an FC or the root to build on, then the ZCs; None while a link is missing."""
         skipped: list[Certificate] = []
         for at in range(slot - 1, self.final_slot, -1):
             parent = self.get(VoteKind.NOTARIZE, at)
@@ -64,7 +79,7 @@ class CertificatePool:
             if nullified is None:
                 return None
             skipped.append(nullified)
-        if self.final is None and not self._on_genesis:
+        if self.final is None and not self._on_root:
             return None
         return ((self.final,) if self.final else ()) + tuple(reversed(skipped))
 

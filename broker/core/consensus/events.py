@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from broker.core.consensus.justification import Parent
 from edge_client.protocol.header import Header
 from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
 from edge_client.protocol.validators import ValidatorSet
@@ -34,10 +35,15 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What one instance is for: one epoch of one chain. An observer has no `own_index` and never signs."""
+    """What one instance is for: one epoch of one chain. An observer has no `own_index` and never signs.
+
+    `root` is what the epoch's first block stands on: genesis, or the block that sealed the epoch before,
+    with the slot in its header (the slots it became final in may differ from one validator to another).
+    """
 
     chain_id: bytes
     epoch: int
+    root: Parent
     leader_seed: bytes
     validators: ValidatorSet
     own_index: int | None
@@ -46,8 +52,8 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class FinalBlock:
-    """A decided block and its FC. Genesis has height 0, slot 0 and none; of another block it may be unknown
-    after a crash, and then nobody leads from it."""
+    """A decided block, its FC and that one's slot. The root of an epoch has none in it; of another block it
+    may be unknown after a crash (`slot` is then the header's), and nobody leads from it."""
 
     height: int
     hash: bytes
@@ -55,9 +61,9 @@ class FinalBlock:
     certificate: Certificate | None
 
     @classmethod
-    def genesis(cls, chain_id: bytes) -> FinalBlock:
-        """What the first block builds on; its hash is the chain id (leaf 0 of the history)."""
-        return cls(0, chain_id, 0, None)
+    def root(cls, root: Parent) -> FinalBlock:
+        """Where an epoch begins."""
+        return cls(root.height, root.hash, root.slot, None)
 
 
 class Verdict(Enum):
@@ -66,14 +72,14 @@ class Verdict(Enum):
     VALID = "valid"
     INVALID = "invalid"
     UNTIMELY = "untimely"
-    """Not now: its time is outside the window, or it is empty although its parent is final here."""
+    """Not now: its time is outside the window."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundDue:
     """Whether the host has something to decide on top of the last `Decided` block.
 
-    Remembered until the next FC, which sets it to False: the host says it anew after each `Decided`.
+    Remembered until the next block is decided, which sets it to False: the host says it anew after each.
     """
 
     due: bool
@@ -116,28 +122,34 @@ class BlockChecked:
     """Answer to `CheckBlock` or `FetchBlock`: what came of executing the body on the parent it names.
 
     VALID means that header and body are stored (synced): this validator may now vote for the block.
+    `seals`: the block ends the epoch, none of it may follow.
     """
 
     header: Header
     justification: tuple[Certificate, ...]
     verdict: Verdict = Verdict.VALID
     fault: str = ""
+    seals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """Answer to `BuildBlock`: a header whose body is stored (synced) and carries that very justification."""
+    """Answer to `BuildBlock`: a header whose body is stored (synced) and carries that very justification.
+    `seals` as in `BlockChecked`."""
 
     header: Header
     justification: tuple[Certificate, ...]
+    seals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finalised:
-    """The host caught up by block sync: it executed the chain up to this block, which `certificate` names."""
+    """The host caught up by block sync: it executed the chain up to this block, which `certificate` names.
+    `seals` as in `BlockChecked`; a host that went on into a later epoch starts an instance of that one."""
 
     header: Header
     certificate: Certificate
+    seals: bool = False
 
 
 Message = ProposalReceived | VoteReceived | CertificateReceived | SnapshotReceived
@@ -170,10 +182,8 @@ class PublishSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class BuildBlock:
-    """Make a block for `slot` on this parent, body with exactly this justification; answer `BlockBuilt`.
-
-    When the parent is not final yet the block is wanted even if empty: finalising it finalises the parent.
-    """
+    """Make a block for `slot` on this parent, the decided head, body with exactly this justification; answer
+    `BlockBuilt` when there is something to put into it."""
 
     slot: int
     parent_hash: bytes
@@ -207,7 +217,8 @@ class FetchBlock:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """R6: these blocks, in height order, are final; the certificate names the last.
+    """R6: these blocks, in height order, are final; the certificate names the last. When that one seals the
+    epoch, the machine has ended (`Simplex.ended`): the host starts one for the next epoch on this root.
 
     Log entries of slots below the certificate's may be deleted once this is stored.
     """

@@ -1,7 +1,8 @@
 """What a validator knows: certificates, votes, proposals and valid blocks, checked and bounded on the way in.
 
 It only grows until an FC makes the lower part obsolete, so repeated and reordered messages change nothing.
-It signs nothing and waits for nothing; `simplex.py` does.
+It signs nothing and waits for nothing; `simplex.py` does. What is of another epoch is passed over: nobody
+does wrong who is ahead or behind, and whoever is behind is helped by his host.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from broker.core.consensus.certificates import CertificatePool
 from broker.core.consensus.events import Effect, FinalBlock, Persist, Setup
 from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, check_shape
-from broker.core.consensus.log_entries import Entry
+from broker.core.consensus.log_entries import Entry, place_of
 from broker.core.consensus.tree import Block, BlockTree, ForkError
 from broker.core.consensus.witness import HeldProposal, Witness
 from edge_client.protocol.errors import ProtocolError, Reason
@@ -35,14 +36,16 @@ class Knowledge:
         self._verify = verify
         count = setup.validators.count
         self._leaders = [setup.validators.leader(setup.leader_seed, slot) for slot in range(count)]
-        self.pool = CertificatePool(head)
+        self.pool = CertificatePool(head, setup.root)
         self.witness = Witness(setup, verify)
         self.tree = BlockTree(head)
         self.effects: list[Effect] = []
         self._seen: dict[Subject, int] = {}
 
     def restore(self, entry: Entry) -> None:
-        """Put back an entry of the own log, which was checked before it was written."""
+        """Put back an entry of the own log, which was checked before it was written; not of other epochs."""
+        if place_of(entry)[0] != self._setup.epoch:
+            return
         if isinstance(entry, Vote):
             self.witness.ballots.hold(entry, checked=True)
         elif isinstance(entry, Proposal):
@@ -71,21 +74,17 @@ class Knowledge:
         """A validator's own vote; raises `ProtocolError`."""
         if vote.signer != sender:
             raise ProtocolError(Reason.WRONG_SENDER, f"vote of validator {vote.signer}")
-        self._check_epoch(vote.epoch)
-        if self._in_window(vote.slot):
+        if vote.epoch == self._setup.epoch and self._in_window(vote.slot):
             self.count(vote)
 
     def take_proposal(self, proposal: Proposal) -> None:
         """A proposal, whoever relayed it; raises `ProtocolError`."""
         header = proposal.header
-        self._check_epoch(header.epoch)
-        if not self._in_window(proposal.slot):
+        if header.epoch != self._setup.epoch or not self._in_window(proposal.slot):
             return
         if header.validators != self._setup.validators.count or header.proposer != self.leader(header.slot):
             detail = f"validator {header.proposer} of {header.validators} does not lead slot {header.slot}"
             raise ProtocolError(Reason.WRONG_SENDER, detail)
-        if proposal.slot != header.slot:
-            raise ProtocolError(Reason.INVALID_BLOCK, f"block of slot {header.slot} in slot {proposal.slot}")
         evidence = self.witness.see_proposal(proposal, self.hash(header), self.leader(proposal.slot))
         if evidence:
             self.effects.append(evidence)
@@ -96,7 +95,8 @@ class Knowledge:
         One that brings nothing new is only compared with what its signers signed otherwise.
         """
         subject = certificate.subject
-        self._check_epoch(subject.epoch)
+        if subject.epoch != self._setup.epoch:
+            return
         fresh = not self.pool.settles(subject)
         if fresh and len(self.pool) >= CERTIFIED_SLOTS_MAX and subject.kind != VoteKind.FINALIZE:
             raise ProtocolError(Reason.RATE, f"certificates of more than {CERTIFIED_SLOTS_MAX} slots")
@@ -108,17 +108,26 @@ class Knowledge:
             raise ForkError(f"two final blocks in slot {subject.slot}")
         self._adopt(certificate)
 
-    def take_block(self, header: Header, justification: tuple[Certificate, ...]) -> None:
+    def take_block(self, header: Header, justification: tuple[Certificate, ...], seals: bool) -> None:
         """A block the host found valid; J1-J4 are checked here. Raises `ProtocolError`.
 
         All certificates are verified, also for slots that are final here: validity is the same for everybody.
         """
-        parent = check_shape(header, justification, self._setup.chain_id)
+        parent = check_shape(header, justification, self._setup.root)
         for certificate in justification:
             self._verify_certificate(certificate)
         for certificate in justification:
             self.take_certificate(certificate)
-        self.tree.add(Block(self.hash(header), header.height, header.slot, parent))
+        self.tree.add(Block(self.hash(header), header, parent, seals))
+
+    def may_notarise(self, held: HeldProposal) -> bool:
+        """R2 and R2b: a new block is valid here and stands on one that does not seal the epoch; a block that
+        is proposed again has been judged by a quorum, and what must be shown is that nothing else may be."""
+        proposal = held.proposal
+        if proposal.slot > proposal.header.slot:
+            return self.pool.justifies_again(proposal.slot, held.hash)
+        block = self.tree.get(held.hash)
+        return block is not None and self.tree.may_follow(block.parent)
 
     def count(self, vote: Vote) -> None:
         """Hold a vote and make the certificate it completes, if any."""
@@ -157,10 +166,6 @@ class Knowledge:
     def _forget_below(self, slot: int) -> None:
         self.witness.prune(slot)
         self._seen = {subject: signers for subject, signers in self._seen.items() if subject.slot >= slot}
-
-    def _check_epoch(self, epoch: int) -> None:
-        if epoch != self._setup.epoch:
-            raise ProtocolError(Reason.STALE, f"epoch {epoch}, here {self._setup.epoch}")
 
     def _in_window(self, slot: int) -> bool:
         return self.pool.final_slot - EVIDENCE_SLOTS < slot <= self.slot + SLOTS_AHEAD_MAX

@@ -68,7 +68,7 @@ class Simplex:
         self._timer = SlotTimer()
         self._pacer = SnapshotPacer(setup.timing.snapshot_interval_ms, setup.timing.resend_ms)
         self._now_ms = 0
-        self._due = self._linked = self._halted = False
+        self._due = self._linked = self._halted = self._ended = False
         self._building: on.BuildBlock | None = None
         self._unfit: set[int] = set()
         self._checking: dict[bytes, int] = {}
@@ -96,9 +96,14 @@ class Simplex:
         """Whether the current slot is worked on."""
         return self._busy()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the block that seals the epoch is decided: this machine has nothing more to say."""
+        return self._ended
+
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Take one event at `now_ms` (milliseconds, never decreasing); effects are to be run in order."""
-        if self._halted:
+        if self._halted or self._ended:
             return []
         self._now_ms = max(self._now_ms, now_ms)
         try:
@@ -114,7 +119,7 @@ class Simplex:
 
     def deadline(self) -> int | None:
         """When to send `Woke` at the latest; None while there is nothing to wait for."""
-        if self._me is None or self._halted or not self._linked:
+        if self._me is None or self._halted or self._ended or not self._linked:
             return None
         moments = [self._pacer.deadline(bool(self._behind))]
         if not self._voted(VoteKind.NULLIFY, self._slot) and self._may_skip():
@@ -171,7 +176,9 @@ class Simplex:
         for one in snapshot.votes:
             self._known.take_vote(sender, one)
         self._behind.discard(sender)
-        if sender != self._me and self._known.pool.lacking(snapshot.certificates):
+        epochs = {one.subject.epoch for one in snapshot.certificates}
+        is_here = epochs <= {self._setup.epoch}
+        if sender != self._me and is_here and self._known.pool.lacking(snapshot.certificates):
             self._behind.add(sender)
 
     def _take_checked(self, event: on.BlockChecked) -> None:
@@ -182,7 +189,7 @@ class Simplex:
             return
         if verdict is on.Verdict.VALID:
             try:
-                self._known.take_block(header, event.justification)
+                self._known.take_block(header, event.justification, event.seals)
             except ProtocolError as wrong:
                 verdict, fault = on.Verdict.INVALID, wrong.detail
             else:
@@ -201,12 +208,9 @@ class Simplex:
         if header.proposer != self._me or header.height != build.parent_height + 1:
             raise ValueError(f"built header {header} does not fit {build}")
         self._building = None
-        unsigned = Proposal(build.slot, header, b"")
-        proposal = replace(unsigned, signature=self._sign(unsigned.signing_bytes(self._setup.chain_id)))
-        parent = parent_of(build.justification, self._setup.chain_id)
-        self._known.hold_proposal(proposal)
-        self._known.tree.add(Block(self._known.hash(header), header.height, header.slot, parent))
-        self._known.effects += [on.Persist(proposal), on.Broadcast(proposal)]
+        parent = parent_of(build.justification, self._setup.root)
+        self._known.tree.add(Block(self._known.hash(header), header, parent, event.seals))
+        self._say(Proposal(build.slot, header, b""))
 
     def _take_finalised(self, event: on.Finalised) -> None:
         """The host is ahead of the tree; it has checked block and certificate."""
@@ -216,7 +220,8 @@ class Simplex:
             raise ValueError(f"certificate {certificate.subject} is not about {header}")
         if header.height > self.head.height:
             self._known.take_certificate(certificate)
-            self._advance(on.FinalBlock(header.height, header_hash, header.slot, certificate))
+            head = on.FinalBlock(header.height, header_hash, certificate.subject.slot, certificate)
+            self._advance(head, event.seals)
 
     # --- rules ----------------------------------------------------------------------------------------------
 
@@ -231,40 +236,39 @@ class Simplex:
             self._nullify,
             self._propose,
         )
-        while not self._halted and any(rule() for rule in rules):
+        while not (self._halted or self._ended) and any(rule() for rule in rules):
             pass
         busy = self._busy()
         self._timer.run(busy, self._now_ms)
         self._pacer.note_busy(busy, self._now_ms)
 
     def _propose(self) -> bool:
-        """R1: the leader of a due slot asks for one block on the highest parent that the pool justifies.
-
-        On a parent that is not final it waits for the F votes under way: only without them is a block needed.
-        """
+        """R1: the leader of a due slot asks for one block on the decided head; when a block is notarised and
+        not final, it proposes that one again (R1b)."""
         justification = self._known.pool.justify(self._slot)
         if justification is None or self._building or not self._may_lead():
             return False
-        parent = parent_of(justification, self._setup.chain_id)
-        if not self._known.tree.knows(parent.hash):
+        if justification and justification[0].subject.kind == VoteKind.NOTARIZE:
+            return self._propose_again(justification[0].subject)
+        parent = parent_of(justification, self._setup.root)
+        if not self._due or parent.hash != self.head.hash:
             return False
-        if parent.slot > self._final_slot:
-            ready = self._timer.elapsed_ms(self._now_ms) >= self._patience_ms()
-        else:
-            ready = self._due and parent.hash == self.head.hash
-        if ready:
-            self._building = on.BuildBlock(self._slot, parent.hash, parent.height, justification)
-            self._known.effects.append(self._building)
-        return ready
+        self._building = on.BuildBlock(self._slot, parent.hash, parent.height, justification)
+        self._known.effects.append(self._building)
+        return True
+
+    def _propose_again(self, notarised: Subject) -> bool:
+        """R1b: after a while, because the F votes that would spare it are normally under way."""
+        block = self._known.tree.get(notarised.hash)
+        if block is None or self._timer.elapsed_ms(self._now_ms) < self._patience_ms():
+            return False
+        self._say(Proposal(self._slot, block.header, b""))
+        return True
 
     def _notarize(self) -> bool:
-        """R2: N on the leader's proposal once the host found it valid; one N a slot, also after our own Z."""
+        """R2, R2b: N on the leader's proposal; one N a slot, also after our own Z."""
         held = self._known.witness.proposals.get(self._slot)
-        if (
-            held is None
-            or not self._known.tree.knows(held.hash)
-            or self._voted(VoteKind.NOTARIZE, self._slot)
-        ):
+        if held is None or self._voted(VoteKind.NOTARIZE, self._slot) or not self._known.may_notarise(held):
             return False
         return self._cast(notarize(held.proposal.header, held.hash, self._slot))
 
@@ -275,9 +279,16 @@ class Simplex:
         expired = self._timer.elapsed_ms(self._now_ms) >= self._timeout_ms()
         leader = self._known.leader(self._slot)
         gave_up = self._known.witness.ballots.get(self._slot, VoteKind.NULLIFY, leader)
-        if not (expired or gave_up or self._slot in self._unfit):
+        if not (expired or gave_up or self._slot in self._unfit or self._is_stale_proposal()):
             return False
         return self._cast(nullify(self._setup.epoch, self._slot))
+
+    def _is_stale_proposal(self) -> bool:
+        """Whether the leader proposed again what is final: it did not know, and the slot is of no use."""
+        held, final = self._known.witness.proposals.get(self._slot), self._known.pool.final
+        if held is None or held.proposal.slot == held.proposal.header.slot:
+            return False
+        return held.proposal.header.height <= (final.subject.height if final else self.head.height)
 
     def _finalize(self) -> bool:
         """R4: F for every notarised block, also of slots left, unless our Z or F of that slot is cast."""
@@ -290,14 +301,13 @@ class Simplex:
         return False
 
     def _enter(self) -> bool:
-        """R5's consequences: a new slot starts the timer anew; so does an FC, after which nothing is due."""
+        """R5's consequences: a new slot starts the timer anew; so does an FC."""
         slot, final_slot = self._known.slot, self._known.pool.final_slot
         if (slot, final_slot) == (self._slot, self._final_slot):
             return False
         self._pacer.want(self._now_ms + self._setup.timing.slot_snapshot_ms)
         if final_slot != self._final_slot:
             self._pacer.want(self._now_ms)
-            self._due = False
             self._faults.clear()
             self._unfit = {one for one in self._unfit if one > final_slot}
         self._slot, self._final_slot = slot, final_slot
@@ -307,23 +317,27 @@ class Simplex:
         return True
 
     def _decide(self) -> bool:
-        """R6: an FC whose block and ancestors are all known decides them."""
+        """R6: an FC whose block and ancestors are all known decides them; another FC of the head, of a later
+        slot, decides nothing."""
         final = self._known.pool.final
-        if final is None or final.subject.height <= self.head.height:
+        if final is None or final.subject.slot <= self.head.slot:
             return False
         subject = final.subject
         path = self._known.tree.path(Missing(subject.hash, subject.height, subject.slot))
         if isinstance(path, Missing):
             return False
-        self._known.effects.append(on.Decided(final, tuple(block.hash for block in path)))
-        self._advance(on.FinalBlock(subject.height, subject.hash, subject.slot, final))
+        if path:
+            self._known.effects.append(on.Decided(final, tuple(block.hash for block in path)))
+        head = on.FinalBlock(subject.height, subject.hash, subject.slot, final)
+        self._advance(head, bool(path) and path[-1].seals)
         return True
 
     def _ask(self) -> bool:
         """Ask the host, once each, to check proposals of open slots and to fetch certified blocks."""
         asked = len(self._checking) + len(self._fetching)
         for slot, held in self._known.witness.open_proposals(self._slot):
-            if not self._known.tree.knows(held.hash) and held.hash not in self._checking:
+            is_new = slot == held.proposal.header.slot
+            if is_new and not self._known.tree.knows(held.hash) and held.hash not in self._checking:
                 self._checking[held.hash] = slot
                 self._known.effects.append(on.CheckBlock(held.proposal))
         for subject in self._known.pool.blocks():
@@ -365,7 +379,7 @@ class Simplex:
         return self._setup.timing.timeout_ms(self._slot - self._final_slot - 1)
 
     def _patience_ms(self) -> int:
-        """How long a leader waits for the finality of a notarised parent."""
+        """How long a leader waits for the finality of a notarised block before it proposes it again."""
         return self._timeout_ms() // 4
 
     def _voted(self, kind: VoteKind, slot: int) -> bool:
@@ -380,7 +394,17 @@ class Simplex:
         self._known.effects.append(on.Broadcast(one))
         return True
 
-    def _advance(self, head: on.FinalBlock) -> None:
+    def _say(self, unsigned: Proposal) -> None:
+        """Sign, persist, hold and broadcast our proposal of the slot."""
+        signature = self._sign(unsigned.signing_bytes(self._setup.chain_id))
+        proposal = replace(unsigned, signature=signature)
+        self._known.hold_proposal(proposal)
+        self._known.effects += [on.Persist(proposal), on.Broadcast(proposal)]
+
+    def _advance(self, head: on.FinalBlock, seals: bool) -> None:
+        if head.height > self.head.height:
+            self._due = False
+            self._ended = seals
         self._known.tree.advance(head)
         self._checking = {key: slot for key, slot in self._checking.items() if slot > head.slot}
         self._fetching = {key: slot for key, slot in self._fetching.items() if slot > head.slot}

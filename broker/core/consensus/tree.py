@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from broker.core.consensus.events import FinalBlock
 from broker.core.consensus.justification import Parent
+from edge_client.protocol.header import Header
 
 
 class ForkError(Exception):
@@ -14,12 +15,12 @@ class ForkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A valid block, by its place and its parent."""
+    """A valid block and what it stands on. `seals`: it ends the epoch, no block of it may follow."""
 
     hash: bytes
-    height: int
-    slot: int
+    header: Header
     parent: Parent
+    seals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,19 @@ class BlockTree:
         """Whether it is the decided head or a valid block above it."""
         return block_hash == self.head.hash or block_hash in self._blocks
 
+    def get(self, block_hash: bytes) -> Block | None:
+        """A valid block above the head."""
+        return self._blocks.get(block_hash)
+
     def add(self, block: Block) -> None:
         """Keep a valid block; those at or below the decided height are of no use."""
-        if block.height > self.head.height:
+        if block.header.height > self.head.height:
             self._blocks[block.hash] = block
+
+    def may_follow(self, parent: Parent) -> bool:
+        """Whether a block may stand on `parent`: the head, or a valid block that does not seal the epoch."""
+        above = self._blocks.get(parent.hash)
+        return not above.seals if above else parent.hash == self.head.hash
 
     def path(self, target: Missing) -> list[Block] | Missing:
         """Blocks from above the head up to `target`, or the highest that is missing; raises `ForkError`."""
@@ -56,11 +66,12 @@ class BlockTree:
                 return target
             path.append(block)
             target = Missing(block.parent.hash, block.parent.height, block.parent.slot)
-        if target.height == self.head.height and target.hash != self.head.hash:
-            raise ForkError(f"height {target.height}: {self.head.hash.hex()} and {target.hash.hex()}")
+        if target.hash != self.head.hash:
+            found = f"{self.head.height} {self.head.hash.hex()} and {target.height} {target.hash.hex()}"
+            raise ForkError(f"final blocks (height, hash) on two branches: {found}")
         return path[::-1]
 
     def advance(self, head: FinalBlock) -> None:
         """Make `head` the decided block and forget all that cannot stand above it."""
         self.head = head
-        self._blocks = {key: one for key, one in self._blocks.items() if one.height > head.height}
+        self._blocks = {key: one for key, one in self._blocks.items() if one.header.height > head.height}
