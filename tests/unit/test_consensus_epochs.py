@@ -57,4 +57,5 @@ class TestEpoch:
         solo = Solo(FOUR, FOUR.leader(2), mine)
         solo.offer(FOUR.header(1))
         assert solo.cast() == [(N, 1)]
+        solo.wait(1_000)
         assert solo.snapshot().votes == (FOUR.n(FOUR.header(1), solo.me),)
