@@ -324,7 +324,8 @@ class Peers:
             self.catch_up.skip()
             self._outcome.stores.append(installed)
             if installed.certificate is not None:
-                self._outcome.answers.append(Finalised(installed.header, installed.certificate))
+                seals = installed.state.seats.is_sealed
+                self._outcome.answers.append(Finalised(installed.header, installed.certificate, seals))
 
     def _step_catch_up(self) -> None:
         while (run := self.catch_up.current()) is not None:
