@@ -73,7 +73,7 @@ def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None)
         raise CannotProveError(f"no header of height {checkpoint} is known here; the head has height {last}")
     heights = {height, last if checkpoint is None else checkpoint} - {last}
     try:
-        ancestry = trace(genesis.chain_id(), disk.chain.linked(1, last - 1), head.header, heights)
+        ancestry = trace(genesis.chain_id(), disk.chain.segments(last - 1), head.header, heights)
     except ProtocolError as error:
         raise CannotProveError(
             f"the stored chain does not hold ({error}); see `edge-client verify`"

@@ -8,10 +8,12 @@ from sqlite_utils import Database
 
 from edge_client.core.anchors import BODY_ROOTS_MAX
 from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveHandoffs, SaveParams
+from edge_client.core.segments import Segment
 from edge_client.core.trusted import Tip, TrustedHead, verified_head
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.handoff import Handoff, TrustedSet
+from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.header import LINKED_BYTES, AppLeaves, StateLeaves
 from edge_client.protocol.keys import KEY_BYTES
 from edge_client.protocol.light import LightBlock
@@ -22,7 +24,7 @@ from edge_client.runtime.database import transaction
 
 
 class ChainStore:
-    """Tables `headers`, `handoffs`, `facts`. Headers stay until the owner drops them: 96 bytes a block."""
+    """Tables `headers`, `jumps`, `handoffs`, `facts`. Headers stay for ever: 96 bytes a block."""
 
     def __init__(self, database: Database, chain_id: bytes) -> None:
         self._database = database
@@ -36,6 +38,9 @@ class ChainStore:
         rows = enumerate(effect.linked, start=first)
         with transaction(self._database):
             self._database.conn.executemany("INSERT INTO headers (height, linked) VALUES (?, ?)", rows)
+            if effect.extension:
+                jump = first, b"".join(effect.extension)
+                self._database.conn.execute("INSERT INTO jumps (first, extension) VALUES (?, ?)", jump)
             self._set("tip", tip.height.to_bytes(4, "big") + tip.time_s.to_bytes(4, "big") + tip.hash)
             self._set("peaks", tip.peaks.encode())
             self._set("signing", effect.signing.epoch.to_bytes(4, "big") + effect.signing.validators.encode())
@@ -137,6 +142,15 @@ class ChainStore:
         """The 84-byte headers of these heights."""
         query = "SELECT linked FROM headers WHERE height BETWEEN ? AND ? ORDER BY height"
         return (bytes(row[0]) for row in self._database.conn.execute(query, (first, last)))
+
+    def segments(self, last: int) -> Iterator[Segment]:
+        """The stretches of stored headers up to this height, each to be read before the next."""
+        jumps = self._database.conn.execute("SELECT first, extension FROM jumps ORDER BY first").fetchall()
+        starts = [(1, b""), *((first, bytes(data)) for first, data in jumps if first <= last)]
+        ends = [first - 1 for first, _ in starts[1:]] + [last]
+        for (first, data), end in zip(starts, ends, strict=True):
+            hashes = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
+            yield Segment(first, hashes, self.linked(first, end))
 
     def header_count(self) -> int:
         """How many headers are stored."""

@@ -40,8 +40,9 @@ def kept_models(database: Database) -> None:
 
 
 def validator_sets(database: Database) -> None:
-    """Handoffs between validator sets, by the epoch that ends."""
+    """Handoffs between validator sets, by the epoch that ends; heights jumped to, and the way there."""
     database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
+    database.conn.execute("CREATE TABLE jumps (first INTEGER PRIMARY KEY, extension BLOB NOT NULL)")
 
 
 MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_client.commands.failing import OWNER, fail
 from edge_client.commands.options import JSON, STATE
+
+if TYPE_CHECKING:
+    from edge_client.core.audit import Proven
 
 
 @click.command(short_help="Check the stored chain from genesis to the head again.")
@@ -40,13 +46,29 @@ def verify(folder: Path, as_json: bool) -> None:
     if isinstance(proven, Invalid):
         fail(f"the stored chain does not hold: {proven.reason.value}, {proven.detail}", OWNER)
     facts = {
-        "linked_height": proven.linked_height,
+        "linked": [list(stretch) for stretch in proven.linked],
         "final_height": proven.final_height,
         "signatures": proven.signatures,
+        "epoch": proven.epoch,
+        "handoffs": proven.handoffs,
     }
     if as_json:
         click.echo(json.dumps(facts, indent=1))
         return
-    click.echo(f"headers 1 to {proven.linked_height} are linked to genesis without a gap")
-    click.echo(f"height {proven.final_height} is final: {proven.signatures} validators signed it,")
-    click.echo("and it commits to the stored model, accounts, rules and round")
+    for line in _in_words(proven):
+        click.echo(line)
+
+
+def _in_words(proven: Proven) -> Iterator[str]:
+    """What was proven, and what was not looked at."""
+    stretches = ", ".join(f"{first:,} to {last:,}" for first, last in proven.linked)
+    gaps = [(low + 1, high - 1) for (_, low), (high, _) in pairwise(proven.linked)]
+    without = "in stretches" if gaps else "without a gap"
+    yield f"headers {stretches} are linked to genesis {without}"
+    for first, last in gaps:
+        yield f"headers {first:,} to {last:,} are not stored; the history that header {last + 1:,} commits to"
+        yield f"begins with the headers up to {first - 1:,}, so they are the same chain"
+    yield f"height {proven.final_height:,} is final: {proven.signatures} validators signed it,"
+    yield "and it commits to the stored model, accounts, rules and round"
+    if proven.epoch:
+        yield f"they are of the set of epoch {proven.epoch}, reached by {proven.handoffs} handoffs"

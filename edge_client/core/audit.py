@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from edge_client.core.segments import Segment
 from edge_client.core.trusted import Tip, genesis_tip
 from edge_client.core.trusted_sets import TrustedSets
 from edge_client.core.verify import Case, Invalid, LightRules, first_fault
@@ -14,15 +15,18 @@ from edge_client.protocol.handoff import Handoff, HandoffCase, TrustedSet, verif
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import RUN_HEADERS_MAX, LightBlock, link
 from edge_client.protocol.mmr import Peaks
+from edge_client.protocol.mmr_extension import extend
 from edge_client.protocol.validators import ValidatorSet
+
+EPOCHS_MAX = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a device has stored: headers (84 bytes each, from height 1), the tip, the head block, and how it
-    came from the validators of genesis to those of the head."""
+    """What a device has stored: headers, the tip, the head block, and how it came from the validators of
+    genesis to those of the head."""
 
-    linked: Iterable[bytes]
+    segments: Iterable[Segment]
     tip: Tip
     head: LightBlock
     handoffs: Sequence[Handoff]
@@ -30,11 +34,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Headers 1 to `linked_height` follow one another from genesis; that of `final_height` carries a quorum
-    of the set of `epoch`, so all up to it are final, and its leaves show model, accounts, rules and round.
-    That set was reached from genesis by so many handoffs."""
+    """The headers of `linked`, stretches of (first, last) heights, follow one another from genesis; over the
+    gaps between them each history is shown to begin with the one before. That of `final_height` carries a
+    quorum of the set of `epoch`, so all up to it are final, and its leaves show model, accounts, rules and
+    round. That set was reached from genesis by so many handoffs."""
 
-    linked_height: int
+    linked: tuple[tuple[int, int], ...]
     final_height: int
     signatures: int
     epoch: int
@@ -45,7 +50,7 @@ def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> 
     """Check everything that is stored."""
     try:
         sets = _sets(rules, genesis, held.handoffs)
-        reached = _link_all(rules, held, sets)
+        reached, linked = _link_all(rules, held, sets)
     except ProtocolError as error:
         return Invalid(error.reason, error.detail)
     tip, head = held.tip, held.head
@@ -59,39 +64,69 @@ def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> 
     # The head's own header was compared on the way; what is left is what only the head shows.
     fault = first_fault(Case(rules, _at(tip, head), TrustedSet(epoch, validators), head, now_ms))
     signatures = len(head.finality.quorum.signatures)
-    return fault or Proven(tip.height, head.header.height, signatures, epoch, len(held.handoffs))
+    return fault or Proven(linked, head.header.height, signatures, epoch, len(held.handoffs))
 
 
 def _sets(rules: LightRules, genesis: ValidatorSet, handoffs: Sequence[Handoff]) -> TrustedSets:
     """All validator sets that the stored handoffs lead to; raises `ProtocolError`."""
     sets = TrustedSets(TrustedSet(0, genesis))
     for handoff in handoffs:
-        trusted = sets.nearest(handoff.epoch) or sets.signing
-        verify_handoff(HandoffCase(rules.chain_id, rules.verify, trusted, handoff))
+        _verify(rules, sets, handoff)
         sets.adopt(handoff)
     return sets
 
 
-def _link_all(rules: LightRules, held: Held, sets: TrustedSets) -> Tip:
-    """Link every stored header; raises `ProtocolError`."""
-    remaining, tip, epoch = iter(held.linked), genesis_tip(rules.chain_id), 0
-    while run := list(islice(remaining, RUN_HEADERS_MAX)):
-        headers, peaks = link(rules.chain_id, tip.peaks, run)
-        time_s = tip.time_s
-        for header in headers:
-            if header.time_s < time_s or header.epoch not in (epoch, epoch + 1):
-                raise ProtocolError(Reason.MALFORMED, f"height {header.height}: time or epoch out of order")
-            _compare(header, held.head)
-            time_s, epoch = header.time_s, header.epoch
-        if sets.contradicts(headers):
-            raise ProtocolError(Reason.WRONG_HASH, "an epoch ends at another header than its handoff shows")
-        tip = Tip(headers[-1].height, headers[-1].hash(rules.chain_id), time_s, peaks)
-    return tip
+def _verify(rules: LightRules, sets: TrustedSets, handoff: Handoff) -> None:
+    """Some set that was known when it came vouches for it; raises `ProtocolError` when none does."""
+    error = ProtocolError(Reason.MALFORMED, f"handoff of epoch {handoff.epoch}")
+    for trusted in sets.until(handoff.epoch):
+        try:
+            verify_handoff(HandoffCase(rules.chain_id, rules.verify, trusted, handoff))
+        except ProtocolError as found:
+            error = found
+        else:
+            return
+        if trusted.epoch == handoff.epoch:
+            break
+    raise error
 
 
-def _compare(header: Header, head: LightBlock) -> None:
-    if header.height == head.header.height and header != head.header:
-        detail = f"height {header.height}: stored header and head differ"
+def _link_all(rules: LightRules, held: Held, sets: TrustedSets) -> tuple[Tip, tuple[tuple[int, int], ...]]:
+    """Link every stored header; the last one and the stretches. Raises `ProtocolError`."""
+    tip, epoch, stretches = genesis_tip(rules.chain_id), 0, []
+    for segment in held.segments:
+        remaining = iter(segment.linked)
+        if segment.extension:
+            extended = extend(tip.peaks, segment.first, segment.extension)
+            tip = replace(tip, height=segment.first - 1, peaks=extended.peaks)
+        epochs_max = EPOCHS_MAX if segment.extension else 1
+        while run := list(islice(remaining, RUN_HEADERS_MAX)):
+            headers, peaks = link(rules.chain_id, tip.peaks, run)
+            _in_order(headers, tip.time_s, epoch, epochs_max)
+            epochs_max = 1
+            _compare(headers, held.head)
+            if sets.contradicts(headers):
+                detail = "an epoch ends at another header than its handoff shows"
+                raise ProtocolError(Reason.WRONG_HASH, detail)
+            last = headers[-1]
+            tip, epoch = Tip(last.height, last.hash(rules.chain_id), last.time_s, peaks), last.epoch
+        if tip.height >= segment.first:
+            stretches.append((segment.first, tip.height))
+    return tip, tuple(stretches)
+
+
+def _in_order(headers: Sequence[Header], time_s: int, epoch: int, epochs_max: int) -> None:
+    """Neither time nor epoch goes back; the first header is at most `epochs_max` epochs further on."""
+    for header in headers:
+        if header.time_s < time_s or not 0 <= header.epoch - epoch <= epochs_max:
+            raise ProtocolError(Reason.MALFORMED, f"height {header.height}: time or epoch out of order")
+        time_s, epoch, epochs_max = header.time_s, header.epoch, 1
+
+
+def _compare(headers: Sequence[Header], head: LightBlock) -> None:
+    at = head.header.height - headers[0].height
+    if 0 <= at < len(headers) and headers[at] != head.header:
+        detail = f"height {head.header.height}: stored header and head differ"
         raise ProtocolError(Reason.WRONG_HASH, detail)
 
 

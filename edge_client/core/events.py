@@ -130,12 +130,14 @@ class SaveChain:
     """Append linked headers (84 bytes each, the last has `tip.height`) and move the tip; one transaction.
 
     `head` is None while a long run is still being linked; `signing` is the validator set of the tip's epoch.
+    With an `extension` there is a gap before them, and it shows that their history begins with ours.
     """
 
     linked: tuple[bytes, ...]
     tip: Tip
     head: TrustedHead | None
     signing: TrustedSet
+    extension: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ waits until handoffs have shown them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_client.core.handover import Handover, admit
 from edge_client.core.trusted import Tip, Trusted, TrustedHead, verified_head
@@ -32,20 +32,26 @@ from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
-from edge_client.protocol.light import HeaderRun, LightBlock, link
+from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, LightBlock, link
 from edge_client.protocol.messages import GetHandoffs, GetHeaders
 from edge_client.protocol.mmr import Peaks
+from edge_client.protocol.mmr_extension import extend
+
+JUMP_HEADERS_MIN = RUN_HEADERS_MAX // 2
+"""Fewer headers are linked one by one: they come in one answer, and the history stays whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
     """The tip moved over these headers, the last of which the set `signing` made final; `head` is set when
-    the state after it is known, too."""
+    the state after it is known, too. After a jump `extension` shows that the history of the first of them
+    begins with ours."""
 
     headers: tuple[Header, ...]
     tip: Tip
     head: TrustedHead | None
     signing: TrustedSet
+    extension: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,53 @@ class LightClient:
             return fault
         self.head = verified_head(case.block, header_hash)
         return Advanced((), self.tip, self.head, self.signing)
+
+    # --- jumps --------------------------------------------------------------------------------------------
+
+    def jump(self, block: LightBlock, extension: tuple[bytes, ...], now_ms: int) -> Progress:
+        """Take a block far ahead together with the way from our range of headers to the one under it [LGT-8].
+
+        What one run can bridge is linked and not jumped over, and so is a checkpoint that would have to be
+        seen. A clock behind the chain allows no jump either: then this is like `offer`.
+        """
+        epoch, gap = block.header.epoch, block.header.height - self.tip.height
+        validators = self._sets.of(epoch)
+        jumps = gap > JUMP_HEADERS_MIN and not self._checkpoint_within(block.header.height)
+        if validators is None or not jumps or not clock_is_good(self._rules, self.tip, now_ms):
+            return self.offer(block, now_ms)
+        if trust_has_expired(self._rules, self.tip, now_ms):
+            return NeedCheckpoint()
+        case = Case(self._rules, self.tip, TrustedSet(epoch, validators), block, now_ms)
+        fault = first_fault(case) or self._begins_with_ours(block.header, extension)
+        if fault is not None:
+            return fault
+        target = self._target
+        if (
+            target is not None
+            and target.header.height == block.header.height
+            and target.header != block.header
+        ):
+            return Conflict(f"two final headers at height {block.header.height}")
+        self._waiting = None
+        header_hash = block.header.hash(self._rules.chain_id)
+        peaks = extend(self.tip.peaks, block.header.height, extension).peaks.append(header_hash)
+        progress = self._append([block.header], peaks, verified_head(block, header_hash))
+        return replace(progress, extension=extension) if isinstance(progress, Advanced) else progress
+
+    def _begins_with_ours(self, header: Header, extension: tuple[bytes, ...]) -> Invalid | None:
+        """The history under the header is ours, and more."""
+        try:
+            extended = extend(self.tip.peaks, header.height, extension)
+        except ProtocolError as error:
+            return Invalid(error.reason, error.detail)
+        if extended.peaks.root() != header.history_root:
+            return Invalid(Reason.WRONG_HASH, f"history of height {header.height}")
+        return None
+
+    def _checkpoint_within(self, height: int) -> bool:
+        """Whether the operator's checkpoint lies between the tip and this height."""
+        checkpoint = self._checkpoint
+        return checkpoint is not None and self.tip.height < checkpoint.height < height
 
     # --- handoffs -----------------------------------------------------------------------------------------
 

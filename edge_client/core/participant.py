@@ -128,7 +128,9 @@ class Participant:
             return []
         self._anchors.add_headers(progress.headers)
         linked = tuple(header.encode_linked() for header in progress.headers)
-        effects: Effects = [SaveChain(linked, progress.tip, progress.head, progress.signing)]
+        effects: Effects = [
+            SaveChain(linked, progress.tip, progress.head, progress.signing, progress.extension)
+        ]
         return effects if progress.head is None else [*effects, *self._new_head(progress.head)]
 
     def _new_head(self, head: TrustedHead) -> Effects:

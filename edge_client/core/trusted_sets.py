@@ -43,6 +43,11 @@ class TrustedSets:
         known = max((one for one in self._sets if one <= epoch), default=None)
         return None if known is None else TrustedSet(known, self._sets[known])
 
+    def until(self, epoch: int) -> list[TrustedSet]:
+        """All known sets that are not of a later epoch, the latest first."""
+        known = sorted((one for one in self._sets if one <= epoch), reverse=True)
+        return [TrustedSet(one, self._sets[one]) for one in known]
+
     def adopt(self, handoff: Handoff) -> None:
         """Remember what a *verified* handoff shows: its own set, the next one, and where its epoch ends."""
         self._sets[handoff.epoch] = handoff.sets.signing

@@ -6,10 +6,10 @@ that write proofs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_client.protocol.handoff import HANDOFFS_MAX, Handoff
+from edge_client.protocol.handoff import HANDOFFS_MAX, Handoff, TrustedSet
 
 EPOCHS_PLANNED_MAX = 256
 """Over which one answer leads; from there the device asks again."""
@@ -24,23 +24,24 @@ def answer_handoffs(first: int, last: int, lookup: Callable[[int], Handoff | Non
         if handoff is None:
             break
         found.append(handoff)
-    return plan(found)[:HANDOFFS_MAX]
+    if not found:
+        return ()
+    return plan(TrustedSet(first, found[0].sets.signing), found)[:HANDOFFS_MAX]
 
 
-def plan(handoffs: Sequence[Handoff]) -> tuple[Handoff, ...]:
-    """The fewest of these handoffs, of consecutive epochs, that lead a device that trusts the set of the
-    first one to the set after the last. Each epoch's own handoff always leads one on."""
-    places = _places(handoffs)
-    came_from = {0: 0}
-    reached = [0]
+def plan(trusted: TrustedSet, handoffs: Sequence[Handoff]) -> tuple[Handoff, ...]:
+    """The fewest of these handoffs, in ascending order of their epochs, that lead a device from the trusted
+    set to the one after the last of them; none when they do not."""
+    places = _places(trusted, handoffs)
+    came_from, reached = {0: 0}, [0]
     for at in reached:
-        if at == len(places):
+        if at == len(handoffs):
             break
-        for to in range(len(places) - 1, at - 1, -1):
-            if to + 1 not in came_from and (to == at or places[at].trusts(places[to])):
-                came_from[to + 1] = at
-                reached.append(to + 1)
-    steps, at = [], len(places)
+        for to in range(len(handoffs), at, -1):
+            if to not in came_from and places[at].takes(places[to]):
+                came_from[to] = at
+                reached.append(to)
+    steps, at = [], len(handoffs) if len(handoffs) in came_from else 0
     while at > 0:
         steps.append(handoffs[at - 1])
         at = came_from[at]
@@ -49,20 +50,25 @@ def plan(handoffs: Sequence[Handoff]) -> tuple[Handoff, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A handoff as two bit sets of keys: whose set it is, and who signed."""
+    """Where a handoff leads, with sets of keys as bits: the epoch that ends and who signed that, and who has
+    a seat from there on."""
 
-    members: int
+    epoch: int
     signers: int
+    members: int
 
-    def trusts(self, later: _Place) -> bool:
-        """Whether more than a third of this set signed the later handoff."""
-        return 3 * (self.members & later.signers).bit_count() > self.members.bit_count()
+    def takes(self, later: _Place) -> bool:
+        """Whether a device that is here takes the later handoff."""
+        adjacent = later.epoch == self.epoch + 1
+        return adjacent or 3 * (self.members & later.signers).bit_count() > self.members.bit_count()
 
 
-def _places(handoffs: Sequence[Handoff]) -> list[_Place]:
+def _places(trusted: TrustedSet, handoffs: Sequence[Handoff]) -> list[_Place]:
+    """The start, then every handoff."""
     numbers: dict[bytes, int] = {}
 
-    def bits(keys: frozenset[bytes]) -> int:
+    def bits(keys: Iterable[bytes]) -> int:
         return sum(1 << numbers.setdefault(key, len(numbers)) for key in keys)
 
-    return [_Place(bits(frozenset(one.sets.signing.keys)), bits(one.signer_keys)) for one in handoffs]
+    start = _Place(trusted.epoch - 1, 0, bits(trusted.validators.keys))
+    return [start, *(_Place(one.epoch, bits(one.signer_keys), bits(one.sets.next.keys)) for one in handoffs)]

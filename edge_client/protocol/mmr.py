@@ -6,7 +6,7 @@ Leaf 0 is the chain id; leaf h is the hash of the header of height h. A device k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_client.protocol.encoding import Reader, uint
@@ -136,9 +136,25 @@ class Tracer:
     """Appends leaves one at a time and collects the siblings of a few chosen ones: proofs out of a stream of
     headers, in memory that does not grow with it."""
 
-    def __init__(self, indices: Collection[int]) -> None:
-        self.peaks = EMPTY
-        self._siblings: dict[int, list[bytes]] = {index: [] for index in indices}
+    def __init__(
+        self,
+        indices: Collection[int],
+        peaks: Peaks = EMPTY,
+        siblings: Mapping[int, Sequence[bytes]] | None = None,
+    ) -> None:
+        """A tracer may go on where another ended: with its `peaks`, and the siblings found so far."""
+        found = siblings or {}
+        self.peaks = peaks
+        self._siblings: dict[int, list[bytes]] = {index: list(found.get(index, ())) for index in indices}
+
+    @property
+    def indices(self) -> Collection[int]:
+        """The chosen leaves."""
+        return self._siblings.keys()
+
+    def siblings(self, index: int) -> tuple[bytes, ...]:
+        """Those found so far of a chosen leaf."""
+        return tuple(self._siblings[index])
 
     def append(self, leaf: bytes) -> None:
         """Take the next leaf; each mountain it completes gives the chosen leaves of both halves a sibling."""

@@ -297,9 +297,11 @@ class TestDataCheck:
 class TestVerify:
     def test_a_true_chain(self, lived: Path) -> None:
         assert facts(edge_client("verify", "--state", lived, "--json")) == {
-            "linked_height": 2,
+            "linked": [[1, 2]],
             "final_height": 2,
             "signatures": 3,
+            "epoch": 0,
+            "handoffs": 0,
         }
         assert "headers 1 to 2 are linked" in edge_client("verify", "--state", lived).stdout
 

@@ -279,7 +279,7 @@ class TestAudit:
         return real(world).real
 
     def test_a_true_chain(self, disk: DeviceDisk) -> None:
-        assert verify_disk(disk) == Proven(7, 7, 3, 0, 0)
+        assert verify_disk(disk) == Proven(((1, 7),), 7, 3, 0, 0)
 
     def test_nothing_yet(self, tmp_path: Path) -> None:
         assert verify_disk(DeviceDisk(tmp_path / "new", bytes(32))) is None
@@ -314,7 +314,7 @@ class TestAudit:
             replace(head, finality=replace(head.finality, quorum=Quorum(0b111, (bytes(64),) * 3))),
         ):
             assert isinstance(
-                audit(rules, genesis.validators, Held(disk.chain.linked(1, 7), tip, lie, ()), NOW_MS), Invalid
+                audit(rules, genesis.validators, Held(disk.chain.segments(7), tip, lie, ()), NOW_MS), Invalid
             )
 
 

@@ -47,7 +47,7 @@ def chains(draw: st.DrawFn) -> tuple[EpochChain, list[Handoff]]:
 @given(chains())
 def test_a_plan_verifies_and_is_the_shortest(made: tuple[EpochChain, list[Handoff]]) -> None:
     chain, handoffs = made
-    planned = plan(handoffs)
+    planned = plan(TrustedSet(0, chain.genesis.validators), handoffs)
     reached = leads(chain, planned)
     assert reached is not None
     assert reached.epoch == chain.epoch
@@ -66,18 +66,25 @@ def test_when_the_worst_quorum_signed_every_epoch_is_walked() -> None:
         chain.end_epoch({pair: newcomer(2 * epoch), pair + 1: newcomer(2 * epoch + 1)})
         newest = 2 - pair  # the pair that was new in this epoch
         handoffs.append(chain.handoff(epoch, sorted((newest, newest + 1, pair))))
-    assert plan(handoffs) == tuple(handoffs)
+    assert plan(TrustedSet(0, chain.genesis.validators), handoffs) == tuple(handoffs)
 
 
 def test_who_never_changes_is_hopped_over() -> None:
     chain = EpochChain(4)
     for epoch in range(12):
         chain.end_epoch({0: newcomer(epoch)})
-    assert plan(chain.handoffs()) == (chain.handoff(11),)
+    assert plan(TrustedSet(0, chain.genesis.validators), chain.handoffs()) == (chain.handoff(11),)
 
 
 def test_nothing_to_plan() -> None:
-    assert plan([]) == ()
+    assert plan(TrustedSet(0, rotating().genesis.validators), []) == ()
+
+
+def test_handoffs_with_a_hole_that_nobody_vouches_over() -> None:
+    chain = rotating()
+    start = TrustedSet(0, chain.genesis.validators)
+    assert plan(start, [chain.handoff(0), chain.handoff(5)]) == ()
+    assert plan(start, [chain.handoff(0), chain.handoff(2, (1, 2, 3))]) == (chain.handoff(2, (1, 2, 3)),)
 
 
 def test_an_answer_ends_where_knowledge_does() -> None:

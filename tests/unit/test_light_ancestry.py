@@ -7,7 +7,10 @@ from functools import cache
 import pytest
 
 from edge_client.core.ancestry import trace
+from edge_client.core.segments import Segment
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.mmr import peaks_of
+from edge_client.protocol.mmr_extension import extension_places
 from tests.builders import ChainMaker
 from tests.proof_builders import ancestor
 
@@ -27,7 +30,7 @@ def stored(last: int) -> list[bytes]:
 @pytest.mark.parametrize("height", range(1, 14))
 def test_every_earlier_header_is_proven(height: int) -> None:
     head = chain().headers[height - 1]
-    found = trace(chain().chain_id, stored(height - 1), head, range(1, height))
+    found = trace(chain().chain_id, [Segment(1, (), stored(height - 1))], head, range(1, height))
     assert found.peaks == chain().peaks(height - 1)
     assert found.ancestors == {one: ancestor(chain(), one, height) for one in range(1, height)}
     for proof in found.ancestors.values():
@@ -52,5 +55,34 @@ def broken() -> dict[str, tuple[list[bytes], Reason]]:
 def test_headers_that_are_not_the_history_of_the_head(name: str) -> None:
     linked, reason = broken()[name]
     with pytest.raises(ProtocolError) as caught:
-        trace(chain().chain_id, linked, chain().headers[12], {2})
+        trace(chain().chain_id, [Segment(1, (), linked)], chain().headers[12], {2})
     assert caught.value.reason == reason
+
+
+def gap(first: int, last: int, upto: int) -> list[Segment]:
+    """Stored headers without those of heights `first` to `last`."""
+    whole, leaves = stored(upto), chain().leaves(upto)
+    places = extension_places(first, last + 1)
+    hashes = [peaks_of(leaves[at << height : (at + 1) << height]).hashes[0] for height, at in places]
+    return [Segment(1, (), whole[: first - 1]), Segment(last + 1, tuple(hashes), whole[last:])]
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 2), (3, 9), (4, 11), (8, 8), (2, 11)])
+def test_headers_before_and_after_a_gap_are_proven(first: int, last: int) -> None:
+    head = chain().headers[12]
+    heights = [one for one in range(1, 13) if not first <= one <= last]
+    found = trace(chain().chain_id, gap(first, last, 12), head, heights)
+    assert found.peaks == chain().peaks(12)
+    assert found.ancestors == {one: ancestor(chain(), one, 13) for one in heights}
+
+
+def test_a_header_in_a_gap_cannot_be_proven() -> None:
+    with pytest.raises(ProtocolError, match="height 5: it was jumped over"):
+        trace(chain().chain_id, gap(3, 9, 12), chain().headers[12], {2, 5})
+
+
+def test_an_extension_that_is_not_the_chains() -> None:
+    whole, jumped = gap(3, 9, 12)
+    wrong = Segment(jumped.first, (bytes(32), *jumped.extension[1:]), jumped.linked)
+    with pytest.raises(ProtocolError):
+        trace(chain().chain_id, [whole, wrong], chain().headers[12], {2})
