@@ -76,6 +76,7 @@ class Life:
         self.world = DeviceWorld(self.chain, disk=self.disk)
         self.world.signer = Signer(load_seed(self.state / KEY_FILE))
         self.world.identity = replace(self.world.identity, signer=self.world.signer)
+        self.world.now_ms = (T0_S + 3600) * 1000
         self.world.agent = self.world.make_agent()
         self.world.join()
 

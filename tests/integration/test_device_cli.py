@@ -73,6 +73,7 @@ def lived(state: Path, chain: ChainMaker) -> Path:
     world = DeviceWorld(chain, disk=RealDisk(state, chain.chain_id))
     world.signer = Signer(load_seed(state / KEY_FILE))
     world.identity = replace(world.identity, signer=world.signer)
+    world.now_ms = (T0_S + 3600) * 1000
     world.agent = world.make_agent()
     world.join()
     world.finish_training()
