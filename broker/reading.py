@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from broker.adapters.block_store import DATABASE_FILE
@@ -18,7 +19,8 @@ from edge_client.runtime.keystore import KeyFileError, load_seed
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
     """Facts from the disk, and counters of the running (or last) process."""
     files = ChainFiles.read(config.validator.chain_dir)
-    final, attacks = _stored(config, files)
+    stored = _stored(config, files)
+    final = stored.head
     running = read_status_file(config.validator.state_dir)
     pid = running.get("pid")
     facts: dict[str, Any] = {
@@ -29,20 +31,37 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
         "round": final.state.learning.round if final else 1,
         "accounts": len(final.state.accounts) if final else 0,
-        "light_attacks": attacks,
+        "pruned_to": stored.pruned_to,
+        "checkpoints": stored.checkpoints,
+        "lacking_blocks": stored.lacking_blocks,
+        "light_attacks": stored.light_attacks,
         "refused": running.get("refused", {}),
     }
     return facts
 
 
-def _stored(config: ValidatorConfig, files: ChainFiles) -> tuple[StoredFinal | None, int]:
-    """The finalised head on disk, and how many attacks on devices were proven. Who only looks makes no files:
-    they might not belong to the validator's user."""
+@dataclass(frozen=True, slots=True)
+class _OnDisk:
+    """Finalised head; up to which height update bodies are pruned; heights of checkpoints; blocks that a
+    checkpoint passed over and are not here yet; how many attacks on devices were proven."""
+
+    head: StoredFinal | None = None
+    pruned_to: int = 0
+    checkpoints: str = ""
+    lacking_blocks: int = 0
+    light_attacks: int = 0
+
+
+def _stored(config: ValidatorConfig, files: ChainFiles) -> _OnDisk:
+    """Who only looks makes no files: they might not belong to the validator's user."""
     if not (config.validator.state_dir / DATABASE_FILE).exists():
-        return None, 0
+        return _OnDisk()
     store = open_store(config.validator.state_dir, files)
     try:
-        return store.load().head, len(store.attacks())
+        kept = store.retention
+        heights = ", ".join(str(height) for height in kept.checkpoint_heights())
+        head, attacks = store.load().head, len(store.attacks())
+        return _OnDisk(head, kept.pruned_to, heights, kept.lacking_count(), attacks)
     finally:
         store.close()
 

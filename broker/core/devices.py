@@ -165,9 +165,13 @@ class Desk:
             case GetHandoffs(first, last):
                 found = answer_handoffs(first, last, self.archive.handoff)
                 return [self._say(device, Handoffs(found))] if found else []
+            case Claim(roots) if not self._can_tell(roots):
+                return []
             case Claim():
                 account = self._account_of(device)
                 return [self._say(device, self.claims.answer(self.ledger.head, account, question))]
+            case Wake() if not self._can_tell(question.update_roots):
+                return []
             case Wake():
                 account = self._account_of(device)
                 awake = self.wakings.answer(self.ledger.head, account, question)
@@ -180,6 +184,11 @@ class Desk:
         head, identity = self.ledger.head, self.identity
         fresh = Fresh(nonce, head.height, head.hash)
         return [self._say(device, fresh.sign(identity.signer, identity.rules.chain_id))]
+
+    def _can_tell(self, update_roots: Sequence[bytes]) -> bool:
+        """Whether what is not found here is not on the chain; while blocks are lacking others may know."""
+        known = self.archive.inclusion
+        return self.archive.lacking() is None or all(known(root) is not None for root in update_roots)
 
     def _submit(self, device: str, question: SubmitRecord, now_ms: int) -> list[DeskEffect]:
         record = question.record

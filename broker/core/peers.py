@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker.core.archive import Archive
+from broker.core.backfill import Backfill
 from broker.core.catch_up import CatchUp
 from broker.core.checkpoint_sync import PATIENCE_MS, CheckpointSync
 from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, Finalised, Verdict
@@ -21,6 +22,7 @@ from broker.core.effects import (
     StoreFinal,
     StoreHandoffs,
     StoreHeaders,
+    StoreOldBlock,
     StoreUpdateBody,
 )
 from broker.core.ledger import Clock, Ledger, Tip
@@ -39,7 +41,15 @@ from edge_client.protocol.state import ChainState
 from edge_client.protocol.update import UpdateHead, update_root_of
 
 PENDING_MAX = 64
-Stores = StoreUpdateBody | StoreBlock | StoreFinal | StoreHeaders | StoreHandoffs | InstallCheckpoint
+Stores = (
+    StoreUpdateBody
+    | StoreBlock
+    | StoreFinal
+    | StoreHeaders
+    | StoreHandoffs
+    | InstallCheckpoint
+    | StoreOldBlock
+)
 WALK_BLOCKS_MAX = 4
 """A certified block further above the head than this is reached by a run of headers."""
 
@@ -88,6 +98,7 @@ class Peers:
         self.fetcher = Fetcher(next_nonce, PUSHES_MAX)
         self.catch_up = CatchUp(ledger, next_nonce)
         self.checkpoints = CheckpointSync(ledger, archive, seating, next_nonce)
+        self._backfill = Backfill(archive, ledger.rules.chain_id)
         self._stuck = (0, 0)
         self._executes_until_ms = 0
 
@@ -171,7 +182,7 @@ class Peers:
     def deadline(self) -> int | None:
         """When `due` has something to say."""
         way = self.checkpoints if self.checkpoints.is_active else self.catch_up
-        times = (self.fetcher.deadline(), way.deadline())
+        times = (self.fetcher.deadline(), way.deadline(), self._backfill.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def _want_block(self, block_hash: bytes) -> None:
@@ -226,6 +237,9 @@ class Peers:
         if pending is not None:
             pending.header, pending.body = header, body
         self.catch_up.block(fetched.root, body)
+        old = self._backfill.take(fetched.root, header, body)
+        if old is not None:
+            self._outcome.stores.append(old)
 
     # --- checking it --------------------------------------------------------------------------------------
 
@@ -237,6 +251,9 @@ class Peers:
             self._step_checkpoint()
         else:
             self._step_catch_up()
+        old_block = self._backfill.wanted(now_ms)
+        if old_block is not None:
+            self._want_block(old_block)
         todo = sorted(self._pending.values(), key=lambda one: one.slot, reverse=True)
         while todo:
             parent = self._step_pending(todo.pop(), slot, now_ms)
@@ -322,6 +339,7 @@ class Peers:
             self._outcome.refused.append(installed)
         elif installed is not None:
             self.catch_up.skip()
+            self._backfill.resume()
             self._outcome.stores.append(installed)
             if installed.certificate is not None:
                 seals = installed.state.seats.is_sealed

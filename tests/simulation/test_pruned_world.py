@@ -108,6 +108,18 @@ def test_a_validator_that_was_away_for_less_executes_every_block() -> None:
     assert len(notes(node, "block_final")) >= WINDOW - 2
 
 
+def test_blocks_passed_over_come_afterwards_so_that_old_updates_are_proven_there_too() -> None:
+    world = make_world()
+    validator(world, 2).kill()
+    go_on(world, 2 * WINDOW)
+    del world.stores[2]
+    comes_back(world, 2)
+    store = world.stores[2]
+    assert world.run(120_000, lambda: store.lacking() is None)
+    assert dict(store.inclusions()) == dict(world.stores[1].inclusions())
+    assert not any(store.has_update(root) for root in updates_of(world, 2, 2))
+
+
 def test_its_chain_is_the_one_of_the_others_and_can_be_proven() -> None:
     world = make_world()
     validator(world, 2).kill()

@@ -160,6 +160,7 @@ def test_status_shows_the_head_on_disk(folder: Path, chain: ChainMaker) -> None:
     run_to_the_end(folder, chain)
     facts = facts_of(folder)
     assert (facts["height"], facts["round"], facts["accounts"]) == (2, 2, 2)
+    assert (facts["pruned_to"], facts["checkpoints"], facts["lacking_blocks"]) == (0, "", 0)
     assert facts["head"] == chain.headers[-1].hash(chain.chain_id).hex()
 
 

@@ -389,3 +389,17 @@ def test_no_device_gets_the_update_of_another(lone: LoneValidator) -> None:
 @pytest.mark.parametrize("question", [GetChunks(ObjectKind.STATE, bytes(32), Bitmap(0, 0)), GetCheckpoint()])
 def test_checkpoints_are_for_validators(lone: LoneValidator, question: GetChunks | GetCheckpoint) -> None:
     assert only_reason(lone.ask(lone.signer_of(0), question)) == Reason.WRONG_SENDER
+
+
+def test_while_old_blocks_are_lacking_only_claims_it_can_answer_whole_are_answered(
+    lone: LoneValidator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in a block that is not here yet would look as if it never counted."""
+    close_round(lone)
+    known = next(root for root, _ in lone.store.inclusions())
+    questions = [Claim(()), Claim((known,)), Claim((known, bytes(32)))]
+    answers = [[type(one) for one in said(lone.ask(lone.signer_of(1), one))] for one in questions]
+    assert answers == [[Claimed], [Claimed], [Claimed]]
+    monkeypatch.setattr(lone.store, "lacking", lambda: 1)
+    answers = [[type(one) for one in said(lone.ask(lone.signer_of(1), one))] for one in questions]
+    assert answers == [[Claimed], [Claimed], []]
