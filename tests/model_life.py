@@ -74,6 +74,7 @@ class Life:
         config.write_text(config.read_text().replace("# keep_samples", f"{data_keys}\n# keep_samples"))
         self.disk = RealDisk(self.state, self.chain.chain_id)
         self.world = DeviceWorld(self.chain, disk=self.disk)
+        self.world.now_ms = (T0_S + 3600) * 1000
         self.world.signer = Signer(load_seed(self.state / KEY_FILE))
         self.world.identity = replace(self.world.identity, signer=self.world.signer)
         self.world.now_ms = (T0_S + 3600) * 1000

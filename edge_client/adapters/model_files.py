@@ -38,7 +38,8 @@ class ModelFiles:
         replace_by_pieces(path, pieces)
         replace_link(self.current, Path(FOLDER) / path.name)
         keep = {path, None if before is None else self._path(before)}
-        for old in (*self._folder.glob(f"*{SUFFIX}"), *self._folder.glob(f"*{TEMPORARY_SUFFIX}")):
+        leftovers = self.current.parent.glob(f"{CURRENT_FILE}.*{TEMPORARY_SUFFIX}")
+        for old in (*self._folder.iterdir(), *leftovers):
             if old not in keep:
                 old.unlink(missing_ok=True)
 

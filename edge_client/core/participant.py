@@ -215,7 +215,7 @@ class Participant:
         running = self.rounds.running
         if running is None or running.round != failure.round:
             return []
-        self.rounds.give_up()
+        self.rounds.give_up(failure.why)
         return [Note("training_failed", {"round": failure.round, "why": failure.why})]
 
     # --- what is possible now -----------------------------------------------------------------------------

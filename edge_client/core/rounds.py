@@ -19,6 +19,7 @@ class Rounds:
         self._identity = identity
         self._draws = draws
         self._last_round = last_round
+        self._failure: tuple[int, str] | None = None
         self.running: TrainingOrder | None = None
 
     def why_not(self, head: TrustedHead, account: Account) -> str | None:
@@ -26,6 +27,8 @@ class Rounds:
         round_number = head.learning.round
         if self.running is not None:
             return "training"
+        if self._failure is not None and self._failure[0] == round_number:
+            return f"failed: {self._failure[1]}"
         if round_number <= max(self._last_round, account.last_round):
             return "done"
         if account.is_jailed(round_number):
@@ -54,10 +57,11 @@ class Rounds:
         """Whether what is being trained could not count any more."""
         return self.running is not None and head.learning.round - self.running.round > staleness_max
 
-    def give_up(self) -> None:
-        """The running round will not be tried again by this process."""
+    def give_up(self, failure: str | None = None) -> None:
+        """The running round will not be tried again by this process; `failure` says what went wrong."""
         if self.running is not None:
             self._last_round = max(self._last_round, self.running.round)
+            self._failure = None if failure is None else (self.running.round, failure)
         self.running = None
 
     def finish(self, result: TrainingFinished, proof: AccountProof) -> PendingUpdate | None:

@@ -242,15 +242,30 @@ class TestCurrentModel:
         assert seen <= set(whole.values())
         assert len(list((tmp_path / "models").iterdir())) <= 2
 
+    def test_a_file_that_cannot_be_finished_changes_nothing(self, tmp_path: Path) -> None:
+        files = ModelFiles(tmp_path)
+        files.publish(bytes([1]) * 32, (b"whole",))
+
+        def broken() -> Iterator[bytes]:
+            yield b"half"
+            raise ModelError("the recipe lacks something")
+
+        with pytest.raises(ModelError):
+            files.publish(bytes([2]) * 32, broken())
+        assert files.current.read_bytes() == b"whole"
+        assert len(list((tmp_path / "models").iterdir())) == 1
+
     def test_files_that_are_not_needed_go(self, tmp_path: Path) -> None:
         files = ModelFiles(tmp_path)
         assert files.root() is None
         (tmp_path / "models").mkdir()
         (tmp_path / "models" / "half.tflite.1.new").touch()
+        (tmp_path / f"{CURRENT_FILE}.1.new").symlink_to("nowhere")
         for number in range(5):
             files.publish(bytes([number]) * 32, (b"model",))
         assert files.root() == bytes([4]) * 32
         names = {path.name for path in (tmp_path / "models").iterdir()}
+        assert {path.name for path in tmp_path.iterdir()} == {"models", CURRENT_FILE}
         assert names == {f"{bytes([number]).hex() * 32}.tflite" for number in (3, 4)}
 
     def test_a_hook_is_told(self, life: Life, tmp_path: Path) -> None:

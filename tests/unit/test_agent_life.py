@@ -182,12 +182,15 @@ def test_a_round_that_cannot_be_trained_is_left_out() -> None:
     assert world.phase() == Phase.TRAINING
     world.tell(TrainingFailed(1, "no runtime"))
     assert world.phase() == Phase.WAITING
+    assert world.agent.participant is not None
+    assert world.agent.participant.why == "failed: no runtime"
     world.pass_ms(5_000)
     assert [order.round for order in world.orders] == [1]
     chain.close_round([0, 1], time_s=100)
     world.publish_head()
     world.answer()
     assert [order.round for order in world.orders] == [1, 2]
+    assert world.agent.participant.why == "training"
 
 
 def test_claims_follow_closed_rounds_only_while_something_is_pending() -> None:
