@@ -10,9 +10,11 @@ from broker.adapters.block_store import DATABASE_FILE
 from broker.adapters.status_file import read_status_file
 from broker.config import ValidatorConfig
 from broker.core.effects import StoredFinal
+from broker.core.seating import deciding_epoch
 from broker.founding import ChainFiles
 from broker.service import open_store
 from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.seats import Seats
 from edge_client.runtime.keystore import KeyFileError, load_seed
 
 
@@ -31,6 +33,8 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
         "round": final.state.learning.round if final else 1,
         "accounts": len(final.state.accounts) if final else 0,
+        "epoch": deciding_epoch(_seats(final, files)),
+        "seat": _seat(config, _seats(final, files)),
         "pruned_to": stored.pruned_to,
         "checkpoints": stored.checkpoints,
         "lacking_blocks": stored.lacking_blocks,
@@ -64,6 +68,20 @@ def _stored(config: ValidatorConfig, files: ChainFiles) -> _OnDisk:
         return _OnDisk(head, kept.pruned_to, heights, kept.lacking_count(), attacks)
     finally:
         store.close()
+
+
+def _seats(final: StoredFinal | None, files: ChainFiles) -> Seats:
+    return final.state.seats if final else Seats.of_genesis(files.genesis.validators)
+
+
+def _seat(config: ValidatorConfig, seats: Seats) -> str:
+    """Number of the own seat in the epoch of the next block; `none` for an observer."""
+    try:
+        key = Signer(load_seed(config.validator.key_file)).public_key
+    except KeyFileError:
+        return ""
+    index = seats.next_validators.index_of(key)
+    return "none" if index is None else str(index)
 
 
 def _name(config: ValidatorConfig) -> str:

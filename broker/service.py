@@ -15,6 +15,7 @@ from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence
 from broker.core.identity import Identity
 from broker.core.ledger import Clock
+from broker.core.seating import seat_text
 from broker.core.validator import Validator, ValidatorSetup
 from broker.core.verified import VerifyOnce
 from broker.founding import ChainFiles
@@ -93,7 +94,8 @@ def _run(
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
     loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits)
-    note(Note("validator_started", {"validator": identity.name, "height": validator.head.height}))
+    seat, height = seat_text(validator.seated), validator.head.height
+    note(Note("validator_started", {"validator": identity.name, "height": height, "seat": seat}))
     with stop_on_signals(loop.request_stop):
         transport.start(loop.post)
         try:

@@ -48,7 +48,12 @@ DEVICES_MAX = 1 << 14
 
 def make_signers(count: int, role: str = "validator") -> tuple[Signer, ...]:
     """Keys 0 to count-1 of a role; the same ones every time."""
-    return tuple(Signer(f"{role} {i}".encode().ljust(32, b".")) for i in range(count))
+    return tuple(Signer(make_seed(i, role)) for i in range(count))
+
+
+def make_seed(number: int, role: str = "validator") -> bytes:
+    """What a key of `make_signers` is made from."""
+    return f"{role} {number}".encode().ljust(32, b".")
 
 
 def make_params(**changes: Any) -> RoundParams:

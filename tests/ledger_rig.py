@@ -40,9 +40,9 @@ def ledger_of(chain: ChainMaker, store: MemoryStore, height: int | None = None) 
     return Ledger(chain.rules, store, tip_of(chain, height))
 
 
-def seating_of(ledger: Ledger, signer: Signer = OBSERVER) -> Seating:
+def seating_of(ledger: Ledger, store: MemoryStore, signer: Signer = OBSERVER) -> Seating:
     """Who is seated on that ledger's head, as the owner of a key sees it."""
-    return Seating(Identity.of(ledger.rules, signer), ledger)
+    return Seating(Identity.of(ledger.rules, signer), store, ledger)
 
 
 def next_block(

@@ -35,7 +35,7 @@ class Rig:
         self.store = store_of(chain, kinds)
         self.ledger: Ledger = ledger_of(chain, self.store, self.height)
         nonces = count(1)
-        clock, seating = Clock(chain.genesis.t0_s), seating_of(self.ledger)
+        clock, seating = Clock(chain.genesis.t0_s), seating_of(self.ledger, self.store)
         self.peers = Peers(seating, self.store, self.ledger, clock, lambda: next(nonces))
 
     def hear_run(self, run: HeaderRun, sender: str = PEER) -> None:

@@ -17,7 +17,7 @@ class Promises:
     def __init__(self, store: MemoryStore, chain_id: bytes) -> None:
         self._store = store
         self._chain_id = chain_id
-        self._signed: dict[tuple[int, str], bytes] = {}
+        self._signed: dict[tuple[int, int, str], bytes] = {}
         self.receipts: dict[bytes, set[int]] = {}
         self.count = 0
 
@@ -52,16 +52,16 @@ class Promises:
         said = decode_validator_say(payload)
         if isinstance(said, Proposal):
             self._check_logged(said)
-            self._sign_once((said.header.slot, "proposal"), said.header.encode())
+            self._sign_once((said.header.epoch, said.slot, "proposal"), said.header.encode())
             self._check_block(said.header.hash(self._chain_id))
         elif isinstance(said, Vote):
             self._check_logged(said)
             kind = VoteKind(said.kind)
-            self._sign_once((said.slot, kind.name), said.subject.encode())
+            self._sign_once((said.epoch, said.slot, kind.name), said.subject.encode())
             if kind == VoteKind.NOTARIZE:
                 self._check_block(said.hash)
             if kind != VoteKind.NOTARIZE:  # never Z and F in one slot
-                self._sign_once((said.slot, "Z or F"), kind.name.encode())
+                self._sign_once((said.epoch, said.slot, "Z or F"), kind.name.encode())
 
     def _check_block(self, block_hash: bytes) -> None:
         data = self._store.block(block_hash)
@@ -74,5 +74,5 @@ class Promises:
         is_head = isinstance(entry, Certificate) and final is not None and entry.subject == final.subject
         assert is_head or encode_entry(entry) in stored.log
 
-    def _sign_once(self, what: tuple[int, str], content: bytes) -> None:
+    def _sign_once(self, what: tuple[int, int, str], content: bytes) -> None:
         assert self._signed.setdefault(what, content) == content, what

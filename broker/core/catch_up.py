@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from broker.core.consensus.events import Finalised
 from broker.core.effects import StoreBlock, StoreFinal
 from broker.core.ledger import Ledger
+from broker.core.seating import Seated
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.fetch import ATTEMPTS, RETRY_MS
@@ -19,7 +20,6 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, link
 from edge_client.protocol.messages import Ask, GetHeaders
 from edge_client.protocol.update import UpdateHead
-from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Certificate
 
 PROBE_ASKS = 2
@@ -110,14 +110,16 @@ class CatchUp:
         """Whether a run answers the open question: only then it is worth checking."""
         return self._is_asking() and run.first_height == self.ledger.head.height + 1 and bool(run.linked)
 
-    def headers(self, run: HeaderRun, validators: ValidatorSet) -> None:
-        """Take a wanted run that ends in the epoch of `validators`; raises `ProtocolError` when it is not
-        proven."""
+    def headers(self, run: HeaderRun, seated: Seated) -> None:
+        """Take a wanted run that ends in the epoch of the head's successor; raises `ProtocolError` when it is
+        not proven. What lies beyond the epoch's last block is asked for when that is executed."""
         ledger = self.ledger
         chain_id = ledger.rules.chain_id
         headers, _ = link(chain_id, ledger.head.peaks, run.linked)
         last = headers[-1]
-        run.finality.verify(last, chain_id, validators, ledger.rules.verify)
+        if last.epoch != seated.epoch:
+            raise ProtocolError(Reason.STALE, f"headers of epoch {last.epoch}, here {seated.epoch}")
+        run.finality.verify(last, chain_id, seated.validators, ledger.rules.verify)
         self.run, self.is_probing = Run(headers, run.finality.certificate(last, chain_id)), False
 
     def current(self) -> Run | None:

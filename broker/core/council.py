@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from broker.core.consensus import events as on
-from broker.core.consensus.justification import Parent
 from broker.core.consensus.log_entries import Entry
 from broker.core.consensus.simplex import Simplex
 from broker.core.identity import Identity
 from broker.core.ledger import Ledger
 from broker.core.seating import Seating
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.machine import LinkLost, LinkUp
 from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
 
 Spoken = Proposal | Vote | Certificate | Snapshot
@@ -31,6 +31,8 @@ class Council:
         self._seating = seating
         self._ledger = ledger
         self._timing = timing
+        self._link: LinkUp | None = None
+        self._epoch = seating.now.epoch
         self._consensus = self._convene(None, ())
 
     def restore(self, certificate: Certificate | None, entries: Iterable[Entry]) -> None:
@@ -40,21 +42,21 @@ class Council:
     def _convene(self, certificate: Certificate | None, entries: Iterable[Entry]) -> Simplex:
         """The instance that decides the block after the ledger's head."""
         rules, seated, tip = self._identity.rules, self._seating.now, self._ledger.head
-        if certificate is not None and certificate.subject.hash != tip.hash:
+        if tip.hash == seated.root.hash or (certificate is not None and certificate.subject.hash != tip.hash):
             certificate = None
+        self._epoch = seated.epoch
         setup = on.Setup(
             rules.chain_id,
             seated.epoch,
-            Parent.genesis(rules.chain_id),
-            rules.chain_id,
+            seated.root,
+            seated.root.hash,
             seated.validators,
             seated.own_index,
             self._timing,
         )
         slot = certificate.subject.slot if certificate else tip.slot
         head = on.FinalBlock(tip.height, tip.hash, slot, certificate)
-        own = [entry for entry in entries if epoch_of(entry) == seated.epoch]
-        return Simplex(setup, self._identity.signer.sign, rules.verify, head, own)
+        return Simplex(setup, self._identity.signer.sign, rules.verify, head, entries)
 
     @property
     def slot(self) -> int:
@@ -72,7 +74,21 @@ class Council:
 
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Give an event to the instance."""
+        if isinstance(event, LinkUp | LinkLost):
+            self._link = event if isinstance(event, LinkUp) else None
         return self._consensus.handle(event, now_ms)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the head ended the epoch of the instance."""
+        return self._epoch != self._seating.now.epoch
+
+    def begin(self, certificate: Certificate | None, now_ms: int) -> list[on.Effect]:
+        """Start the instance of the head's epoch. The old one is needed no more: who has not seen its end
+        gets headers that show it. `certificate` of the head matters after a jump into the midst of an epoch,
+        in which this validator has signed nothing: it would have had the epoch's root."""
+        self._consensus = self._convene(certificate, ())
+        return [] if self._link is None else self._consensus.handle(self._link, now_ms)
 
     def is_ahead(self, message: Spoken) -> bool:
         """Whether a message claims an epoch that has not begun here."""

@@ -15,7 +15,7 @@ from broker.core.backfill import Backfill
 from broker.core.catch_up import CatchUp
 from broker.core.checkpoint_sync import PATIENCE_MS, CheckpointSync
 from broker.core.consensus.events import BlockChecked, CheckBlock, FetchBlock, Finalised, Verdict
-from broker.core.consensus.justification import Parent, parent_of
+from broker.core.consensus.justification import parent_of
 from broker.core.effects import (
     InstallCheckpoint,
     StoreBlock,
@@ -88,8 +88,6 @@ class Peers:
         self._archive = archive
         self._ledger = ledger
         self._clock = clock
-        self.root = Parent.genesis(ledger.rules.chain_id)
-        """What the first block of the epoch stands on."""
         self._pending: dict[bytes, Pending] = {}
         self._outcome = Outcome()
         self._wanted: set[bytes] = set()
@@ -134,6 +132,11 @@ class Peers:
         slot = self._ledger.head.slot
         self._pending = {key: one for key, one in self._pending.items() if one.slot > slot}
 
+    def begin_epoch(self) -> None:
+        """No block of the last epoch can become final any more, and nobody of it has blocks to push."""
+        self._pending.clear()
+        self.fetcher.forget_pushed()
+
     # --- getting it ---------------------------------------------------------------------------------------
 
     def header_run(self, run: HeaderRun, sender: str, now_ms: int) -> None:
@@ -148,7 +151,7 @@ class Peers:
         if self.checkpoints.is_active:
             self._store(self.checkpoints.headers(run, now_ms))
         else:
-            self.catch_up.headers(run, seated.validators)
+            self.catch_up.headers(run, seated)
 
     def checkpoint(self, offer: Checkpoint, sender: str, now_ms: int) -> None:
         """Another node's checkpoint, wanted or not."""
@@ -274,7 +277,7 @@ class Peers:
         header, body = pending.header, pending.body
         if header is None or body is None:
             return None
-        parent = parent_of(body.justification, self.root)
+        parent = parent_of(body.justification, self._seating.now.root)
         tip = self._ledger.tip(parent.hash)
         if tip is not None:
             self._judge(pending, header, body, tip, now_ms)

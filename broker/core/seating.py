@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broker.core.archive import Archive
+from broker.core.consensus.justification import Parent
 from broker.core.identity import Identity
 from broker.core.ledger import Ledger
 from edge_client.protocol.keys import node_id
@@ -17,9 +19,11 @@ from edge_client.protocol.validators import ValidatorSet
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """The set of one epoch, by names. `own_index` is None for an observer: it follows and signs nothing."""
+    """The set of one epoch, by names. `own_index` is None for an observer: it follows and signs nothing.
+    `root` is what the epoch's first block stands on: genesis, or the last block of the epoch before."""
 
     epoch: int
+    root: Parent
     validators: ValidatorSet
     names: tuple[str, ...]
     own_index: int | None
@@ -37,8 +41,9 @@ class Seated:
 class Seating:
     """The set as of the ledger's head."""
 
-    def __init__(self, identity: Identity, ledger: Ledger) -> None:
+    def __init__(self, identity: Identity, archive: Archive, ledger: Ledger) -> None:
         self._identity = identity
+        self._archive = archive
         self._ledger = ledger
         self._seats = ledger.head.state.seats
         self._seated = self._seat(self._seats)
@@ -72,9 +77,27 @@ class Seating:
         validators = seats.next_validators
         names = tuple(node_id(key) for key in validators.keys)
         own = validators.index_of(self._identity.signer.public_key)
-        return Seated(deciding_epoch(seats), validators, names, own)
+        return Seated(deciding_epoch(seats), self._root(seats), validators, names, own)
+
+    def _root(self, seats: Seats) -> Parent:
+        head = self._ledger.head
+        if seats.is_sealed:
+            return Parent(head.hash, head.height, head.slot)
+        chain_id = self._identity.rules.chain_id
+        if not seats.epoch:
+            return Parent.genesis(chain_id)
+        handoff = self._archive.handoff(seats.epoch - 1)
+        if handoff is None:
+            raise RuntimeError(f"the end of epoch {seats.epoch - 1} is not stored")
+        header = handoff.header
+        return Parent(header.hash(chain_id), header.height, header.slot)
 
 
 def deciding_epoch(seats: Seats) -> int:
     """The epoch of the block after the one with this state; `seats.next` are its validators."""
     return seats.epoch + seats.is_sealed
+
+
+def seat_text(seated: Seated) -> str:
+    """The own seat for people: its number, or `none`."""
+    return "none" if seated.own_index is None else str(seated.own_index)

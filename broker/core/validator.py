@@ -26,7 +26,7 @@ from broker.core.peer_desk import PeerDesk
 from broker.core.peers import Outcome, Peers
 from broker.core.pool import Pool
 from broker.core.proposer import Proposer
-from broker.core.seating import Seating
+from broker.core.seating import Seated, Seating, seat_text
 from edge_client.protocol.body import encode_block
 from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import Piece, split
@@ -90,7 +90,7 @@ class Validator:
         self._archive = archive
         self._ledger = Ledger(self._rules, archive, self._stored_tip(stored))
         self._pool = Pool(self._rules)
-        self._seating = Seating(self._identity, self._ledger)
+        self._seating = Seating(self._identity, archive, self._ledger)
         self._council = Council(self._identity, self._seating, self._ledger, setup.timing)
         nonces = Nonces(setup.nonce_seed)
         self._accuser = Accuser(self._identity, self._ledger, self._pool, nonces)
@@ -125,6 +125,11 @@ class Validator:
     def head(self) -> Tip:
         """The finalised head."""
         return self._ledger.head
+
+    @property
+    def seated(self) -> Seated:
+        """The set that decides the next block, and the own seat in it."""
+        return self._seating.now
 
     # --- machine contract ---------------------------------------------------------------------------------
 
@@ -178,6 +183,8 @@ class Validator:
             for one in outcome.stores:
                 if isinstance(one, InstallCheckpoint):
                     self._after_jump(one)
+            if self._council.is_over:
+                self._begin_epoch(now_ms)
             for answer in outcome.answers:
                 self._feed(answer, now_ms)
             if not outcome.answers and not finals:
@@ -272,6 +279,16 @@ class Validator:
     def _feed(self, event: on.Event, now_ms: int) -> None:
         """Give an event to consensus and do what it asks."""
         for effect in self._council.handle(event, now_ms):
+            self._obey(effect, now_ms)
+        if self._council.is_over:
+            self._begin_epoch(now_ms)
+
+    def _begin_epoch(self, now_ms: int) -> None:
+        """After everything that the last instance asked for: what it said last still helps stragglers."""
+        self._peers.begin_epoch()
+        effects, seated = self._council.begin(self._certificate, now_ms), self._seating.now
+        self._effects.append(Note("epoch", {"epoch": seated.epoch, "seat": seat_text(seated)}))
+        for effect in effects:
             self._obey(effect, now_ms)
 
     def _obey(self, effect: on.Effect, now_ms: int) -> None:

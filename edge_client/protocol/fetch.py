@@ -83,6 +83,10 @@ class Fetcher:
         """No longer wanted."""
         self._wants.pop(root, None)
 
+    def forget_pushed(self) -> None:
+        """Drop what was pushed and not asked for: its sources may have changed."""
+        self._pushed.clear()
+
     def due(self, now_ms: int) -> list[Ask]:
         """Asks to publish now: the first of a want, or its window again to the next responder."""
         asks = []

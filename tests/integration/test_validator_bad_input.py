@@ -46,7 +46,7 @@ from edge_client.protocol.votes import Certificate, Quorum, finalize
 from edge_client.runtime.logs import EventLog
 from edge_client.runtime.memory import MemoryTransport
 from tests.builders import MadeUpdate, make_body, make_signers, make_update, register
-from tests.simulation.test_validator_world import Device, do_round, join_all, make_world, view
+from tests.simulation.scripted import Device, do_round, join_all, make_world, view
 from tests.simulation.world import Node, World
 
 DEVICES = 3

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from broker.core.validator import Validator, ValidatorEffect, ValidatorEvent
-from edge_client.protocol.machine import Publish
 from tests.builders import make_genesis, make_params, make_signers
 from tests.promises import Promises
 from tests.simulation.fleet import add_device, device_heads
-from tests.simulation.world import Node, World
+from tests.simulation.mortal import Mortal
+from tests.simulation.world import World
 
 VALIDATORS, DEVICES, ROUNDS = 4, 3, 3
 CUTS = 24
 EFFECTS_MIN = 100
 DOWN_MS = 3_000
-
-
-class Mortal:
-    """Makes a node's process end instead of executing effect `dies_at`; checks all that it publishes."""
-
-    def __init__(self, node: Node, promises: Promises, dies_at: int) -> None:
-        machine: Any = node.machine
-        assert isinstance(machine, Validator)
-        self._handle = machine.handle
-        self._publish = node.transport.publish
-        self._promises = promises
-        self._dies_at = dies_at
-        self.executed_count = 0
-        self.is_dead = False
-        machine.handle = self.handle  # type: ignore[method-assign]
-        node._effects[Publish] = self.publish
-
-    def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
-        if self.is_dead:
-            return []
-        effects = self._handle(event, now_ms)
-        left = self._dies_at - self.executed_count
-        self.executed_count += len(effects)
-        self.is_dead = 0 < left <= len(effects)
-        return effects[: left - 1] if self.is_dead else effects
-
-    def publish(self, effect: Publish) -> None:
-        self._promises.check(effect)
-        self._publish(effect)
 
 
 def live(dies_at: int) -> Mortal:

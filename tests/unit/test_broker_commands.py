@@ -25,9 +25,9 @@ from broker.service import open_store
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.validators import faulty_max
 from edge_client.runtime.keystore import create_seed
-from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model
+from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model, make_seed
 
-COMMANDS = ("init", "key", "voucher", "validator", "status")
+COMMANDS = ("init", "key", "voucher", "admit", "validator", "status")
 
 
 def edge_broker(*arguments: str | Path) -> Result:
@@ -192,6 +192,14 @@ def test_status_for_people_has_one_line_a_fact(folder: Path) -> None:
     lines = edge_broker("status", folder).output.splitlines()
     assert len(lines) == len(facts_of(folder))
     assert any(line.startswith("refused") and "stale 3, replay 1" in line for line in lines)
+
+
+@pytest.mark.parametrize(("number", "seat"), [(0, "0"), (3, "3"), (4, "none")])
+def test_status_says_which_seat_the_key_has(folder: Path, chain: ChainMaker, number: int, seat: str) -> None:
+    assert chain.genesis.validators.count == 4
+    (folder / "validator.key").write_text(make_seed(number).hex())
+    facts = facts_of(folder)
+    assert (facts["epoch"], facts["seat"]) == (0, seat)
 
 
 def test_status_without_a_key_still_shows_the_chain(folder: Path) -> None:

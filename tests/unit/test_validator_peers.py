@@ -148,7 +148,7 @@ def test_the_time_of_a_proposal_is_in_the_window(chain: ChainMaker, ahead_s: int
     rig = Rig(chain)
     rig.store = store_of(chain)
     ledger, clock = ledger_of(chain, rig.store), Clock(chain.genesis.t0_s)
-    rig.peers = Peers(seating_of(ledger), rig.store, ledger, clock, lambda: 1)
+    rig.peers = Peers(seating_of(ledger, rig.store), rig.store, ledger, clock, lambda: 1)
     rig.now_ms = (chain.genesis.t0_s + 1000 - ahead_s) * 1000
     rig.push_block(block.header, block.body)
     rig.propose(block.header)
