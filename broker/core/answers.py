@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broker.core.archive import Archive
 from broker.core.ledger import Tip
 from edge_client.protocol.body import Body, decode_block
@@ -30,6 +32,13 @@ def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
     if len(linked) != len(headers):
         return None
     return HeaderRun(question.first, linked, Finality.of(certificate))
+
+
+def within_epoch(archive: Archive, question: GetHeaders) -> GetHeaders:
+    """Nothing beyond the end of the epoch of its first header: who executes learns the next set from that."""
+    first = archive.header(question.first)
+    end = None if first is None else archive.handoff(first.epoch)
+    return question if end is None else replace(question, last=min(question.last, end.header.height))
 
 
 class Claims:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from broker.core.accuser import Accuser, evidence_in
-from broker.core.answers import header_run, pieces
+from broker.core.answers import header_run, pieces, within_epoch
 from broker.core.archive import Archive
 from broker.core.identity import Identity
 from broker.core.rate import OUTSIDER_ASKS, PEER_ASKS, Buckets
@@ -51,7 +49,7 @@ class PeerDesk:
             return []
         topics, question = identity.topics, ask.question
         if isinstance(question, GetHeaders):
-            run = header_run(self._archive, self._within_epoch(question))
+            run = header_run(self._archive, within_epoch(self._archive, question))
             return [] if run is None else [self._say(run)]
         if isinstance(question, GetChunks):
             root = question.root.hex()
@@ -70,9 +68,3 @@ class PeerDesk:
     def _say(self, message: HeaderRun | Handoffs | Checkpoint) -> Publish:
         topic = self._identity.topics.validator_say(self._identity.name)
         return Publish(topic, encode_validator_say(message))
-
-    def _within_epoch(self, question: GetHeaders) -> GetHeaders:
-        """Nothing beyond the end of the epoch of its first header: the next set is known to who executes."""
-        first = self._archive.header(question.first)
-        end = None if first is None else self._archive.handoff(first.epoch)
-        return question if end is None else replace(question, last=min(question.last, end.header.height))
