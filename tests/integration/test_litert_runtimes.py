@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from edge_client.litert import zoo
+from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.optimizers import Optimizer
 from edge_client.litert.trainable import TrainingOptions, make_trainable
+from edge_client.protocol.model import encode_model, to_fixed
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("litert_run.py")
@@ -86,3 +88,35 @@ def test_training_goes_on_in_a_new_process_as_if_it_had_not_ended(
     parts = [trained(sys.executable, path, 4, store) for _ in range(2)]
     assert parts[0]["losses"] + parts[1]["losses"] == whole["losses"]
     assert parts[1]["weights"] == whole["weights"]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_an_inference_file_says_the_same_everywhere(tmp_path: Path, runtime: str) -> None:
+    """Put together and run where there is no schema, and no more than NumPy beside the runtime."""
+    graph = make_trainable(zoo.small_cnn(1), TrainingOptions(batch=4))
+    opened = TrainingGraph.open(graph)
+    weights = np.concatenate([one.ravel() for one in opened.get_weights()])
+    (tmp_path / "graph").write_bytes(graph)
+    (tmp_path / "model").write_bytes(encode_model(to_fixed(weights, opened.manifest.frac_bits)))
+    x = np.random.default_rng(3).random((4, 28, 28, 1), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    code = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from edge_client import Model
+from edge_client.litert.inference import assemble
+from edge_client.litert.metadata import MANIFEST_KEY, read_metadata
+from edge_client.protocol.manifest import Manifest
+folder = Path(sys.argv[1])
+graph, model = (folder / "graph").read_bytes(), (folder / "model").read_bytes()
+manifest = Manifest.decode(read_metadata(graph, MANIFEST_KEY))
+(folder / "m.tflite").write_bytes(b"".join(assemble(graph, model, manifest)))
+print(json.dumps(Model(folder / "m.tflite").outputs(np.load(folder / "x.npy")).tolist()))
+"""
+    command = [str(environment(*RUNTIMES[runtime])), "-c", code, str(tmp_path)]
+    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shown = subprocess.run(command, capture_output=True, text=True, env=settings, check=False)
+    assert shown.returncode == 0, shown.stderr
+    found = json.loads(shown.stdout.strip().splitlines()[-1])
+    np.testing.assert_allclose(found, opened.infer(x), atol=1e-5)

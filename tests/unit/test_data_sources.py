@@ -214,8 +214,8 @@ class TestFolder:
     def test_png_through_pillow(self, tmp_path: Path) -> None:
         image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
         (tmp_path / "0").mkdir()
-        image.new("RGB", (2, 2), (5, 5, 5)).save(tmp_path / "0" / "a.png")
-        assert everything(read("folder:.", tmp_path, SQUARES)) == [([5] * 4, 0)]
+        image.new("RGB", (2, 2), (6, 6, 6)).save(tmp_path / "0" / "a.png")
+        assert everything(read("folder:.", tmp_path, SQUARES)) == [([6] * 4, 0)]
 
     def test_the_newest_files_count(self, tmp_path: Path) -> None:
         for age_days in range(6):
