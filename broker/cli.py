@@ -12,6 +12,7 @@ import sys
 import click
 
 from broker.commands.admit import admit
+from broker.commands.consent import consent
 from broker.commands.init import init
 from broker.commands.key import key
 from broker.commands.status import status
@@ -37,6 +38,7 @@ main.add_command(key)
 main.add_command(voucher)
 main.add_command(admit)
 main.add_command(validator)
+main.add_command(consent)
 main.add_command(status)
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "checkpoints": stored.checkpoints,
         "lacking_blocks": stored.lacking_blocks,
         "light_attacks": stored.light_attacks,
+        **_candidacy(config, _seats(final, files), files),
         "refused": running.get("refused", {}),
     }
     return facts
@@ -82,6 +83,19 @@ def _seat(config: ValidatorConfig, seats: Seats) -> str:
         return ""
     index = seats.next_validators.index_of(key)
     return "none" if index is None else str(index)
+
+
+def _candidacy(config: ValidatorConfig, seats: Seats, files: ChainFiles) -> dict[str, Any]:
+    """Who would take a seat, what this key has at stake, and which validators of genesis were convicted."""
+    try:
+        row = seats.candidate_with(Signer(load_seed(config.validator.key_file)).public_key)
+    except KeyFileError:
+        row = None
+    return {
+        "bond": "none" if row is None else row.bond,
+        "candidates": len(seats.candidates),
+        "convicted": [i for i in range(files.genesis.validators.count) if seats.convicted >> i & 1],
+    }
 
 
 def _name(config: ValidatorConfig) -> str:

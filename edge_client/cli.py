@@ -30,6 +30,8 @@ COMMANDS = (
     "data",
     "export",
     "predict",
+    "opt-in",
+    "opt-out",
     "prove",
     "verify-proof",
     "trainable",

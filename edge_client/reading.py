@@ -10,6 +10,7 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.adapters.status_file import read_status_file
+from edge_client.adapters.wish_file import WishFile
 from edge_client.config import DeviceConfig
 from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.verify import Invalid, LightRules
@@ -35,6 +36,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
             "waiting_because": words.get("why") if running else None,
             **_chain_facts(disk, chain_id),
+            **_wish_facts(folder),
             "hold_out": _hold_out(disk),
             "current_model": _current_model(folder),
             "updates": _updates(disk),
@@ -65,9 +67,16 @@ def _chain_facts(disk: DeviceDisk, chain_id: bytes) -> dict[str, Any]:
             "balance": proof.account.balance,
             "contribution": proof.account.contribution,
             "last_round": proof.account.last_round,
+            "stake": proof.account.stake,
             "as_of_height": height,
         }
     return facts
+
+
+def _wish_facts(folder: Path) -> dict[str, Any]:
+    """What the owner asked for about a seat: `open` as long as the device is at it."""
+    file = WishFile(folder)
+    return {"wish": file.outcome() if file.read() is None else "open"}
 
 
 def _current_model(folder: Path) -> str | None:

@@ -16,9 +16,18 @@ from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
-from edge_client.core.events import Halt, PublishChunk, SaveObject, StartTraining, Stopping, StopTraining
+from edge_client.core.events import (
+    Halt,
+    PublishChunk,
+    SaveObject,
+    SettleWish,
+    StartTraining,
+    Stopping,
+    StopTraining,
+)
 from edge_client.core.identity import Identity
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.genesis import Genesis
@@ -88,6 +97,7 @@ class Device:
         self._means = means
         self._log = EventLog(_log)
         self._clock = SystemClock()
+        self._wish = WishFile(folder)
         self._genesis = None if stored.genesis is None else Genesis.decode(stored.genesis)
         self._check_data()
         agent = Agent(identity, os.urandom(SEED_BYTES), stored)
@@ -104,11 +114,14 @@ class Device:
         with stop_on_signals(self._loop.request_stop):
             self._log.note(Note("started", {"device": self._identity.device}))
             self._means.transport.start(self._loop.post)
+            watch = WishWatch(self._wish, self._loop.post)
+            watch.start()
             try:
                 self._publish_model()
                 self._loop.run()
                 self._say_goodbye()
             finally:
+                watch.stop()
                 self._trainer.stop()
                 self._means.transport.stop()
                 self._trainer.join(TRAINER_STOP_S_MAX)
@@ -132,6 +145,7 @@ class Device:
             StartTraining: self._start_training,
             StopTraining: lambda _one: self._trainer.stop(),
             Halt: _halt,
+            SettleWish: self._settle_wish,
             Note: self._log.note,
             Refused: self._refused,
         }
@@ -152,6 +166,10 @@ class Device:
         if objects.path(self._genesis.graph_root).is_file() and objects.path(head.app.model_root).is_file():
             model = NewModel(self._genesis, head.app.model_root, head.height, head.learning.round)
             self._publisher.offer(model)
+
+    def _settle_wish(self, effect: SettleWish) -> None:
+        self._wish.settle(effect)
+        self._log.note(Note("wish_settled", {"outcome": effect.outcome}))
 
     def _check_data(self) -> None:
         """Data that do not fit are the owner's mistake; they are told before anything is trained."""

@@ -376,6 +376,7 @@ class ChainMaker:
             (ObjectKind.GRAPH, self.genesis.graph_root): self.graph,
         }
         found |= {(ObjectKind.PARAMS, one.params.hash()): one.params.encode() for one in self.states}
+        found |= {(ObjectKind.SEATS, one.seats.root()): one.seats.encode() for one in self.states}
         found |= {(ObjectKind.MODEL, root): data for root, data in self.models.items()}
         blocks = zip(self.headers, self.bodies, strict=True)
         found |= {

@@ -62,7 +62,7 @@ from edge_client.protocol.messages import (
     UpdateOffer,
     encode_say,
 )
-from edge_client.protocol.records import Register
+from edge_client.protocol.records import OptIn, OptOut, Register
 from edge_client.protocol.update import update_root_of
 from tests.builders import ChainMaker, make_body, make_signers
 
@@ -162,6 +162,7 @@ class DeviceWorld:
         self.orders: list[TrainingOrder] = []
         self.filters: set[str] = set()
         self.registered: list[Register] = []
+        self.wished: list[OptIn | OptOut] = []
         self.effects_until_crash: int | None = None
 
     def make_agent(self, seed: bytes = b"s" * 32) -> Agent:
@@ -259,8 +260,8 @@ class DeviceWorld:
         chain, question = self.chain, ask.question
         validator = chain.validators.responders(ask.nonce)[ask.attempt % chain.validators.count]
         if isinstance(question, SubmitRecord):
-            assert isinstance(question.record, Register)
-            self.registered.append(question.record)
+            record = question.record
+            (self.registered if isinstance(record, Register) else self.wished).append(record)  # type: ignore[arg-type]
         elif isinstance(question, GetHeaders):
             self.say(chain.header_run(question.first, min(question.last, question.first + 99)), validator)
         elif isinstance(question, Claim):

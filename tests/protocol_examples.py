@@ -19,6 +19,7 @@ from edge_client.protocol.attack import FinalHeader, LightAttack
 from edge_client.protocol.body import decode_block, encode_block
 from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece, blob_root, chunk_hash
+from edge_client.protocol.consent import Consent
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.genesis import Admission
 from edge_client.protocol.hashing import Tag, digest
@@ -127,6 +128,7 @@ def _chain_examples() -> dict[str, Example]:
         "StateLeaves": _plain(state.state_leaves()),
         "Learning": _plain(state.learning),
         "Seat": _plain(state.seats.seated[0]),
+        "Consent": _plain(Consent.by(made.signers[1], made.chain_id, 2)),
         "Candidate": _plain(Candidate(2, made.signers[0].public_key, 1_000_000, 77)),
         "Seats": _plain(sealed_seats(made)),
         "Base": _plain(state.bases[-1]),

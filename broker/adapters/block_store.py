@@ -103,9 +103,10 @@ class BlockStore:
         self.retention = Retention(self._db, self._folders, [genesis.model_root])
         self._fixed = dict(fixed_objects)
         self._final: tuple[int, ChainState] | None = None
-        self._params: dict[bytes, bytes] = {}
+        self._small: dict[bytes, bytes] = {}
         self._expired: list[bytes] = []
-        self._remember_params(ParamsPair(genesis.params, genesis.params))
+        genesis_seats = Seats.of_genesis(genesis.validators)
+        self._remember(ParamsPair(genesis.params, genesis.params), genesis_seats)
         with self._transaction():
             self._mmr.complete()
 
@@ -298,7 +299,7 @@ class BlockStore:
         ):
             self._write("insert or replace into meta (key, value) values (?, ?)", key, value)
         self._drop_offers(state.bases[0].round)
-        self._remember_params(state.params)
+        self._remember(state.params, state.seats)
         self._final = (header.height, state)
 
     def _drop_log(self, certificate: Certificate | None) -> None:
@@ -361,20 +362,21 @@ class BlockStore:
         header = Header.decode(meta[_HEAD])
         accounts = [Account.decode(row["account"]) for row in self._db["accounts"].rows_where(order_by="id")]
         params = ParamsPair.decode(meta[_PARAMS])
-        self._remember_params(params)
+        seats = Seats.decode(meta[_SEATS])
+        self._remember(params, seats)
         state = ChainState(
             Accounts.of(accounts),
             params,
             Learning.decode(meta[_LEARNING]),
             _decode_bases(meta[_BASES]),
-            Seats.decode(meta[_SEATS]),
+            seats,
         )
         certificate = self._certificate("height = ?", header.height)
         return StoredFinal(header, certificate, state, Peaks.decode(meta[_PEAKS]))
 
-    def _remember_params(self, params: ParamsPair) -> None:
-        """Only the pair of the head is served: devices ask for what the head names."""
-        self._params = {params.hash(): params.encode()}
+    def _remember(self, params: ParamsPair, seats: Seats) -> None:
+        """Only those of the head are served: devices ask for what the head names."""
+        self._small = {params.hash(): params.encode(), seats.root(): seats.encode()}
 
     def update(self, root: bytes) -> bytes | None:
         """`Archive.update`."""
@@ -396,7 +398,8 @@ class BlockStore:
         """`Archive.piece`."""
         if kind in self._folders:
             return _piece_of_file(self._folders[kind].path(root), index)
-        data = (self._params if kind == ObjectKind.PARAMS else self._fixed).get(root)
+        is_small = kind in (ObjectKind.PARAMS, ObjectKind.SEATS)
+        data = (self._small if is_small else self._fixed).get(root)
         return None if data is None else piece_of(data, index)
 
     def header(self, height: int) -> Header | None:

@@ -172,6 +172,7 @@ class MemoryStore:
         """What a new head makes useless."""
         state, self._head = effect.state, effect
         self._objects[ObjectKind.PARAMS, state.params.hash()] = state.params.encode()
+        self._objects[ObjectKind.SEATS, state.seats.root()] = state.seats.encode()
         if effect.certificate is not None:
             final = (effect.certificate.subject.epoch, effect.certificate.subject.slot)
             self._log[:] = [entry for entry in self._log if (entry.epoch, entry.slot) >= final]

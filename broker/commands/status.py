@@ -33,4 +33,4 @@ def status(folder: Path, as_json: bool) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        click.echo(f"{name.replace('_', ' '):<{width}}  {shown if shown != '' else '-'}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if shown in ('', None, []) else shown}")

@@ -26,12 +26,14 @@ from edge_client.core.events import (
     StopTraining,
     TrainingFailed,
     TrainingFinished,
+    Wished,
 )
 from edge_client.core.identity import Identity
 from edge_client.core.participant import Effects, Participant
 from edge_client.core.stored import Stored
 from edge_client.core.sync import ConflictError
 from edge_client.protocol.chunks import CHUNKS_MAX, ObjectKind
+from edge_client.protocol.consent import Wish
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.fetch import Fetcher
 from edge_client.protocol.genesis import Genesis
@@ -92,6 +94,7 @@ class Agent:
         self._linked = False
         self._announced: bytes | None = None
         self._halted = stored.conflict
+        self._wish: Wish | None = None
         self.participant: Participant | None = None
         if stored.genesis is not None:
             self._join(Genesis.decode(stored.genesis))
@@ -144,6 +147,10 @@ class Agent:
             self._linked = False
             if device is not None:
                 device.link_lost()
+        elif isinstance(event, Wished):
+            self._wish = event.wish
+            if device is not None:
+                device.candidacy.wish(event.wish)
         elif isinstance(event, ModelMeasured):
             return [SaveMeasure(event)]
         elif device is None:
@@ -206,6 +213,7 @@ class Agent:
 
     def _join(self, genesis: Genesis) -> Participant:
         self.participant = Participant(self._identity, genesis, self._draws, self._stored)
+        self.participant.candidacy.wish(self._wish)
         return self.participant
 
     # --- after every event --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from edge_client.core.trusted import Tip, TrustedHead
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.consent import Wish
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import AppLeaves, StateLeaves
@@ -103,7 +104,21 @@ class Stopping:
     """The process ends after the effects of this event; other devices may see it."""
 
 
-AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Stopping
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """The owner's latest word about a seat; None takes an open wish back."""
+
+    wish: Wish | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleWish:
+    """The wish is no longer open: `outcome` is `done`, or why it cannot be."""
+
+    outcome: str
+
+
+AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Wished | Stopping
 """Everything the agent takes."""
 
 # --- saving -----------------------------------------------------------------------------------------------
@@ -253,5 +268,6 @@ AgentEffect = (
     | StartTraining
     | StopTraining
     | Halt
+    | SettleWish
 )
 """Everything the agent asks for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from edge_client.core.anchors import Anchors
+from edge_client.core.candidacy import Candidacy
 from edge_client.core.draws import Draws
 from edge_client.core.events import (
     AgentEffect,
@@ -55,6 +56,7 @@ class Participant:
         self.membership = Membership(identity, draws, genesis.validators.count, stored.account)
         self.outbox = Outbox(identity, genesis.validators.faulty_max)
         self.rounds = Rounds(identity, draws, stored.last_round)
+        self.candidacy = Candidacy(identity, draws)
         self._anchors = Anchors(self.sync.head, stored.body_roots)
         self._round = self.sync.head.learning.round
         for update in stored.updates:
@@ -109,6 +111,8 @@ class Participant:
     def piece(self, validator: str, root: bytes, index: int, payload: bytes, now_ms: int) -> Effects:
         """A chunk of an object."""
         self._index(validator)
+        if self.candidacy.fetches(root):
+            return [*self.candidacy.piece(validator, root, index, payload, now_ms)]
         fetched, asks = self.materials.piece(validator, root, index, payload, now_ms)
         if fetched is None:
             return [*asks]
@@ -241,12 +245,15 @@ class Participant:
 
     def advance(self, now_ms: int) -> Effects:
         """Start whatever can be started."""
+        proof = self.membership.proof
         effects: Effects = [*self.sync.advance(now_ms), *self._train()]
+        effects += self.candidacy.advance(self.head, proof)
         if not self._linked:
             return effects
         if self.outbox.wants_claim and not self.membership.claiming:
             self.membership.claim(self.outbox.roots)
         asks = [*self.sync.ask(now_ms), *self.membership.ask(now_ms), *self.materials.ask(now_ms)]
+        asks += self.candidacy.ask(self.head, self.materials.params, proof, now_ms)
         return [*effects, *asks, *self.outbox.advance(now_ms)]
 
     def _train(self) -> Effects:
@@ -267,4 +274,5 @@ class Participant:
             self.membership.deadline(),
             self.materials.deadline(),
             self.outbox.deadline(),
+            self.candidacy.deadline(),
         )

@@ -31,6 +31,7 @@ class ObjectKind(IntEnum):
     BLOCK = 5
     UPDATE = 6
     STATE = 7
+    SEATS = 8
 
 
 def split(data: bytes) -> list[bytes]:

@@ -16,17 +16,20 @@ from click.testing import CliRunner, Result
 
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.status_file import STATUS_FILE
+from edge_client.adapters.wish_file import WishFile
 from edge_client.cli import main
 from edge_client.config import CONFIG_FILE, KEY_FILE
 from edge_client.core.events import ModelMeasured, SaveConflict, SaveMeasure, Score, TrainingOrder
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
+from edge_client.protocol.consent import Consent, Wish
 from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
-from tests.builders import ChainMaker, make_genesis
+from tests.builders import ChainMaker, make_genesis, make_params
+from tests.candidacies import ELECTIONS, seat_key
 from tests.device_world import DeviceWorld
 from tests.real_disk import RealDisk
 
@@ -208,6 +211,7 @@ class TestStatus:
             "balance": 1_000_000,
             "contribution": chain.state.accounts[0].contribution,
             "last_round": 1,
+            "stake": 0,
             "as_of_height": 2,
         }
         updates = found["updates"]
@@ -359,3 +363,52 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_an_unknown_command_is_a_mistake() -> None:
     assert edge_client("trian").exit_code == 2
+
+
+class TestSeats:
+    @pytest.fixture
+    def chain(self) -> ChainMaker:
+        """With elections."""
+        return ChainMaker(make_genesis(t0_s=T0_S, params=make_params(**ELECTIONS)))
+
+    def consent(self, chain: ChainMaker, account: int = 0) -> str:
+        return Consent.by(seat_key(0), chain.chain_id, account).text()
+
+    def test_a_wish_waits_for_the_running_device(self, lived: Path, chain: ChainMaker) -> None:
+        result = edge_client("opt-in", "--state", lived, self.consent(chain))
+        assert result.exit_code == 0, result.output
+        assert "account 0" in result.output
+        wish = WishFile(lived).read()
+        assert wish is not None
+        assert wish.consent == Consent.parse(self.consent(chain))
+        assert facts(edge_client("status", "--state", lived, "--json"))["wish"] == "open"
+        assert edge_client("opt-out", "--state", lived).exit_code == 0
+        assert WishFile(lived).read() == Wish(None)
+
+    def test_what_cannot_come_true_is_said_at_once(self, lived: Path, chain: ChainMaker) -> None:
+        elsewhere = Consent.by(seat_key(0), bytes(32), 0).text()
+        for line, options, why in (
+            ("nonsense", (), "edge-broker consent"),
+            (elsewhere, (), "not signed for this chain"),
+            (self.consent(chain, 3), (), "for account 3"),
+            (self.consent(chain), ("--bond", "99"), "asks for 100"),
+            (self.consent(chain), ("--bond", str(1 << 40)), "the balance is"),
+        ):
+            result = edge_client("opt-in", "--state", lived, line, *options)
+            assert result.exit_code == 2
+            assert why in result.output
+        assert WishFile(lived).read() is None
+
+    def test_a_device_without_an_account_has_nothing_to_stand_with(
+        self, state: Path, chain: ChainMaker
+    ) -> None:
+        for arguments in (("opt-in", "--state", state, self.consent(chain)), ("opt-out", "--state", state)):
+            result = edge_client(*arguments)
+            assert result.exit_code == 2
+            assert "no account yet" in result.output
+
+
+def test_without_elections_there_is_nothing_to_stand_for(lived: Path, chain: ChainMaker) -> None:
+    result = edge_client("opt-in", "--state", lived, Consent.by(seat_key(0), chain.chain_id, 0).text())
+    assert result.exit_code == 2
+    assert "no elections" in result.output

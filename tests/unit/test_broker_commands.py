@@ -22,12 +22,13 @@ from broker.core.ledger import included_updates
 from broker.founding import ChainFiles, ChainFilesError
 from broker.founding_folder import election_rules
 from broker.service import open_store
-from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.consent import Consent
+from edge_client.protocol.keys import Signer, node_id, verify
 from edge_client.protocol.validators import faulty_max
-from edge_client.runtime.keystore import create_seed
+from edge_client.runtime.keystore import create_seed, load_seed
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model, make_seed
 
-COMMANDS = ("init", "key", "voucher", "admit", "validator", "status")
+COMMANDS = ("init", "key", "voucher", "consent", "admit", "validator", "status")
 
 
 def edge_broker(*arguments: str | Path) -> Result:
@@ -277,3 +278,14 @@ def test_rules_of_elections_fit_the_number_of_validators(
     found = election_rules(validators, rules)
     assert (found["epoch_blocks"], found["churn_max"], found["bond"]) == expected
     assert found["churn_max"] <= faulty_max(validators)
+
+
+def test_a_consent_is_signed_by_the_validators_key(folder: Path, chain: ChainMaker) -> None:
+    result = edge_broker("consent", folder, 7)
+    assert result.exit_code == 0, result.output
+    made = Consent.parse(result.output)
+    own = Signer(load_seed(folder / "validator.key")).public_key
+    assert (made.account, made.key) == (7, own)
+    assert made.is_genuine(chain.chain_id, verify)
+    (folder / "validator.key").unlink()
+    assert edge_broker("consent", folder, 7).exit_code == 2
