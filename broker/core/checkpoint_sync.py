@@ -59,6 +59,7 @@ class CheckpointSync:
         self._models: dict[bytes, bytes] = {}
         self._asked: tuple[object, int, int] | None = None
         self._ask_at_ms = 0
+        self._headers_at_ms: int | None = None
         self._peaks = self._known_peaks()
 
     def _known_peaks(self) -> Peaks:
@@ -113,9 +114,11 @@ class CheckpointSync:
         return [Ask(nonce, attempt, question)]
 
     def deadline(self) -> int | None:
-        """When `due` or `expire` has something to say."""
+        """When `due` or `expire` has something to say; at once when the headers are on their way to disk."""
         if self._until_ms is None:
             return None
+        if self._headers_at_ms is not None:
+            return self._headers_at_ms
         return self._until_ms if self._question() is None else min(self._until_ms, self._ask_at_ms)
 
     def _question(self) -> GetCheckpoint | GetHandoffs | GetHeaders | None:
@@ -149,7 +152,7 @@ class CheckpointSync:
             self._waiting, self._waiting_epoch = run, last.epoch
             return None
         run.finality.verify(last, rules.chain_id, self._trusted.validators, rules.verify)
-        self._peaks, self._waiting = peaks, None
+        self._peaks, self._waiting, self._headers_at_ms = peaks, None, now_ms
         self._progress(now_ms)
         hashes = tuple(header.hash(rules.chain_id) for header in headers)
         return StoreHeaders(tuple(headers), hashes, run.finality.certificate(last, rules.chain_id))
@@ -209,6 +212,8 @@ class CheckpointSync:
 
     def _place(self) -> tuple[Checkpoint, Header] | None:
         """The offer and its header, once that is verified and on the disk."""
+        if self._headers_at_ms is not None and self._archive.headers_to() + 1 >= self._peaks.size:
+            self._headers_at_ms = None
         if self._offer is None or self._offer.height >= self._peaks.size:
             return None
         header = self._archive.header(self._offer.height)

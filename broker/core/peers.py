@@ -326,10 +326,15 @@ class Peers:
             self._executes_until_ms = now_ms + PATIENCE_MS
         if run is None or self._stuck[0] != height or self.checkpoints.is_active:
             self._stuck = (height, now_ms)
-        known = max(self.catch_up.target, run.headers[-1].height if run else 0)
-        is_pruned = known - height >= self._ledger.head.state.params.in_force.body_window
-        if (is_pruned and now_ms >= self._executes_until_ms) or now_ms - self._stuck[1] >= PATIENCE_MS:
+        may_start = self._is_pruned() and now_ms >= self._executes_until_ms
+        if may_start or now_ms - self._stuck[1] >= PATIENCE_MS:
             self.checkpoints.start(now_ms)
+
+    def _is_pruned(self) -> bool:
+        """Whether bodies of the block above the head are outside the window of those that are ahead."""
+        run, head = self.catch_up.run, self._ledger.head
+        known = max(self.catch_up.target, run.headers[-1].height if run else 0)
+        return known - head.height >= head.state.params.in_force.body_window
 
     def _step_checkpoint(self) -> None:
         def want(kind: ObjectKind, root: bytes, size_bytes_max: int, accept: Accept) -> None:
