@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_client.adapters.data import npz_file, rows
 from edge_client.adapters.data.own_data import DataOptions, Loaded, OwnData
 from edge_client.adapters.data.parse import parse_source
-from edge_client.adapters.data.source import DataError
+from edge_client.adapters.data.source import EXAMPLES_MAX, REASONS_MAX, DataError, Rejects
 from edge_client.protocol.manifest import Loss, Manifest
 from tests.builders import TINY_MANIFEST
 
@@ -306,6 +307,42 @@ class TestPython:
         (tmp_path / "own.py").touch()
         with pytest.raises(DataError, match="failed with"):
             read(text, tmp_path)
+
+
+class TestLimits:
+    """A source that grows for years, or never ends, stops at a limit that says what to do."""
+
+    BODY = "    for n in range(1000):\n        yield [n % 200, n // 200, 7], 1"
+
+    def read(self, folder: Path, **options: Any) -> Loaded:
+        (folder / "own.py").write_text(f"def samples():\n{self.BODY}\n")
+        return read("python:own.py:samples", folder, **options)
+
+    def test_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rows, "DATA_BYTES_MAX", 3 * 51)
+        with pytest.raises(DataError, match=r"take more than 0 MiB; set data\.keep_samples"):
+            self.read(tmp_path)
+        assert len(everything(self.read(tmp_path, keep_samples=50))) == 50
+
+    def test_samples(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rows, "SAMPLES_MAX", 999)
+        with pytest.raises(DataError, match="gives more than 999 samples"):
+            self.read(tmp_path, keep_samples=50)
+
+    def test_an_archive_that_is_too_large_is_not_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(npz_file, "DATA_BYTES_MAX", 100)
+        with pytest.raises(DataError, match="holds more than"):
+            load(tmp_path, x=X, y=Y)
+
+    def test_reasons_of_rejects(self) -> None:
+        rejects = Rejects()
+        for number in range(2 * REASONS_MAX):
+            rejects.add(f"reason {number}", f"line {number}")
+        assert len(rejects.counts) == REASONS_MAX + 1
+        assert rejects.counts["other reasons"] == REASONS_MAX
+        assert all(len(shown) <= EXAMPLES_MAX for shown in rejects.examples.values())
 
 
 def own_samples() -> Iterator[tuple[list[int], int]]:

@@ -44,6 +44,7 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
         "keep_samples",
         "keep_days",
         "classes",
+        "model_updated",
     ):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
@@ -74,6 +75,7 @@ def test_servers_come_from_the_join_string(tmp_path: Path) -> None:
         ("keep_days = 0\n", "line 7: keep_days must be 1 or more, not 0; leave it out to keep all"),
         ('classes = ["a", "a"]\n', "line 7: classes names a class twice"),
         ('label_column = "y"\n', "line 7: label_column is for csv: sources only"),
+        ('[hooks]\nmodel_updated = "a \'b"\n', "line 8: model_updated cannot be read: No closing quotation"),
         ("[trainning]\nthreads = 1\n", "line 7: unknown key 'trainning'; did you mean 'training'"),
         ("[mqtt\n", "not valid TOML"),
     ],
