@@ -100,7 +100,7 @@ class Joining:
         identity, store = self.identities[index], self.stores[index]
         ledger = ledger_of(self.chain, store)
         accuser = Accuser(identity, ledger, Pool(self.chain.rules), lambda: 0)
-        return PeerDesk(identity, seating_of(ledger, self.chain.signers[index]), store, accuser)
+        return PeerDesk(identity, seating_of(ledger, store, self.chain.signers[index]), store, accuser)
 
     def start(self) -> None:
         """A new process on what is stored; it hears of the chain's head at once."""
