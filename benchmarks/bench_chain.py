@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.chain.finality import FinalityPlan, measure_finality
 from benchmarks.chain.following import certified_share, linked_rate
-from benchmarks.chain.wake_up import wake_up_cpu_ms
+from benchmarks.chain.wake_up import bundle_kb, fresh_bundle_kb, hop_kb, wake_up_cpu_ms
 from benchmarks.figures import Value, report
 from edge_client.protocol.validators import quorum
 
@@ -28,7 +28,7 @@ LINKED_SHARE_MIN = 0.7
 LINKED_ROW = (
     "headers hash-linked under one QC (larger of value/100k and value/(0.7 x 138k scaled by BLAKE2b rate))"
 )
-FEW, MANY = 4, 16
+FEW, SOME, MANY = 4, 7, 16
 Row = tuple[str, Value, str]
 """Name in bounds.toml, value, what a reader must know of it."""
 
@@ -86,8 +86,20 @@ def finality_rows(folder: Path, amount: Amount) -> Iterator[Row]:
 def wake_up_rows(folder: Path, amount: Amount) -> Iterator[Row]:
     """A device one block behind."""
     value = wake_up_cpu_ms(folder / "wake-up", MANY, amount.wake_ups)
-    note = "head, certificate, own inclusion, account proof, two synced transactions; not yet as one bundle"
+    note = "one answer: head, certificate, own update, account; verified, and two synced transactions"
     yield "a device's CPU for one wake-up at 16 validators", value, note
+
+
+def weight_rows(_folder: Path, _amount: Amount) -> Iterator[Row]:
+    """What an answer weighs at the heights up to a million where it weighs most."""
+    near = "1,000 accounts, 128 updates a block; the old tip is proven by where the extension starts"
+    far = "an update in any block; signatures counted at 64 bytes"
+    for validators in (FEW, SOME, MANY):
+        name = f"wake-up bundle, n = {validators}: "
+        yield f"{name}head + QC + own update + balance", bundle_kb(validators), near
+        rest = "with old-head proof and f+1 freshness signatures"
+        yield f"{name}{rest}", fresh_bundle_kb(validators), far
+    yield "wake-up bundle: a hop", hop_kb(MANY), "16 validators, two seats change"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     quick: bool = parser.parse_args(arguments).quick
     amount = QUICK if quick else FULL
     with tempfile.TemporaryDirectory(prefix="bench-chain-") as folder:
-        parts = (following_rows, wake_up_rows, finality_rows)
+        parts = (weight_rows, following_rows, wake_up_rows, finality_rows)
         rows = [row for part in parts for row in part(Path(folder), amount)]
     values: dict[str, Value] = {name: value for name, value, _ in rows}
     notes = {name: note for name, _, note in rows}

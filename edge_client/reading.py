@@ -13,6 +13,7 @@ from edge_client.adapters.status_file import read_status_file
 from edge_client.adapters.wish_file import WishFile
 from edge_client.config import DeviceConfig
 from edge_client.core.audit import Held, Proven, audit
+from edge_client.core.freshness import Standing
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
 from edge_client.protocol.keys import Signer, node_id
@@ -37,6 +38,8 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "waiting_because": words.get("why") if running else None,
             **_chain_facts(disk, chain_id),
             **_wish_facts(folder),
+            "freshness": words.get("freshness", Standing.UNKNOWN.value),
+            "fresh_ms": words.get("fresh_ms"),
             "hold_out": _hold_out(disk),
             "current_model": _current_model(folder),
             "updates": _updates(disk),

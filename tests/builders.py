@@ -12,19 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from edge_client.protocol.body import Body, encode_block
+from edge_client.protocol.body import Body, RecordProof, encode_block
 from edge_client.protocol.chunks import ObjectKind, blob_root, chunk_hash, split
+from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules, steps_asked, voucher_claim, voucher_grant
 from edge_client.protocol.execution.execute import Executed, Slot, execute
 from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.genesis import Admission, Genesis
+from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.join import Voucher
 from edge_client.protocol.keys import Purpose, Signer, signing_bytes, verify
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.manifest import Loss, Manifest, TensorSpec
-from edge_client.protocol.messages import Claimed, Inclusion, UpdateOffer
+from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks, peaks_of
 from edge_client.protocol.model import encode_model, model_root
 from edge_client.protocol.params import PARAMS_VERSION, RoundParams
@@ -208,6 +210,24 @@ def make_update(
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That an update stands in the block of `height`, as test vectors hold it."""
+
+    update_root: bytes
+    height: int
+    proof: RecordProof
+
+    def encode(self) -> bytes:
+        """Root, height (u32), proof."""
+        return self.update_root + uint(self.height, 4) + self.proof.encode()
+
+    @classmethod
+    def read(cls, reader: Reader) -> Inclusion:
+        """Parse from a reader; raises `DecodeError`."""
+        return cls(reader.take(HASH_BYTES), reader.uint(4), RecordProof.read(reader))
+
+
 class ChainMaker:
     """A finalised chain in memory: one slot a block, ten seconds apart.
 
@@ -355,19 +375,13 @@ class ChainMaker:
         linked = tuple(header.encode_linked() for header in self.headers[first - 1 : last])
         return HeaderRun(first, linked, self.finality(last))
 
-    def claimed(self, account: int | None, roots: Sequence[bytes], height: int | None = None) -> Claimed:
-        """Answer to a claim as of `height`: the account's proof and the updates that stand in a block."""
-        height = self.height if height is None else height
-        found = (self._inclusion(root, height) for root in roots)
-        proof = None if account is None else self.states[height].accounts.prove(account)
-        return Claimed(height, proof, tuple(one for one in found if one is not None))
-
-    def _inclusion(self, root: bytes, height_max: int) -> Inclusion | None:
-        for height, body in enumerate(self.bodies[:height_max], start=1):
+    def inclusion(self, root: bytes) -> Inclusion:
+        """Where an update stands; it must stand somewhere."""
+        for height, body in enumerate(self.bodies, start=1):
             for index, record in enumerate(body.records):
                 if isinstance(record, UpdateHead) and record.update_root == root:
                     return Inclusion(root, height, body.prove(index))
-        return None
+        raise LookupError(root.hex())
 
     def objects(self) -> Mapping[tuple[ObjectKind, bytes], bytes]:
         """Every object that can be fetched from a validator of this chain, by kind and root."""

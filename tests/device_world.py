@@ -52,7 +52,6 @@ from edge_client.protocol.messages import (
     REASONS,
     REFUSED,
     Ask,
-    Claim,
     GetChunks,
     GetHeaders,
     MissingChunks,
@@ -64,7 +63,9 @@ from edge_client.protocol.messages import (
 )
 from edge_client.protocol.records import OptIn, OptOut, Register
 from edge_client.protocol.update import update_root_of
+from edge_client.protocol.wake import Wake
 from tests.builders import ChainMaker, make_body, make_signers
+from tests.wake_builders import awake_of
 
 NOW_MS = 1_800_000_000_000 + 3_600_000
 """An hour after genesis of `make_genesis`."""
@@ -264,8 +265,8 @@ class DeviceWorld:
             (self.registered if isinstance(record, Register) else self.wished).append(record)  # type: ignore[arg-type]
         elif isinstance(question, GetHeaders):
             self.say(chain.header_run(question.first, min(question.last, question.first + 99)), validator)
-        elif isinstance(question, Claim):
-            self.say(chain.claimed(self.account, question.update_roots), validator)
+        elif isinstance(question, Wake):
+            self.say(awake_of(chain, self.account, question), validator)
         elif isinstance(question, GetChunks):
             self._answer_chunks(question, validator)
 

@@ -396,8 +396,8 @@ def _short_take(reader: encoding.Reader, size_bytes: int) -> bytes:
     return chunk
 
 
-def _any_inclusion(held: anchors.Anchors, inclusion: Any, head: Any) -> bool:
-    return inclusion.proof.body_root_for(head) in held._body_roots.values()
+def _any_inclusion(held: anchors.Anchors, _height: int, proof: Any, head: Any) -> bool:
+    return proof.body_root_for(head) in held._body_roots.values()
 
 
 def _record_root_alone(proof: RecordProof, record: Any) -> bytes | None:

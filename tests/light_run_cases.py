@@ -11,9 +11,9 @@ from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.light import HeaderRun
-from edge_client.protocol.messages import Inclusion
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Finality, Quorum
+from tests.builders import Inclusion
 from tests.light_block_cases import ALIEN, MALFORMED, REFUSED_HASH, REFUSED_SIGNATURE, TIME, TOO_FEW
 from tests.light_forge import (
     HEIGHTS,
@@ -294,7 +294,7 @@ def _inclusions() -> dict[str, Json]:
     """The update of height 5 after a run from the trusted block to height 8."""
     made, start = chain(), Start(chain())
     update = made.bodies[4].updates[0]
-    found, last = made.claimed(None, [one.update_root for one in made.bodies[4].updates]).inclusions
+    found, last = (made.inclusion(one.update_root) for one in made.bodies[4].updates)
     steps = _asked(), run(made.header_run(4, TARGET), "advanced to 8")
     proof = found.proof
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from broker.core.waking import Wakings
@@ -20,6 +21,10 @@ from tests.builders import ChainMaker, make_genesis
 from tests.ledger_rig import tip_of
 
 ACCOUNTS, UPDATES = 1_000, 128
+NEXT_BLOCK = (262_143, 262_144, 983_039)
+"""Tip, the device's update in the block after it, head: no heights up to a million cost more (37 hashes)."""
+ANY_BLOCK = (0, 524_289, 983_039)
+"""The same for an update in any block: 55 hashes."""
 
 
 @dataclass
@@ -65,6 +70,14 @@ def awake_of(chain: ChainMaker, account: int | None, question: Wake, height: int
     answer = wakings.answer(tip_of(chain, height), account, question)
     assert answer is not None
     return answer
+
+
+def told(
+    chain: ChainMaker, account: int | None, roots: Sequence[bytes] = (), height: int | None = None
+) -> Awake:
+    """What a device that has all headers hears of a validator whose head has this height."""
+    height = chain.height if height is None else height
+    return awake_of(chain, account, Wake(0, max(height, chain.height), 1, False, tuple(roots)), height)
 
 
 def known_of(chain: ChainMaker, height: int, account: int, updates: tuple[UpdateHead, ...] = ()) -> Known:

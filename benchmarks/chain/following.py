@@ -68,7 +68,7 @@ def certified_share(folder: Path, validators: int, count: int) -> Share:
             times.verify_s.append(time.perf_counter() - began_s)
             if len(headers) == RUN_HEADERS_MAX:
                 began_s = time.perf_counter()
-                store.save_chain(SaveChain(_linked(headers), client.tip, client.head))
+                store.save_chain(SaveChain(_linked(headers), client.tip, client.head, client.signing))
                 times.store_s.append(time.perf_counter() - began_s)
                 headers.clear()
         if headers or store.header_count() != count:
@@ -103,8 +103,10 @@ def linked_rate(folder: Path, count: int) -> Linked:
         for run in runs:
             hash_mb_per_s.append(blake2b_mb_per_s())
             began_s = time.perf_counter()
-            progress = _advanced(client.take_run(HeaderRun.decode(run)))
-            store.save_chain(SaveChain(_linked(progress.headers), progress.tip, progress.head))
+            progress = _advanced(client.take_run(HeaderRun.decode(run), chain.end_ms))
+            store.save_chain(
+                SaveChain(_linked(progress.headers), progress.tip, progress.head, progress.signing)
+            )
             run_s.append(time.perf_counter() - began_s)
         if store.header_count() != count or client.head.height != count:
             raise RuntimeError("the light client did not follow to the end")

@@ -19,10 +19,11 @@ from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.machine import LinkUp, Publish, Received, TransportEvent
-from edge_client.protocol.messages import Ask, Claim, Claimed, SubmitRecord, UpdateOffer, decode_say
+from edge_client.protocol.messages import Ask, SubmitRecord, UpdateOffer, decode_say
 from edge_client.protocol.records import Register
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.update import UpdateBody, UpdateHead, update_root_of
+from edge_client.protocol.wake import Awake, Wake
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 
@@ -112,7 +113,7 @@ class ScriptedDevices:
                 if device.account is None:
                     record = Register(device.signer.public_key).sign(device.signer, self._chain_id)
                     self._ask(device, SubmitRecord(record))
-                    self._ask(device, Claim(()))
+                    self._ask(device, Wake(0, 0, 1, fresh=False, update_roots=()))
             again_s = min(time.monotonic() + ASK_AGAIN_S, until_s)
             while any(device.account is None for device in self._devices):
                 try:
@@ -122,7 +123,7 @@ class ScriptedDevices:
                         raise
                     break
 
-    def _ask(self, device: Device, question: SubmitRecord | Claim) -> None:
+    def _ask(self, device: Device, question: SubmitRecord | Wake) -> None:
         self._nonce += 1
         ask = Ask(self._nonce, 0, question)
         device.transport.publish(Publish(self._topics.up_ask(device.name), ask.encode()))
@@ -146,7 +147,7 @@ class ScriptedDevices:
                 self._light = light
         elif levels[-1] == "say":
             said = decode_say(event.payload)
-            if isinstance(said, Claimed) and said.account is not None:
+            if isinstance(said, Awake) and said.account is not None:
                 device.account = said.account.index
 
     def _send_update(self, device: Device, light: LightBlock) -> None:

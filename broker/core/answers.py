@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from broker.core.archive import Archive
-from broker.core.ledger import Tip
-from edge_client.protocol.body import Body, decode_block
 from edge_client.protocol.chunks import WINDOW_CHUNKS
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
-from edge_client.protocol.messages import Claim, Claimed, GetChunks, GetHeaders, Inclusion
+from edge_client.protocol.messages import GetChunks, GetHeaders
 from edge_client.protocol.votes import Finality
 
 ANSWER_CHUNKS_MAX = 16
-BODIES_KEPT_MAX = 4
 
 
 def header_run(archive: Archive, question: GetHeaders) -> HeaderRun | None:
@@ -39,41 +36,6 @@ def within_epoch(archive: Archive, question: GetHeaders) -> GetHeaders:
     first = archive.header(question.first)
     end = None if first is None else archive.handoff(first.epoch)
     return question if end is None else replace(question, last=min(question.last, end.header.height))
-
-
-class Claims:
-    """Answers what a device may claim: its account as of the head, and where its updates stand."""
-
-    def __init__(self, archive: Archive, chain_id: bytes) -> None:
-        self._archive = archive
-        self._chain_id = chain_id
-        self._bodies: dict[int, Body] = {}
-
-    def answer(self, head: Tip, account: int | None, question: Claim) -> Claimed:
-        """`account` is None for a device without one."""
-        proof = None if account is None else head.state.accounts.prove(account)
-        found = [self._inclusion(root) for root in dict.fromkeys(question.update_roots)]
-        return Claimed(head.height, proof, tuple(one for one in found if one is not None))
-
-    def _inclusion(self, update_root: bytes) -> Inclusion | None:
-        place = self._archive.inclusion(update_root)
-        if place is None:
-            return None
-        height, index = place
-        body = self._body(height)
-        return None if body is None else Inclusion(update_root, height, body.prove(index))
-
-    def _body(self, height: int) -> Body | None:
-        """After a round all its devices claim in the same block: it is read and parsed once."""
-        if height not in self._bodies:
-            header = self._archive.header(height)
-            data = None if header is None else self._archive.block(header.hash(self._chain_id))
-            if data is None:
-                return None
-            if len(self._bodies) >= BODIES_KEPT_MAX:
-                del self._bodies[min(self._bodies)]
-            self._bodies[height] = decode_block(data)[1]
-        return self._bodies[height]
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:

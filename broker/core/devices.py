@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from broker.core.answers import Claims, header_run, pieces
+from broker.core.answers import header_run, pieces
 from broker.core.archive import Archive
 from broker.core.attacks import Attacks
 from broker.core.effects import StoreAttack, StoreUpdate
@@ -36,7 +36,6 @@ from edge_client.protocol.messages import (
     REASONS,
     REFUSED,
     Ask,
-    Claim,
     GetChunks,
     GetHandoffs,
     GetHeaders,
@@ -67,7 +66,6 @@ class Desk:
     ledger: Ledger
     pool: Pool
     ingest: Ingest
-    claims: Claims
     wakings: Wakings
     attacks: Attacks
     rates: Buckets
@@ -77,10 +75,20 @@ class Desk:
     def of(cls, identity: Identity, seating: Seating, archive: Archive, ledger: Ledger, pool: Pool) -> Desk:
         """A desk with nothing open."""
         chain_id = identity.rules.chain_id
-        claims, wakings = Claims(archive, chain_id), Wakings(archive, chain_id)
         ingest, rates, words = Ingest(identity.rules), Buckets(DEVICE_ASKS), Buckets(DEVICE_WORDS)
         attacks = Attacks(identity, archive, ledger)
-        return cls(identity, seating, archive, ledger, pool, ingest, claims, wakings, attacks, rates, words)
+        return cls(
+            identity,
+            seating,
+            archive,
+            ledger,
+            pool,
+            ingest,
+            Wakings(archive, chain_id),
+            attacks,
+            rates,
+            words,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -149,9 +157,7 @@ class Desk:
             raise ProtocolError(Reason.WRONG_SENDER, "only validators ask for that")
         return [*words, *self._answer(device, question)]
 
-    def _answer(
-        self, device: str, question: GetHeaders | GetChunks | Claim | GetHandoffs | Wake
-    ) -> list[DeskEffect]:
+    def _answer(self, device: str, question: GetHeaders | GetChunks | GetHandoffs | Wake) -> list[DeskEffect]:
         match question:
             case GetHeaders():
                 run = header_run(self.archive, question)
@@ -165,11 +171,6 @@ class Desk:
             case GetHandoffs(first, last):
                 found = answer_handoffs(first, last, self.archive.handoff)
                 return [self._say(device, Handoffs(found))] if found else []
-            case Claim(roots) if not self._can_tell(roots):
-                return []
-            case Claim():
-                account = self._account_of(device)
-                return [self._say(device, self.claims.answer(self.ledger.head, account, question))]
             case Wake() if not self._can_tell(question.update_roots):
                 return []
             case Wake():
@@ -254,8 +255,6 @@ def _tokens(question: Question) -> int:
     match question:
         case GetHeaders() | GetHandoffs():
             return RUN_TOKENS
-        case Claim(update_roots):
-            return 1 + len(update_roots)
         case Wake():
             return WAKE_TOKENS + len(question.update_roots)
         case LightAttack():

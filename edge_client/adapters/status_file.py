@@ -68,6 +68,8 @@ class Reporting:
         facts: dict[str, Any] = {"phase": self._agent.phase.value}
         if device is not None:
             facts |= {"height": device.head.height, "round": device.head.learning.round, "why": device.why}
+            facts["freshness"] = device.freshness.standing(self._now_ms).value
+            facts["fresh_ms"] = device.freshness.fresh_ms
         return facts
 
 

@@ -32,12 +32,14 @@ from edge_client.core.identity import Identity
 from edge_client.core.participant import Effects, Participant
 from edge_client.core.stored import Stored
 from edge_client.core.sync import ConflictError
+from edge_client.protocol.attack import FinalHeader, LightAttack
 from edge_client.protocol.chunks import CHUNKS_MAX, ObjectKind
 from edge_client.protocol.consent import Wish
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.fetch import Fetcher
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.hashing import HASH_BYTES
+from edge_client.protocol.light import LightBlock
 from edge_client.protocol.machine import (
     Acknowledged,
     LinkLost,
@@ -48,6 +50,7 @@ from edge_client.protocol.machine import (
     Refused,
     Subscribe,
 )
+from edge_client.protocol.messages import Ask
 
 GENESIS_BYTES_MAX = 1 << 20
 TOPIC_CHARS_SHOWN = 80
@@ -245,8 +248,23 @@ class Agent:
     def _halt(self, why: str, event: AgentEvent) -> Effects:
         """Keep what we have, and the evidence; the owner must decide."""
         self._halted = why
+        attack = self._attack(event)
         evidence = event.payload if isinstance(event, Received) else b""
-        return [SaveConflict(why, evidence), *self._stop_training(), Note("halted", {"why": why}), Halt(why)]
+        saved = SaveConflict(why, evidence if attack is None else attack.encode())
+        report = [] if attack is None else [self._identity.ask(Ask(self._draws.nonce(), 0, attack))]
+        return [saved, *self._stop_training(), *report, Note("halted", {"why": why}), Halt(why)]
+
+    def _attack(self, event: AgentEvent) -> LightAttack | None:
+        """The two final heads, when it was a light block that contradicted ours."""
+        own = None if self.participant is None else self.participant.head.block
+        if own is None or not isinstance(event, Received):
+            return None
+        try:
+            other = LightBlock.decode(event.payload)
+        except DecodeError:
+            return None
+        common = min(own.header.height, other.header.height) - 1
+        return LightAttack.of(common, FinalHeader.of(own), FinalHeader.of(other))
 
 
 def _sender(levels: list[str]) -> str:

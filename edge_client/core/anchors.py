@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edge_client.core.trusted import TrustedHead
+from edge_client.protocol.body import RecordProof
 from edge_client.protocol.header import Header
-from edge_client.protocol.messages import Inclusion
 from edge_client.protocol.update import UpdateHead
 
 BODY_ROOTS_MAX = 1024
@@ -48,7 +48,13 @@ class Anchors:
         """Whether inclusions at this height can be checked."""
         return height in self._body_roots
 
-    def includes(self, inclusion: Inclusion, head: UpdateHead) -> bool:
-        """Whether the update stands in the block the validator named."""
-        root = self._body_roots.get(inclusion.height)
-        return root is not None and inclusion.proof.body_root_for(head) == root
+    def covered_from(self, height: int) -> int:
+        """From which height on inclusions can be checked, up to this one."""
+        while height in self._body_roots:
+            height -= 1
+        return height + 1
+
+    def includes(self, height: int, proof: RecordProof, head: UpdateHead) -> bool:
+        """Whether the update stands in the block of this height."""
+        root = self._body_roots.get(height)
+        return root is not None and proof.body_root_for(head) == root

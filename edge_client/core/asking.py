@@ -11,7 +11,7 @@ class Asking:
 
     def __init__(self, question: Question, nonce: int, validators: int, timing: Timing) -> None:
         self.question = question
-        self._nonce = nonce
+        self.nonce = nonce
         self._validators = validators
         self._timing = timing
         self._wait_ms = timing.answer_ms
@@ -27,14 +27,14 @@ class Asking:
             self._attempt = 0
             self._wait_ms = doubled(self._wait_ms, self._timing.answer_ms_max)
         self.due_ms = now_ms + self._wait_ms
-        return Ask(self._nonce, self._attempt, self.question)
+        return Ask(self.nonce, self._attempt, self.question)
 
     def progressed(self, question: Question, now_ms: int) -> Ask:
         """An answer came but there is more to ask: the same validator goes on."""
         self.question = question
         self._wait_ms = self._timing.answer_ms
         self.due_ms = now_ms + self._wait_ms
-        return Ask(self._nonce, self._attempt, question)
+        return Ask(self.nonce, self._attempt, question)
 
     def again(self, question: Question) -> None:
         """Ask this from now on, at once."""

@@ -20,6 +20,7 @@ class Follower:
         self._silence_ms = timing.head_ms
         self._height = -1
         self._heard = False
+        self._preferred: str | None = None
         self.followed: str | None = None
         """The validator whose head is subscribed."""
         self.due_ms = 0
@@ -39,12 +40,13 @@ class Follower:
         """Follow the next validator if it is time."""
         if now_ms < self.due_ms:
             return []
+        looks_again = self._preferred is not None and self._preferred == self.followed
         old, new = self.followed, self._next()
         self._switched_ms, self._heard = now_ms, False
         self._turn = min(self._turn, len(self._ids)) + 1
         self.due_ms = now_ms + self._silence_ms
         self._silence_ms = doubled(self._silence_ms, self._timing.head_ms_max)
-        if new == old:
+        if new == old and not looks_again:
             return []  # the only validator there is
         self.followed = new
         subscribe = Subscribe((self._topics.chain_head(new),))
@@ -53,7 +55,15 @@ class Follower:
         left = Unsubscribe((self._topics.chain_head(old),))
         return [left, subscribe, Note("follow", {"validator": new, "instead_of": old})]
 
+    def prefer(self, validator: str, now_ms: int) -> None:
+        """Follow this one next, and soon: its retained head is wanted even if it is followed already."""
+        self._preferred = validator
+        self.due_ms = min(self.due_ms, max(now_ms, self._switched_ms + self._timing.switch_ms))
+
     def _next(self) -> str:
+        preferred, self._preferred = self._preferred, None
+        if preferred in self._ids:
+            return preferred
         if self.followed not in self._ids:
             return self._ids[0]
         return self._ids[(self._ids.index(self.followed) + 1) % len(self._ids)]

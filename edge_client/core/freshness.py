@@ -44,7 +44,8 @@ class Freshness:
     enough: int
     nonce: int | None = None
     _asked_ms: int = 0
-    _fresh_ms: int | None = None
+    fresh_ms: int | None = None
+    """When the question was asked that last showed the head fresh."""
     _words: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
 
     def asked(self, nonce: int, now_ms: int) -> None:
@@ -67,7 +68,7 @@ class Freshness:
         """The head is this one now."""
         passed = [1 for height, hash_ in self._words.values() if height < head.height or hash_ == head.hash]
         if len(passed) >= self.enough:
-            self._fresh_ms = self._asked_ms
+            self.fresh_ms = self._asked_ms
 
     def wanted(self, now_ms: int) -> bool:
         """Whether a question should ask for words."""
@@ -80,7 +81,7 @@ class Freshness:
 
     def age_ms(self, now_ms: int) -> int | None:
         """How long ago the head was known to be the latest."""
-        return None if self._fresh_ms is None else max(0, now_ms - self._fresh_ms)
+        return None if self.fresh_ms is None else max(0, now_ms - self.fresh_ms)
 
     def standing(self, now_ms: int) -> Standing:
         """What may be said of the head now."""

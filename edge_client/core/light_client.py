@@ -36,6 +36,7 @@ from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun, LightBlock, l
 from edge_client.protocol.messages import GetHandoffs, GetHeaders
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.mmr_extension import extend
+from edge_client.protocol.validators import ValidatorSet
 
 JUMP_HEADERS_MIN = RUN_HEADERS_MAX // 2
 """Fewer headers are linked one by one: they come in one answer, and the history stays whole."""
@@ -93,6 +94,10 @@ class LightClient:
         """The latest validator set that is known."""
         return self._sets.latest
 
+    def validators_of(self, epoch: int) -> ValidatorSet | None:
+        """The set of this epoch, if it is known."""
+        return self._sets.of(epoch)
+
     def is_expired(self, now_ms: int) -> bool:
         """Whether only the owner can say from where to go on."""
         return trust_has_expired(self._rules, self.tip, now_ms)
@@ -119,7 +124,7 @@ class LightClient:
         for epoch in unknown:
             if epoch is not None and self._sets.of(epoch) is None:
                 return self._handoffs_to(epoch, self._nearest(epoch), now_ms)
-        if self._target is None:
+        if self._target is None or self.wants_jump(now_ms):
             return None
         return GetHeaders(self.tip.height + 1, self._target.header.height)
 
@@ -197,10 +202,9 @@ class LightClient:
         What one run can bridge is linked and not jumped over, and so is a checkpoint that would have to be
         seen. A clock behind the chain allows no jump either: then this is like `offer`.
         """
-        epoch, gap = block.header.epoch, block.header.height - self.tip.height
+        epoch = block.header.epoch
         validators = self._sets.of(epoch)
-        jumps = gap > JUMP_HEADERS_MIN and not self._checkpoint_within(block.header.height)
-        if validators is None or not jumps or not clock_is_good(self._rules, self.tip, now_ms):
+        if validators is None or not self._may_jump(block.header.height, now_ms):
             return self.offer(block, now_ms)
         if trust_has_expired(self._rules, self.tip, now_ms):
             return NeedCheckpoint()
@@ -220,6 +224,14 @@ class LightClient:
         peaks = extend(self.tip.peaks, block.header.height, extension).peaks.append(header_hash)
         progress = self._append([block.header], peaks, verified_head(block, header_hash))
         return replace(progress, extension=extension) if isinstance(progress, Advanced) else progress
+
+    def wants_jump(self, now_ms: int) -> bool:
+        """Whether a final head is known that is too far ahead for its headers to be asked for."""
+        return self._target is not None and self._may_jump(self._target.header.height, now_ms)
+
+    def _may_jump(self, height: int, now_ms: int) -> bool:
+        far = height - self.tip.height > JUMP_HEADERS_MIN and not self._checkpoint_within(height)
+        return far and clock_is_good(self._rules, self.tip, now_ms)
 
     def _begins_with_ours(self, header: Header, extension: tuple[bytes, ...]) -> Invalid | None:
         """The history under the header is ours, and more."""

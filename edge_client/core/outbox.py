@@ -20,16 +20,17 @@ from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import Acknowledged, Publish
-from edge_client.protocol.messages import ACCEPTED, CLAIMS_MAX, REASONS, Receipt, UpdateOffer
+from edge_client.protocol.messages import ACCEPTED, REASONS, Receipt, UpdateOffer
 from edge_client.protocol.params import STALENESS_MAX
+from edge_client.protocol.wake import ROOTS_MAX
 
 PENDING_MAX = STALENESS_MAX + 2
-"""One update a round, each forgotten once it is older than the staleness window; fits one `Claim`."""
+"""One update a round, each forgotten once it is older than the staleness window; fits one `Wake`."""
 
 REPEATS_MAX = 64
 """How often chunks of one update are sent again at a validator's word, which is not signed."""
 
-assert PENDING_MAX <= CLAIMS_MAX
+assert PENDING_MAX <= ROOTS_MAX
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from edge_client.core.events import (
     TrainingFailed,
     TrainingFinished,
 )
+from edge_client.core.freshness import Freshness, Heard
 from edge_client.core.identity import Identity
 from edge_client.core.light_client import Advanced, HandedOver, Progress
 from edge_client.core.materials import Materials
@@ -33,13 +34,15 @@ from edge_client.core.stored import Stored
 from edge_client.core.sync import Sync
 from edge_client.core.timing import earliest
 from edge_client.core.trusted import TrustedHead
+from edge_client.core.waking import Awoken, Known, Placed, awoken
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
-from edge_client.protocol.machine import Acknowledged, Note
-from edge_client.protocol.messages import Claimed, Handoffs, Inclusion, MissingChunks, Receipt, decode_say
+from edge_client.protocol.machine import Acknowledged, Note, Publish, Refused
+from edge_client.protocol.messages import Handoffs, MissingChunks, Receipt, decode_say
+from edge_client.protocol.wake import Awake, Fresh, Wake
 
 Effects: TypeAlias = list[AgentEffect]
 
@@ -55,6 +58,7 @@ class Participant:
         self.materials = Materials(identity, genesis, draws, stored)
         self.membership = Membership(identity, draws, genesis.validators.count, stored.account)
         self.outbox = Outbox(identity, genesis.validators.faulty_max)
+        self.freshness = Freshness(genesis.validators.faulty_max + 1)
         self.rounds = Rounds(identity, draws, stored.last_round)
         self.candidacy = Candidacy(identity, draws)
         self._anchors = Anchors(self.sync.head, stored.body_roots)
@@ -69,7 +73,8 @@ class Participant:
         self._linked = True
         self.sync.link_up(now_ms)
         self.outbox.link_up(now_ms)
-        self.membership.claim(self.outbox.roots)
+        self.freshness.slept()
+        self.membership.wake()
 
     def link_lost(self) -> None:
         """Nothing is asked or sent until the link is back."""
@@ -86,7 +91,11 @@ class Participant:
         """A light block on the topic of a validator."""
         round_s = self.materials.params.round_s
         progress = self.sync.chain_head(validator, payload, round_s, now_ms)
-        return self._progressed(progress)
+        effects = self._progressed(progress)
+        if self.sync.lied(progress, validator, now_ms):
+            detail = "signed another head than it shows"
+            return [*effects, Refused(Reason.WRONG_HASH, validator, detail)]
+        return effects
 
     def said(self, validator: str, payload: bytes, now_ms: int) -> Effects:
         """A validator's answer."""
@@ -98,8 +107,10 @@ class Participant:
         index = self._index(validator)
         if isinstance(message, HeaderRun):
             return self._progressed(self.sync.header_run(message, now_ms))
-        if isinstance(message, Claimed):
-            return self._claimed(message, now_ms)
+        if isinstance(message, Awake):
+            return self._awake(message, now_ms)
+        if isinstance(message, Fresh):
+            return self._word(index, message, now_ms)
         if isinstance(message, MissingChunks):
             self.outbox.missing(message.update_root, message.missing, now_ms)
         elif isinstance(message, Receipt):
@@ -146,40 +157,63 @@ class Participant:
         self._anchors.forget_to(min(bases))
         closed_a_round, self._round = head.learning.round > self._round, head.learning.round
         if self.membership.proof is None or (closed_a_round and self.outbox.roots):
-            self.membership.claim(self.outbox.roots)
+            self.membership.wake()
+        self.freshness.reached(head)
         note = Note("head", {"height": head.height, "round": head.learning.round})
         if running is None or not self.rounds.hopeless(head, self.materials.params.staleness_max):
             return [note]
         self.rounds.give_up()
         return [note, StopTraining(running.round)]
 
-    def _claimed(self, claimed: Claimed, now_ms: int) -> Effects:
-        """Our account and the fate of our updates, as far as this validator shows them."""
-        head, as_of = self.head, self._anchors.head(claimed.height)
-        proven = {one.update_root: one for one in claimed.inclusions if self._proves(one)}
-        if as_of is not None and claimed.account is not None:
-            self._check_account(claimed.account, as_of)
+    # --- waking up ----------------------------------------------------------------------------------------
+
+    def _awake(self, awake: Awake, now_ms: int) -> Effects:
+        """Head, account and the fate of our updates, as far as this validator shows them."""
+        validators_root = self.sync.validators_root(awake.epoch)
+        if validators_root is None:
+            return []
+        pending = {root: self.outbox.update(root) for root in self.outbox.roots}
+        updates = {root: one.head for root, one in pending.items() if one is not None}
+        key = self._identity.signer.public_key
+        found = awoken(awake, Known(self._identity.chain_id, self.sync.tip, validators_root, key, updates))
+        if found is None:
+            return []
+        effects: Effects = []
+        if found.jump is not None:
+            effects += self._progressed(self.sync.woken(found.jump, now_ms))
+        return [*effects, *self._settle(found, now_ms)]
+
+    def _settle(self, found: Awoken, now_ms: int) -> Effects:
+        """What an answer says of us, when we know the head it is as of."""
+        head, as_of = self.head, self._anchors.head(found.height)
+        proven = {one.update_root: one for one in found.placed if self._proves(one, found)}
+        if as_of is not None and found.account is not None:
+            self._check_account(found.account, as_of)
         # Everything is checked; from here on only our own state changes.
-        self.sync.told(claimed.height, now_ms)
+        self.sync.told(found.height, now_ms)
         round_number = head.learning.round
         effects: Effects = [
             self.outbox.settle_included(root, one.height, round_number, one.proof)
             for root, one in proven.items()
         ]
-        if as_of is not None and claimed.account is not None:
-            news = self.membership.proven(claimed.account, as_of.height)
-            effects += [SaveAccount(as_of.height, claimed.account, as_of.app, as_of.state)] if news else []
-        if claimed.height == head.height:
-            effects += self._decide(claimed, head)
+        if as_of is not None and found.account is not None:
+            news = self.membership.proven(found.account, as_of.height)
+            effects += [SaveAccount(as_of.height, found.account, as_of.app, as_of.state)] if news else []
+        if as_of is not None and found.height == head.height:
+            effects += self._decide(found.account, head)
         return effects
 
-    def _proves(self, inclusion: Inclusion) -> bool:
+    def _proves(self, placed: Placed, found: Awoken) -> bool:
         """Whether a pending update is shown to stand in a block; raises `ProtocolError` for a false proof."""
-        update = self.outbox.update(inclusion.update_root)
-        if update is None or not self._anchors.covers(inclusion.height):
+        update = self.outbox.update(placed.update_root)
+        if update is None:
             return False
-        if not self._anchors.includes(inclusion, update.head):
-            raise ProtocolError(Reason.WRONG_HASH, f"proof of inclusion at height {inclusion.height}")
+        if placed.ancestor is not None:
+            return found.jump is None or found.jump.block == self.head.block
+        if not self._anchors.covers(placed.height):
+            return False
+        if not self._anchors.includes(placed.height, placed.proof, update.head):
+            raise ProtocolError(Reason.WRONG_HASH, f"proof of inclusion at height {placed.height}")
         return True
 
     def _check_account(self, proof: AccountProof, as_of: TrustedHead) -> None:
@@ -187,20 +221,33 @@ class Participant:
         if not own or proof.root() != as_of.state.accounts_root:
             raise ProtocolError(Reason.WRONG_HASH, f"account proof as of height {as_of.height}")
 
-    def _decide(self, claimed: Claimed, head: TrustedHead) -> Effects:
+    def _decide(self, account: AccountProof | None, head: TrustedHead) -> Effects:
         """What an answer of today leaves no doubt about; anything else is asked of the next validator."""
         effects: Effects = []
-        if claimed.account is not None:
+        if account is not None:
             staleness_max = self.materials.params.staleness_max
-            account, round_number = claimed.account.account, head.learning.round
-            effects += self.outbox.settle_absent(account, head.height, round_number, staleness_max)
+            own, round_number = account.account, head.learning.round
+            effects += self.outbox.settle_absent(own, head.height, round_number, staleness_max)
         elif self.membership.proof is not None:
             return []
         else:
             self.membership.absent()
         if not self.outbox.wants_claim:
-            self.membership.claimed()
+            self.membership.woken()
         return effects
+
+    def _word(self, index: int, word: Fresh, now_ms: int) -> Effects:
+        """A validator's word on the head."""
+        if word.nonce != self.freshness.nonce:
+            return []
+        key = self.sync.validators.keys[index]
+        word.verify(self._identity.chain_id, key, self._identity.verify)
+        heard = self.freshness.hear(key, word, self.head)
+        if heard == Heard.HIGHER and not self.membership.waking:
+            self.membership.wake()
+        if heard == Heard.CONTRADICTS:
+            self.sync.doubt(node_id(key), now_ms)
+        return []
 
     # --- what the trainer says ----------------------------------------------------------------------------
 
@@ -250,11 +297,26 @@ class Participant:
         effects += self.candidacy.advance(self.head, proof)
         if not self._linked:
             return effects
-        if self.outbox.wants_claim and not self.membership.claiming:
-            self.membership.claim(self.outbox.roots)
-        asks = [*self.sync.ask(now_ms), *self.membership.ask(now_ms), *self.materials.ask(now_ms)]
+        wants = self.outbox.wants_claim or self.sync.wants_jump(now_ms)
+        if wants and not self.membership.waking:
+            self.membership.wake()
+        asks = [*self.sync.ask(now_ms), *self._ask_about_us(now_ms), *self.materials.ask(now_ms)]
         asks += self.candidacy.ask(self.head, self.materials.params, proof, now_ms)
         return [*effects, *asks, *self.outbox.advance(now_ms)]
+
+    def _ask_about_us(self, now_ms: int) -> list[Publish]:
+        height = self.sync.tip.height
+        question = Wake(
+            self.sync.epoch,
+            height,
+            self._anchors.covered_from(height),
+            self.freshness.wanted(now_ms),
+            self.outbox.roots,
+        )
+        asks = self.membership.ask(question, now_ms)
+        if self.membership.nonce is not None:
+            self.freshness.asked(self.membership.nonce, now_ms)
+        return asks
 
     def _train(self) -> Effects:
         self.materials.want_always(self.head)

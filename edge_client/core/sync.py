@@ -6,11 +6,12 @@ from edge_client.core.asking import Asking
 from edge_client.core.draws import Draw, Draws
 from edge_client.core.follow import Follower
 from edge_client.core.identity import Identity
-from edge_client.core.light_client import LightClient, Progress
+from edge_client.core.light_client import Advanced, Known, LightClient, Progress
 from edge_client.core.stored import Stored
 from edge_client.core.timing import earliest
-from edge_client.core.trusted import Trusted, TrustedHead, genesis_trust
+from edge_client.core.trusted import Tip, Trusted, TrustedHead, genesis_trust
 from edge_client.core.verify import Conflict, Invalid, LightRules
+from edge_client.core.waking import Jump
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import node_id
@@ -36,6 +37,7 @@ class Sync:
         self._asking: Asking | None = None
         self._asked: Question | None = None
         self._fresh = False
+        self._doubted: str | None = None
         self.needs_checkpoint = False
         self.has_good_clock = True
 
@@ -48,6 +50,23 @@ class Sync:
     def validators(self) -> ValidatorSet:
         """The latest set that is known."""
         return self._light.latest.validators
+
+    @property
+    def tip(self) -> Tip:
+        """The last linked header."""
+        return self._light.tip
+
+    @property
+    def epoch(self) -> int:
+        """Of the latest validator set that is known."""
+        return self._light.latest.epoch
+
+    def validators_root(self, epoch: int | None) -> bytes | None:
+        """Root of the set of this epoch (None: of the latest), if it is known."""
+        if epoch is None:
+            return self.validators.root()
+        known = self._light.validators_of(epoch)
+        return None if known is None else known.root()
 
     @property
     def synced(self) -> bool:
@@ -84,6 +103,29 @@ class Sync:
         self._fresh = True
         self._follower.heard(self.head, round_s, self._t0_s, now_ms)
         return progress
+
+    def woken(self, jump: Jump, now_ms: int) -> Progress:
+        """Take the head of an answer to `Wake`. Raises `ProtocolError`."""
+        progress = _accepted(self._light.jump(jump.block, jump.extension, now_ms))
+        self._fresh = True
+        return progress
+
+    def doubt(self, validator: str, now_ms: int) -> None:
+        """It signed another header than ours: its own head shows a fork, or that it lied [FRS-2]."""
+        self._doubted = validator
+        self._follower.prefer(validator, now_ms)
+
+    def wants_jump(self, now_ms: int) -> bool:
+        """Whether the head is so far ahead that only an answer to `Wake` leads there."""
+        return self._light.wants_jump(now_ms)
+
+    def lied(self, progress: Progress | None, validator: str, now_ms: int) -> bool:
+        """Whether a doubted validator's own head, of which this came, is ours or follows it; asked once."""
+        if self._doubted != validator or not isinstance(progress, (Known, Advanced)):
+            return False
+        self._doubted = None
+        self._follower.suspect(now_ms)
+        return True
 
     def header_run(self, run: HeaderRun, now_ms: int) -> Progress:
         """Take missing headers. Raises `ProtocolError`."""

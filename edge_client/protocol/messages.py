@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.attack import LightAttack
-from edge_client.protocol.body import RecordProof
 from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
 from edge_client.protocol.chunks import CHUNKS_MAX, Bitmap, ObjectKind, chunk_count
 from edge_client.protocol.encoding import Fixed, Layout, Reader, uint
@@ -26,7 +24,6 @@ from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, Proposal, Vote
 from edge_client.protocol.wake import Awake, Fresh, Wake
 
-CLAIMS_MAX = 16
 REASONS = tuple(Reason)
 
 
@@ -115,22 +112,6 @@ class GetChunks:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Ask: my account, and what became of these updates."""
-
-    update_roots: tuple[bytes, ...]
-
-    def encode(self) -> bytes:
-        """Counted roots (u8)."""
-        return uint(len(self.update_roots), 1) + b"".join(self.update_roots)
-
-    @classmethod
-    def read(cls, reader: Reader) -> Claim:
-        """Parse from a reader; raises `DecodeError`."""
-        return cls(tuple(reader.take(HASH_BYTES) for _ in range(reader.count(1, CLAIMS_MAX))))
-
-
-@dataclass(frozen=True, slots=True)
 class GetHandoffs:
     """Ask: handoffs that lead from the validator set of epoch `first` to the one after epoch `last`."""
 
@@ -150,7 +131,7 @@ class GetHandoffs:
         return cls(first, last)
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Claim | GetHandoffs | Wake | GetCheckpoint | LightAttack
+Question = SubmitRecord | GetHeaders | GetChunks | Wake | GetHandoffs | GetCheckpoint | LightAttack
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +167,8 @@ _QUESTIONS: tuple[type[Question], ...] = (
     SubmitRecord,
     GetHeaders,
     GetChunks,
-    Claim,
-    GetHandoffs,
     Wake,
+    GetHandoffs,
     GetCheckpoint,
     LightAttack,
 )
@@ -264,46 +244,6 @@ class MissingChunks:
 
 
 @dataclass(frozen=True, slots=True)
-class Inclusion:
-    """That an update stands in the block of `height`."""
-
-    update_root: bytes
-    height: int
-    proof: RecordProof
-
-    def encode(self) -> bytes:
-        """Root, height (u32), proof."""
-        return self.update_root + uint(self.height, 4) + self.proof.encode()
-
-    @classmethod
-    def read(cls, reader: Reader) -> Inclusion:
-        """Parse from a reader; raises `DecodeError`."""
-        return cls(reader.take(HASH_BYTES), reader.uint(4), RecordProof.read(reader))
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """Answer to `Claim` as of block `height`: the account if there is one, and the updates found."""
-
-    height: int
-    account: AccountProof | None
-    inclusions: tuple[Inclusion, ...]
-
-    def encode(self) -> bytes:
-        """Height (u32), account flag (u8) and proof, counted inclusions (u8)."""
-        account = b"\x00" if self.account is None else b"\x01" + self.account.encode()
-        listed = b"".join(one.encode() for one in self.inclusions)
-        return uint(self.height, 4) + account + uint(len(self.inclusions), 1) + listed
-
-    @classmethod
-    def read(cls, reader: Reader) -> Claimed:
-        """Parse from a reader; raises `DecodeError`."""
-        height = reader.uint(4)
-        account = AccountProof.read(reader) if reader.count(1, 1) else None
-        return cls(height, account, tuple(Inclusion.read(reader) for _ in range(reader.count(1, CLAIMS_MAX))))
-
-
-@dataclass(frozen=True, slots=True)
 class Handoffs:
     """Answer to `GetHandoffs`: each is vouched for by the set before it; maybe not all the way [ASK-5]."""
 
@@ -327,21 +267,20 @@ class Handoffs:
         return handoffs
 
 
-Say = Receipt | MissingChunks | HeaderRun | Claimed | Handoffs | Awake | Fresh
+Say = Receipt | MissingChunks | HeaderRun | Awake | Handoffs | Fresh
 
 _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Receipt, Receipt.read),
     (MissingChunks, MissingChunks.read),
     (HeaderRun, HeaderRun.read),
-    (Claimed, Claimed.read),
-    (Handoffs, Handoffs.read),
     (Awake, Awake.read),
+    (Handoffs, Handoffs.read),
     (Fresh, Fresh.read),
 )
 
 
 def encode_say(message: Say) -> bytes:
-    """Kind (u8: receipt, missing chunks, headers, claimed, handoffs, awake, fresh), then the message."""
+    """Kind (u8: receipt, missing chunks, headers, awake, handoffs, fresh), then the message."""
     kinds = [kind for kind, _ in _SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 

@@ -250,6 +250,11 @@ class Awake:
         """Height of the validator's head."""
         return self.head if isinstance(self.head, int) else self.head.height
 
+    @property
+    def epoch(self) -> int | None:
+        """Epoch of the head that is shown."""
+        return None if isinstance(self.head, int) else self.head.epoch
+
     def encode(self) -> bytes:
         """Flag (u8): 0 and height (u32), or 1 and `BareHead`; flag (u8) and account; counted updates (u8)."""
         head = b"\x00" + uint(self.head, 4) if isinstance(self.head, int) else b"\x01" + self.head.encode()

@@ -13,6 +13,7 @@ from edge_client.protocol.machine import Received
 from edge_client.protocol.messages import encode_say
 from tests.builders import ChainMaker
 from tests.device_world import DeviceWorld
+from tests.wake_builders import told
 
 
 @cache
@@ -74,7 +75,7 @@ def test_one_changed_byte_of_something_true(data: st.DataObject) -> None:
         (device.identity.topics.chain_head(device.followed), chain().light_block(2).encode()),
         (device.identity.topics.chain_head(device.followed), chain().light_block(height).encode()),
         (device.say_topic(), encode_say(chain().header_run(2, height))),
-        (device.say_topic(), encode_say(chain().claimed(device.account, [root], height=1))),
+        (device.say_topic(), encode_say(told(chain(), device.account, [root], height=1))),
     ]
     topic, payload = data.draw(st.sampled_from(truths))
     at = data.draw(st.integers(0, len(payload) - 1))

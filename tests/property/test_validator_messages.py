@@ -14,7 +14,8 @@ from broker.core.validator import ValidatorEffect
 from edge_client.protocol.chunks import Bitmap, ObjectKind
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish
-from edge_client.protocol.messages import REFUSED, Ask, Claim, GetChunks, GetHeaders, SubmitRecord
+from edge_client.protocol.messages import REFUSED, Ask, GetChunks, GetHeaders, SubmitRecord
+from edge_client.protocol.wake import Wake
 from tests.builders import MadeUpdate, make_body, make_signers, params_change, register
 from tests.lone_validator import LoneValidator, receipts, refusals
 from tests.promises import Promises
@@ -97,7 +98,7 @@ def ask(lone: Watched, device: int, seed: int) -> None:
         SubmitRecord(params_change(lone.chain_id, rules, range(seed % 4))),
         GetHeaders(1 + seed % 3, 3),
         GetChunks(ObjectKind(1 + seed % 6), lone.genesis.graph_root, Bitmap(seed % 3, 0)),
-        Claim(roots),
+        Wake(0, seed % 3, 1, seed % 5 == 0, roots),
     )
     lone.ask(signer, questions[seed % len(questions)], nonce=seed)
 
@@ -106,7 +107,7 @@ def babble(lone: Watched, device: int, seed: int) -> None:
     """Bytes that mean nothing, or almost nothing, on any device topic: refused and counted, each time."""
     signer = lone.devices[device % len(lone.devices)]
     name = node_id(signer.public_key)
-    good = Ask(seed, 0, Claim((bytes(32),))).encode()
+    good = Ask(seed, 0, Wake(0, 1, 1, False, (bytes(32),))).encode()
     cut = seed % (len(good) - 1)  # with one byte put behind, still a byte short
     topics = (lone.topics.up_ask(name), lone.topics.up_head(name, "00"), f"{lone.topics.base}/up/{seed}")
     assert refusals(lone.receive(topics[seed % 3], good[:cut] + bytes([255]) * (seed % 2)))

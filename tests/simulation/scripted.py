@@ -9,8 +9,9 @@ from broker.core.validator import Validator
 from edge_client.protocol.chunks import split
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish, Received
-from edge_client.protocol.messages import Ask, Claim, Receipt, SubmitRecord, decode_say
+from edge_client.protocol.messages import Ask, Receipt, SubmitRecord, decode_say
 from edge_client.protocol.topics import Topics
+from edge_client.protocol.wake import Wake
 from edge_client.runtime.memory import MemoryTransport
 from tests.builders import MadeUpdate, make_genesis, make_params, make_signers, make_update, register
 from tests.simulation.world import World
@@ -39,7 +40,9 @@ class Device:
         self.transport.publish(Publish(self.topics.up_ask(self.name), ask.encode()))
 
     def claim(self, roots: tuple[bytes, ...] = ()) -> None:
-        self.transport.publish(Publish(self.topics.up_ask(self.name), Ask(7, 0, Claim(roots)).encode()))
+        self.transport.publish(
+            Publish(self.topics.up_ask(self.name), Ask(7, 0, Wake(0, 0, 1, False, roots)).encode())
+        )
 
     def offer(self, made: MadeUpdate) -> None:
         root = made.head.update_root.hex()

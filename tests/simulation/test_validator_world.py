@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_client.protocol.messages import ACCEPTED, Claimed
+from edge_client.protocol.messages import ACCEPTED
+from edge_client.protocol.wake import Awake
 from tests.simulation.scripted import Device, do_round, heights, join_all, make_world
 
 
@@ -30,12 +31,12 @@ def test_every_validator_signs_a_receipt_and_claims_prove_inclusion() -> None:
     assert all(one.verdict == ACCEPTED for one in devices[0].receipts())
     devices[0].claim(roots)
     world.run(1000)
-    claimed = [one for one in devices[0].heard if isinstance(one, Claimed)]
+    claimed = [one for one in devices[0].heard if isinstance(one, Awake)]
     head = world.validators()[0].head
     assert len(claimed) == 1
     assert claimed[0].account is not None
-    assert claimed[0].account.root() == head.state.accounts.root()
-    assert claimed[0].inclusions[0].height == head.height
+    assert claimed[0].account.proof(devices[0].signer.public_key).root() == head.state.accounts.root()
+    assert claimed[0].shown[0].at == claimed[0].height == head.height
 
 
 def test_a_killed_validator_comes_back_and_catches_up() -> None:

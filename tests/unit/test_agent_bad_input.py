@@ -12,10 +12,12 @@ from edge_client.core.events import AgentEffect, Fate, SaveAccount, SettleUpdate
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Received, Refused
-from edge_client.protocol.messages import Ask, Claim, Claimed, GetChunks, MissingChunks, encode_say
+from edge_client.protocol.messages import Ask, GetChunks, MissingChunks, encode_say
 from edge_client.protocol.votes import Quorum
+from edge_client.protocol.wake import Awake, BareAccount, Wake
 from tests.builders import ChainMaker
 from tests.device_world import DeviceWorld
+from tests.wake_builders import told
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_topics_of_another_chain_or_of_others(world: DeviceWorld) -> None:
 
 def test_a_stranger_says_what_a_validator_may(world: DeviceWorld) -> None:
     topic = world.identity.topics.down_say(world.identity.device, "f" * 32)
-    said = encode_say(world.chain.claimed(None, ()))
+    said = encode_say(told(world.chain, None))
     assert refused(world.tell(Received(topic, said))) == [Reason.WRONG_SENDER]
 
 
@@ -137,22 +139,23 @@ def test_a_bitmap_of_another_size(world: DeviceWorld) -> None:
 
 
 def test_an_account_proof_of_somebody_else(world: DeviceWorld) -> None:
-    other = world.chain.claimed(1 - (world.account or 0), ())
+    other = told(world.chain, 1 - (world.account or 0))
     before = len(world.effects)
     assert refused(world.say(other)) == [Reason.WRONG_HASH]
     assert not any(isinstance(one, SaveAccount) for one in world.effects[before:])
 
 
 def test_an_account_proof_with_another_balance(world: DeviceWorld) -> None:
-    claimed = world.chain.claimed(world.account, ())
-    assert claimed.account is not None
-    rich = replace(claimed.account, account=replace(claimed.account.account, balance=10**9))
-    assert refused(world.say(replace(claimed, account=rich))) == [Reason.WRONG_HASH]
+    awake = told(world.chain, world.account)
+    assert awake.account is not None
+    proof = awake.account.proof(world.signer.public_key)
+    rich = BareAccount.of(replace(proof, account=replace(proof.account, balance=10**9)))
+    assert refused(world.say(replace(awake, account=rich))) == [Reason.WRONG_HASH]
 
 
-def test_a_claim_as_of_an_unknown_height_changes_nothing(world: DeviceWorld) -> None:
-    claimed = replace(world.chain.claimed(world.account, ()), height=77)
-    assert not refused(world.say(claimed))
+def test_an_answer_as_of_an_unknown_height_changes_nothing(world: DeviceWorld) -> None:
+    awake = replace(told(world.chain, world.account), head=77)
+    assert not refused(world.say(awake))
     assert not world.disk.fates
 
 
@@ -163,20 +166,20 @@ def test_an_inclusion_that_is_not_one(world: DeviceWorld) -> None:
     chain.add([world.offers[0].head], time_s=100)
     world.publish_head()
     world.asks.clear()
-    claimed = chain.claimed(world.account, [root])
-    (inclusion,) = claimed.inclusions
+    awake = told(chain, world.account, [root])
+    (shown,) = awake.shown
     lies = {
-        replace(inclusion, height=1): [Reason.WRONG_HASH],
-        replace(inclusion, height=99): [],
-        replace(inclusion, proof=replace(inclusion.proof, justification_hash=bytes(32))): [Reason.WRONG_HASH],
-        replace(inclusion, update_root=bytes(32)): [],
+        replace(shown, at=1): [Reason.WRONG_HASH],
+        replace(shown, at=99): [],
+        replace(shown, record=replace(shown.record, justification_hash=bytes(32))): [Reason.WRONG_HASH],
+        replace(shown, name=bytes(8)): [],
     }
     for lie, reasons in lies.items():
-        assert refused(world.say(replace(claimed, inclusions=(lie,)))) == reasons
+        assert refused(world.say(replace(awake, shown=(lie,)))) == reasons
         assert not world.disk.fates
-    world.say(replace(claimed, inclusions=(inclusion, inclusion)))
+    world.say(replace(awake, shown=(shown, shown)))
     assert world.disk.fates[root].fate == Fate.INCLUDED
-    world.say(claimed)
+    world.say(awake)
     assert sum(isinstance(one, SettleUpdate) for one in world.effects) == 1
 
 
@@ -187,7 +190,7 @@ def test_a_validator_that_hides_an_inclusion_cannot_make_it_refused(world: Devic
     world.publish_head()
     world.give_receipts(root, [0, 1], Reason.REPLAY)
     world.asks.clear()
-    world.say(replace(chain.claimed(world.account, [root]), inclusions=()))
+    world.say(replace(told(chain, world.account, [root]), shown=()))
     assert not world.disk.fates
     world.pass_ms(2_000)
     assert world.asks, "the next validator is asked"
@@ -199,7 +202,7 @@ def test_no_account_cannot_be_claimed_away(world: DeviceWorld) -> None:
     (root,) = world.disk.updates
     world.give_receipts(root, [0, 1], Reason.OUT_OF_RANGE)
     world.asks.clear()
-    world.say(Claimed(world.chain.height, None, ()))
+    world.say(Awake(world.chain.height, None, ()))
     assert not world.disk.fates
     assert not world.registered
 
@@ -262,7 +265,7 @@ def test_a_forked_chain_halts_the_device_for_good(world: DeviceWorld) -> None:
     world.chain.close_round([1], time_s=100)
     world.publish_head()
     effects = world.tell(Received(head_topic(world), twin.light_block().encode()))
-    assert [type(one).__name__ for one in effects] == ["SaveConflict", "Note", "Halt"]
+    assert [type(one).__name__ for one in effects] == ["SaveConflict", "Publish", "Note", "Halt"]
     assert world.phase() == Phase.HALTED
     assert world.publish_head() == []
     assert world.agent.deadline() is None
@@ -271,11 +274,12 @@ def test_a_forked_chain_halts_the_device_for_good(world: DeviceWorld) -> None:
     assert world.link_up() == []
 
 
-def test_claims_are_bounded(world: DeviceWorld) -> None:
-    """The claim names every pending update, and there is a place for each in one message."""
-    assert [one for one in world.asks if isinstance(one.question, Claim)] == []
+def test_questions_are_bounded(world: DeviceWorld) -> None:
+    """Every pending update is named, and there is a place for each in one message."""
+    assert [one for one in world.asks if isinstance(one.question, Wake)] == []
     world.link_lost()
     world.link_up()
     (ask,) = world.asks
     assert isinstance(ask, Ask)
-    assert ask.question == Claim(tuple(world.disk.updates))
+    assert isinstance(ask.question, Wake)
+    assert ask.question.update_roots == tuple(world.disk.updates)

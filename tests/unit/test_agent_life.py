@@ -8,7 +8,7 @@ from edge_client.core.agent import Phase
 from edge_client.core.events import Fate, SaveUpdate, SettleUpdate, StopTraining, TrainingFailed
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Refused
-from edge_client.protocol.messages import Claim
+from edge_client.protocol.wake import Wake
 from tests.builders import ChainMaker, make_genesis, make_params, make_update
 from tests.device_world import DeviceWorld
 
@@ -205,7 +205,7 @@ def test_claims_follow_closed_rounds_only_while_something_is_pending() -> None:
         else:
             chain.add([], time_s=chain.time_s + 1)
         world.publish_head()
-        return sum(isinstance(one.question, Claim) for one in world.asks)
+        return sum(isinstance(one.question, Wake) for one in world.asks)
 
     assert claims(close=True) == 0
     world.finish_training()

@@ -15,10 +15,12 @@ from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.execution.selection import is_selected
 from edge_client.protocol.genesis import Admission
 from edge_client.protocol.machine import Received, Subscribe, Unsubscribe, Woke
-from edge_client.protocol.messages import Claim, GetHeaders, SubmitRecord
+from edge_client.protocol.messages import GetHeaders, SubmitRecord
 from edge_client.protocol.records import Register
+from edge_client.protocol.wake import Wake
 from tests.builders import ChainMaker, make_genesis, make_params, make_voucher, params_change
 from tests.device_world import DeviceWorld
+from tests.wake_builders import told
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_switching_gets_rarer_while_nobody_speaks(world: DeviceWorld) -> None:
 def test_a_validator_that_is_behind_is_left(world: DeviceWorld) -> None:
     first = world.followed
     world.chain.close_round([1], time_s=100)
-    world.say(world.chain.claimed(world.account, ()))
+    world.say(told(world.chain, world.account))
     assert world.followed == first, "its head may be under way"
     world.pass_ms(world.identity.timing.switch_ms)
     assert world.followed != first
@@ -105,7 +107,7 @@ def test_the_only_validator_is_never_left() -> None:
 
 
 def test_questions_go_round_and_then_back_off() -> None:
-    asking = Asking(Claim(()), nonce=5, validators=4, timing=Timing())
+    asking = Asking(GetHeaders(1, 1), nonce=5, validators=4, timing=Timing())
     attempts: list[int] = []
     times: list[int] = []
     now_ms = 0
@@ -221,7 +223,7 @@ def test_nothing_is_asked_while_the_link_is_down(world: DeviceWorld) -> None:
     world.tell(Woke())
     assert world.asks == []
     world.link_up()
-    assert [type(one.question) for one in world.asks] == [Claim]
+    assert [type(one.question) for one in world.asks] == [Wake]
 
 
 def test_the_model_is_fetched_by_selected_devices_only() -> None:

@@ -13,11 +13,9 @@ from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.keys import verify
 from edge_client.protocol.messages import (
     ACCEPTED,
-    CLAIMS_MAX,
     REASONS,
     REFUSED,
     Ask,
-    Claim,
     GetChunks,
     GetHeaders,
     Receipt,
@@ -56,13 +54,6 @@ def test_an_offer_lists_one_hash_a_chunk() -> None:
     for hashes in ((), offer.chunk_hashes * 2):
         with pytest.raises(DecodeError, match=f"{len(hashes)} chunk hashes for 10 bytes"):
             UpdateOffer.decode(replace(offer, chunk_hashes=hashes).encode())
-
-
-def test_claims_are_bounded() -> None:
-    roots = tuple(bytes([i]) * 32 for i in range(CLAIMS_MAX + 1))
-    assert Ask.decode(Ask(1, 0, Claim(roots[:-1])).encode()).question == Claim(roots[:-1])
-    with pytest.raises(DecodeError, match="17 entries"):
-        Ask.decode(Ask(1, 0, Claim(roots)).encode())
 
 
 @pytest.mark.parametrize("kind", [0, len(ObjectKind) + 1, 255])

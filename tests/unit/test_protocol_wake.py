@@ -10,19 +10,16 @@ from edge_client.core.verify import LightRules, quorum_signed
 from edge_client.core.waking import Awoken, awoken
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.hashing import ZERO_HASH
 from edge_client.protocol.keys import SIGNATURE_BYTES, verify
 from edge_client.protocol.messages import Ask, decode_say, encode_say
 from edge_client.protocol.mmr_extension import extension_places
 from edge_client.protocol.wake import NAME_BYTES, ROOTS_MAX, Awake, BareHead, Fresh, Wake
 from tests.builders import make_signers
-from tests.wake_builders import MadeUp, made_up
+from tests.wake_builders import ANY_BLOCK, NEXT_BLOCK, MadeUp, made_up
 
 ROUNDS = 1_000_000
-NEXT_BLOCK = (262_143, 262_144, 983_039)
-"""Tip, the device's update in the block after it, head: no heights up to a million cost more (37 hashes)."""
-ANY_BLOCK = (0, 524_289, 983_039)
-"""The same for an update in any block: 55 hashes."""
 SIZES = ((4, 2354, 2400), (7, 2482, 2500), (16, 2866, 2900))
 SIZES_FRESH = ((4, 3058, 3200), (7, 3250, 3400), (16, 3826, 4000))
 
@@ -36,11 +33,12 @@ def hashes(tip: int, update: int, head: int) -> int:
 def judged(made: MadeUp, awake: Awake) -> Awoken | None:
     """What a device makes of an answer whose head a quorum signed; None when nobody did."""
     found = awoken(awake, made.known)
-    rules = LightRules(made.chain.chain_id, made.chain.validators, 0, verify)
+    rules = LightRules(made.chain.chain_id, 0, verify)
     if found is None or found.jump is None:
         return None
     block = found.jump.block
-    return None if quorum_signed(rules, block.header, block.finality) else found
+    trusted = TrustedSet(0, made.chain.validators)
+    return None if quorum_signed(rules, trusted, block.header, block.finality) else found
 
 
 @pytest.mark.parametrize(("validators", "size_bytes", "limit_bytes"), SIZES)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from broker.adapters.memory_store import MemoryStore
-from broker.core.answers import ANSWER_CHUNKS_MAX, Claims, header_run, pieces
+from broker.core.answers import ANSWER_CHUNKS_MAX, header_run, pieces
 from broker.core.effects import StoreBlock, StoreFinal
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import CHUNK_BYTES, CHUNKS_MAX, Bitmap, ObjectKind, Piece
 from edge_client.protocol.light import RUN_HEADERS_MAX
-from edge_client.protocol.messages import Claim, GetChunks, GetHeaders
+from edge_client.protocol.messages import GetChunks, GetHeaders
 from tests.builders import ChainMaker, chain_of
-from tests.ledger_rig import tip_of
 
 ROOT = b"r" * 32
 
@@ -118,37 +117,3 @@ def test_an_empty_object_has_one_empty_piece() -> None:
 def test_what_is_not_here_gets_no_answer(kind: ObjectKind, root: bytes) -> None:
     store = MemoryStore({(ObjectKind.GRAPH, ROOT): DATA})
     assert pieces(store, GetChunks(kind, root, Bitmap(0, 0))) == []
-
-
-# --- claims ----------------------------------------------------------------------------------------------
-
-
-def test_a_body_is_read_once_for_all_claims_in_it(chain: ChainMaker) -> None:
-    class Counting(MemoryStore):
-        reads = 0
-
-        def block(self, header_hash: bytes) -> bytes | None:
-            Counting.reads += 1
-            return super().block(header_hash)
-
-    store = final_store(chain)
-    counting = Counting({})
-    counting.__dict__.update(store.__dict__)
-    claims = Claims(counting, chain.chain_id)
-    roots = tuple(head.update_root for head in chain.bodies[1].updates)
-    for _ in range(3):
-        answer = claims.answer(tip_of(chain), 0, Claim(roots + roots))
-        assert [one.update_root for one in answer.inclusions] == list(roots)
-    assert Counting.reads == 1
-
-
-def test_bodies_kept_for_claims_are_bounded_and_the_oldest_goes() -> None:
-    chain = chain_of(2)
-    for _ in range(6):
-        chain.close_round()
-    claims = Claims(final_store(chain), chain.chain_id)
-    roots = tuple(body.updates[0].update_root for body in chain.bodies[1:])
-    answer = claims.answer(tip_of(chain), None, Claim(roots))
-    assert [one.height for one in answer.inclusions] == [2, 3, 4, 5, 6, 7]
-    assert answer == chain.claimed(None, roots)
-    assert len(claims._bodies) == 4

@@ -19,8 +19,6 @@ from edge_client.protocol.messages import (
     ACCEPTED,
     REASONS,
     REFUSED,
-    Claim,
-    Claimed,
     GetChunks,
     GetHeaders,
     MissingChunks,
@@ -28,10 +26,12 @@ from edge_client.protocol.messages import (
     UpdateOffer,
 )
 from edge_client.protocol.update import update_root, update_root_of
+from edge_client.protocol.wake import Awake, Wake
 from tests.builders import MadeUpdate, make_body, make_signers, params_change, register
 from tests.lone_validator import LoneValidator, receipts, refusals, said
 
 STRANGER = make_signers(30, "device")[29]
+CHEAP = GetChunks(ObjectKind.MODEL, bytes(32), Bitmap(0, 0))
 
 
 @pytest.fixture
@@ -297,17 +297,17 @@ def test_a_wrong_chunk_is_refused_and_the_right_one_still_counts(lone: LoneValid
 
 
 def test_questions_beyond_the_allowance_are_refused(lone: LoneValidator) -> None:
-    asked = [refusals(lone.ask(STRANGER, Claim(()))) for _ in range(DEVICE_ASKS.burst + 1)]
+    asked = [refusals(lone.ask(STRANGER, CHEAP)) for _ in range(DEVICE_ASKS.burst + 1)]
     assert [bool(one) for one in asked] == [False] * DEVICE_ASKS.burst + [True]
     assert asked[-1][0].reason == Reason.RATE
     lone.now_ms += 1000
-    assert not refusals(lone.ask(STRANGER, Claim(())))
+    assert not refusals(lone.ask(STRANGER, CHEAP))
 
 
 def test_dear_questions_use_the_allowance_up_sooner(lone: LoneValidator) -> None:
     roots = tuple(bytes([i]) * 32 for i in range(15))
-    asked = [refusals(lone.ask(STRANGER, Claim(roots))) for _ in range(5)]
-    assert [bool(one) for one in asked] == [False] * 4 + [True]
+    asked = [refusals(lone.ask(STRANGER, wake(*roots))) for _ in range(4)]
+    assert [bool(one) for one in asked] == [False] * 3 + [True]
     other = make_signers(1, "other")[0]
     asked = [refusals(lone.ask(other, GetHeaders(1, 1))) for _ in range(9)]
     assert [bool(one) for one in asked] == [False] * 8 + [True]
@@ -315,8 +315,8 @@ def test_dear_questions_use_the_allowance_up_sooner(lone: LoneValidator) -> None
 
 def test_one_device_cannot_use_up_the_allowance_of_another(lone: LoneValidator) -> None:
     for _ in range(DEVICE_ASKS.burst + 5):
-        lone.ask(STRANGER, Claim(()))
-    assert not refusals(lone.ask(lone.signer_of(0), Claim(())))
+        lone.ask(STRANGER, CHEAP)
+    assert not refusals(lone.ask(lone.signer_of(0), CHEAP))
 
 
 # --- records ---------------------------------------------------------------------------------------------
@@ -337,27 +337,32 @@ def test_an_update_is_no_record(lone: LoneValidator) -> None:
     assert only_reason(lone.ask(lone.signer_of(0), SubmitRecord(made.head))) == Reason.MALFORMED
 
 
-# --- claims ----------------------------------------------------------------------------------------------
+# --- waking up -------------------------------------------------------------------------------------------
 
 
-def test_a_claim_shows_the_account_and_each_included_update_once(lone: LoneValidator) -> None:
+def wake(*roots: bytes) -> Wake:
+    return Wake(0, 0, 1, fresh=False, update_roots=roots)
+
+
+def test_an_answer_shows_the_account_and_each_included_update_once(lone: LoneValidator) -> None:
     made = lone.hand_in(0)
     close_round(lone, (1,))
     root = made.head.update_root
-    (claimed,) = said(lone.ask(lone.signer_of(0), Claim((root, root, bytes(32)))))
-    assert isinstance(claimed, Claimed)
-    assert claimed.account is not None
-    assert claimed.account.root() == lone.state.accounts.root()
-    (inclusion,) = claimed.inclusions
-    header = lone.store.header(inclusion.height)
+    (awake,) = said(lone.ask(lone.signer_of(0), wake(root, root, bytes(32))))
+    assert isinstance(awake, Awake)
+    assert awake.account is not None
+    assert awake.account.proof(lone.signer_of(0).public_key).root() == lone.state.accounts.root()
+    (shown,) = awake.shown
+    assert shown.at == awake.height
+    header = lone.store.header(awake.height)
     assert header is not None
-    assert inclusion.proof.body_root_for(made.head) == header.body_root
+    assert shown.record.body_root_for(made.head) == header.body_root
 
 
-def test_a_stranger_may_claim_and_has_no_account(lone: LoneValidator) -> None:
-    (claimed,) = said(lone.ask(STRANGER, Claim(())))
-    assert isinstance(claimed, Claimed)
-    assert claimed.account is None
+def test_a_stranger_may_ask_and_has_no_account(lone: LoneValidator) -> None:
+    (awake,) = said(lone.ask(STRANGER, wake()))
+    assert isinstance(awake, Awake)
+    assert awake.account is None
 
 
 # --- what devices may fetch ------------------------------------------------------------------------------
@@ -397,9 +402,9 @@ def test_while_old_blocks_are_lacking_only_claims_it_can_answer_whole_are_answer
     """What stands in a block that is not here yet would look as if it never counted."""
     close_round(lone)
     known = next(root for root, _ in lone.store.inclusions())
-    questions = [Claim(()), Claim((known,)), Claim((known, bytes(32)))]
+    questions = [wake(), wake(known), wake(known, bytes(32))]
     answers = [[type(one) for one in said(lone.ask(lone.signer_of(1), one))] for one in questions]
-    assert answers == [[Claimed], [Claimed], [Claimed]]
+    assert answers == [[Awake], [Awake], [Awake]]
     monkeypatch.setattr(lone.store, "lacking", lambda: 1)
     answers = [[type(one) for one in said(lone.ask(lone.signer_of(1), one))] for one in questions]
-    assert answers == [[Claimed], [Claimed], []]
+    assert answers == [[Awake], [Awake], []]

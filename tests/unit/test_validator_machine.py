@@ -13,13 +13,15 @@ from edge_client.protocol.errors import Reason
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.machine import LinkLost, LinkUp, Note, Publish, Subscribe, Woke
-from edge_client.protocol.messages import Ask, Claim, GetChunks, GetHeaders, SubmitRecord
+from edge_client.protocol.messages import Ask, GetChunks, GetHeaders, SubmitRecord
 from edge_client.protocol.topics import Topics
+from edge_client.protocol.wake import Wake
 from tests.builders import GRAPH_BYTES, make_genesis, make_params, make_signers, register
 from tests.lone_validator import LoneValidator, receipts, refusals, said
 
 PEER = node_id(make_signers(2)[1].public_key)
 DEVICE = make_signers(1, "device")[0]
+WAKE = Wake(0, 0, 1, fresh=False, update_roots=())
 HASH = bytes(32).hex()
 
 
@@ -94,16 +96,16 @@ def test_its_own_messages_come_back_and_mean_nothing(one_of_four: LoneValidator)
 # --- questions -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("question", [GetHeaders(1, 1), Claim(())])
+@pytest.mark.parametrize("question", [GetHeaders(1, 1), WAKE])
 def test_of_four_validators_one_answers_and_the_next_attempt_is_for_another(
-    question: GetHeaders | Claim,
+    question: GetHeaders | Wake,
 ) -> None:
     genesis = make_genesis(4)
     order = genesis.validators.responders(nonce=5)
     lone = LoneValidator(genesis)
     topic = lone.topics.up_ask(node_id(DEVICE.public_key))
     for attempt in range(8):
-        answered = lone.receive(topic, Ask(5, attempt, Claim(())).encode())
+        answered = lone.receive(topic, Ask(5, attempt, WAKE).encode())
         assert bool(answered) == (order[attempt % 4] == 0)
     assert not refusals(lone.effects)
     lone.receive(topic, Ask(5, order.index(0), question).encode())
@@ -136,7 +138,7 @@ def test_a_peer_is_served_by_the_one_whose_turn_it_is_among_the_others() -> None
 def test_a_peer_asks_no_devices_questions(one_of_four: LoneValidator) -> None:
     order = [one for one in one_of_four.genesis.validators.responders(0) if one != 1]
     topic = one_of_four.topics.validator_ask(PEER)
-    (refused,) = refusals(one_of_four.receive(topic, Ask(0, order.index(0), Claim(())).encode()))
+    (refused,) = refusals(one_of_four.receive(topic, Ask(0, order.index(0), WAKE).encode()))
     assert refused.reason == Reason.MALFORMED
 
 

@@ -9,8 +9,9 @@ from broker.core.validator import Validator
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish
-from edge_client.protocol.messages import Ask, Claim, GetHeaders, SubmitRecord, encode_validator_say
+from edge_client.protocol.messages import Ask, GetHeaders, SubmitRecord, encode_validator_say
 from edge_client.protocol.votes import Certificate, Snapshot, nullify, vote
+from edge_client.protocol.wake import Wake
 from tests.builders import make_genesis, make_params, make_signers, register
 from tests.lone_validator import LoneValidator, refusals
 from tests.seat_rig import first_block, seats_of
@@ -96,7 +97,7 @@ def test_no_device_hears_from_it(observer: LoneValidator) -> None:
     before = len(observer.effects)
     for attempt in range(VALIDATORS):
         topic = observer.topics.up_ask(node_id(DEVICE.public_key))
-        observer.receive(topic, Ask(1, attempt, Claim(())).encode())
+        observer.receive(topic, Ask(1, attempt, Wake(0, 0, 1, True, ())).encode())
     observer.ask(DEVICE, SubmitRecord(register(DEVICE, observer.chain_id)))
     assert observer.effects[before:] == []
 
