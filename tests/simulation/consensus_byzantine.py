@@ -23,7 +23,7 @@ from edge_client.protocol.votes import (
     nullify,
 )
 from tests.simulation.consensus_node import Block, Node
-from tests.simulation.consensus_parts import EPOCH, ROOT, hash_of
+from tests.simulation.consensus_parts import hash_of
 from tests.simulation.consensus_plan import Style
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Twin(Node):
     """Honest in itself, but it has a brother with the same key and another disk; each reaches only some."""
 
     def send(self, message: object) -> None:
-        others = [one for one in range(self.world.plan.count) if one != self.index]
+        others = [one for one in range(self.world.plan.people) if one != self.index]
         some = {one for one in others if self.world.rng.random() < 0.6} if self.world.chaos else set(others)
         self.world.publish(self, message, some)
 
@@ -58,11 +58,14 @@ class Liar(Node):
 
     def some(self) -> set[int]:
         """A random half of all."""
-        return {one for one in range(self.world.plan.count) if self.world.rng.random() < 0.5}
+        return {one for one in range(self.world.plan.people) if self.world.rng.random() < 0.5}
 
     def say(self, subject: Subject, to: set[int]) -> None:
-        """Cast a vote, whatever was cast before."""
-        self.world.publish(self, self.world.committee.vote(subject, self.index), to)
+        """Cast a vote, whatever was cast before, in any epoch in which it has or had a seat."""
+        committee = self.world.committee_of(subject.epoch)
+        seat = committee.seat_of(self.index)
+        if seat is not None:
+            self.world.publish(self, committee.vote(subject, seat), to)
 
 
 class Equivocator(Liar):
@@ -70,12 +73,12 @@ class Equivocator(Liar):
 
     def send(self, message: object) -> None:
         first = self.some()
-        second = set(range(self.world.plan.count)) - first
+        second = set(range(self.world.plan.people)) - first
         match message:
             case Vote() if message.kind != VoteKind.NULLIFY:
                 self.say(message.subject, first)
                 self.say(replace(message.subject, hash=digest(Tag.BLOB, message.hash)), second)
-                self.say(nullify(EPOCH, message.slot), self.some())
+                self.say(nullify(message.epoch, message.slot), self.some())
             case Proposal():
                 self.world.publish(self, message, first)
                 self.second_block(message, second)
@@ -87,13 +90,11 @@ class Equivocator(Liar):
     def second_block(self, proposal: Proposal, to: set[int]) -> None:
         """The same place in the chain with another text, just as valid."""
         block = self.disk.blocks[hash_of(proposal.header)]
-        parent = self.disk.blocks.get(parent_of(block.justification, ROOT).hash)
+        parent = self.disk.blocks.get(parent_of(block.justification, self.committee.root).hash)
         text, slot = block.text + b"bis", proposal.slot
-        header = self.world.committee.header(
-            slot, parent.header if parent else None, block.justification, text
-        )
+        header = self.committee.header(slot, parent.header if parent else None, block.justification, text)
         self.world.publish(self, Block(header, block.justification, text))
-        self.world.publish(self, self.world.committee.proposal(header), to)
+        self.world.publish(self, self.committee.proposal(header), to)
         self.say(notarize(header, hash_of(header)), to)
         self.say(finalize(header, hash_of(header)), to)
 
@@ -116,7 +117,7 @@ class Nuller(Liar):
         slot = self.machine.slot
         super().feed(event)
         if self.up and self.machine.slot != slot:
-            self.say(nullify(EPOCH, self.machine.slot), set(range(self.world.plan.count)))
+            self.say(nullify(self.disk.epoch, self.machine.slot), set(range(self.world.plan.people)))
 
 
 class Withholder(Liar):
@@ -129,7 +130,7 @@ class Withholder(Liar):
             wrong = replace(message.header, app_root=digest(Tag.BLOB, message.signature))
             block = self.disk.blocks[hash_of(message.header)]
             self.world.publish(self, Block(wrong, block.justification, block.text))
-            self.world.publish(self, self.world.committee.proposal(wrong, message.slot))
+            self.world.publish(self, self.committee.proposal(wrong, message.slot))
         else:
             super().send(message)
 
@@ -146,6 +147,21 @@ class Outdated(Liar):
         super().send(self.said[self.world.rng.randrange(len(self.said))])
 
 
+class Lingerer(Liar):
+    """Honest in the epoch that runs; of the one before it nullifies and finalises whatever it likes."""
+
+    def send(self, message: object) -> None:
+        super().send(message)
+        epoch = self.disk.epoch - 1
+        if epoch >= 0 and isinstance(message, Vote):
+            slot = self.committee.root.slot + self.world.rng.randrange(4)
+            noise = digest(Tag.BLOB, self.world.rng.randbytes(8))
+            height = self.committee.root.height + self.world.rng.randrange(2)
+            self.say(Subject(VoteKind.FINALIZE, epoch, slot, height, noise), self.some())
+            self.say(Subject(VoteKind.NOTARIZE, epoch, slot, height, noise), self.some())
+            self.say(nullify(epoch, slot), self.some())
+
+
 class Silent(Liar):
     """Never says anything."""
 
@@ -159,5 +175,6 @@ _KINDS: dict[Style, type[Liar]] = {
     Style.NULLER: Nuller,
     Style.WITHHOLDER: Withholder,
     Style.OUTDATED: Outdated,
+    Style.LINGERER: Lingerer,
     Style.SILENT: Silent,
 }

@@ -120,13 +120,13 @@ class Universe:
         return [finalize(block.header, hash_of(block.header), slot) for slot in slots]
 
     def _blocks_of(self, slot: int) -> Iterator[Block]:
-        """Blocks on genesis and on every block that is final in an earlier slot, once the slots between are
-        nullified."""
+        """Blocks on genesis and on every block notarised in an earlier slot, once the slots between are
+        nullified. (Parents shown by an FC are the same case: it takes an NC.)"""
         earlier = getattr(self, "_made", [])
         self._made: list[Block] = list(earlier)
-        final = [(parent, at) for parent in earlier for at in range(parent.header.slot, slot)]
-        for parent, at in [(None, 0), *final]:
-            subjects = [finalize(parent.header, hash_of(parent.header), at)] if parent else []
+        notarised = [(parent, at) for parent in earlier for at in range(parent.header.slot, slot)]
+        for parent, at in [(None, 0), *notarised]:
+            subjects = [notarize(parent.header, hash_of(parent.header), at)] if parent else []
             if not self.case.gaps:
                 subjects += [nullify(EPOCH, one) for one in range(at + 1, slot)]
             just = tuple(self.certificate(one, (*OTHERS, BYZANTINE)) for one in subjects)

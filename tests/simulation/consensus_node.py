@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker.core.consensus import events as on
-from broker.core.consensus.justification import parent_of
+from broker.core.consensus.justification import Parent, parent_of
 from broker.core.consensus.log_entries import Entry, decode_log, encode_entry, place_of
 from broker.core.consensus.simplex import Simplex
 from edge_client.protocol.header import Header
 from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
-from edge_client.protocol.votes import Certificate
+from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
 from tests.simulation.consensus_parts import CHAIN_ID, GENESIS, ROOT, hash_of
 from tests.simulation.consensus_plan import TIMING
 
 if TYPE_CHECKING:
     from tests.simulation.consensus_world import World
 
+Spoken = Vote | Proposal | Snapshot
 RETRY_MS = 700
 SYNC_GAP = 4
 
@@ -50,6 +51,15 @@ class Disk:
         self.blocks: dict[bytes, Block] = {}
         self.rounds = {CHAIN_ID: 0}
         self.head = GENESIS
+        self.root = ROOT
+        self.epoch = 0
+
+    def decide(self, head: on.FinalBlock, header: Header, seals: bool) -> None:
+        """Move the head; in the same step, after the last block of an epoch, to the next one."""
+        self.head = head
+        if seals:
+            self.epoch, self.root = header.epoch + 1, Parent(head.hash, header.height, header.slot)
+            self.head = on.FinalBlock.root(self.root)
 
     def append(self, entry: Entry) -> None:
         self.log += encode_entry(entry)
@@ -78,7 +88,7 @@ class Disk:
 
 
 class Node:
-    """Validator `index` of `world`; `salt` makes the blocks of twins differ."""
+    """Person `index` of `world`, with or without a seat; `salt` makes the blocks of twins differ."""
 
     def __init__(self, world: World, index: int, salt: bytes = b"") -> None:
         self.world, self.index, self.salt = world, index, salt
@@ -94,14 +104,29 @@ class Node:
 
     def start(self) -> None:
         """(Re)start from disk."""
-        setup = self.world.committee.setup(self.index, TIMING)
-        sign, verify = self.world.committee.signs[self.index], self.world.verify
-        self.machine = Simplex(setup, sign, verify, self.disk.head, self.disk.entries())
         self.up, self.crash_in = True, None
+        self.convene()
         self.bodies: dict[bytes, Block] = dict(self.disk.blocks)
-        self.checks: dict[bytes, Header | None] = {}
         self.asked_ms: dict[bytes, int] = {}
+
+    def convene(self) -> None:
+        """The machine of the epoch that the disk is in; an observer's without a seat in it."""
+        self.committee = self.world.committee_of(self.disk.epoch)
+        self.seat = self.committee.seat_of(self.index)
+        sign = self.world.committee.people[self.index][1]
+        setup = self.committee.setup(self.seat, TIMING)
+        self.machine = Simplex(setup, sign, self.world.verify, self.disk.head, self.disk.entries())
         self.building: on.BuildBlock | None = None
+        self.checks: dict[bytes, Header | None] = {}
+
+    def move_on(self) -> None:
+        """Into the epoch that has begun on disk."""
+        if not self.up or self.machine._setup.epoch == self.disk.epoch:
+            return
+        self.convene()
+        if self.linked:
+            self.feed(LinkUp("server"))
+        self.announce()
 
     def crash(self) -> None:
         """Lose everything but the disk."""
@@ -127,6 +152,7 @@ class Node:
                     self.crash()
                     return
             self.run(effect)
+        self.move_on()
         self.rearm()
 
     def rearm(self) -> None:
@@ -190,7 +216,9 @@ class Node:
         for block_hash in hashes:
             self.world.decided(self, self.disk.blocks[block_hash].header)
         subject = certificate.subject
-        self.disk.head = on.FinalBlock(subject.height, subject.hash, subject.slot, certificate)
+        head = on.FinalBlock(subject.height, subject.hash, subject.slot, certificate)
+        header = self.disk.blocks[subject.hash].header
+        self.disk.decide(head, header, self.world.seals(self.committee, header))
         self.disk.prune(certificate)
         self.soon(self.announce)
 
@@ -210,6 +238,20 @@ class Node:
         self.work = max(self.work, rounds)
         self.announce()
         self.host()
+
+    def hear(self, person: int, message: Spoken) -> None:
+        """A message for the machine; one of a later epoch says that this node is behind."""
+        epoch, sender = epoch_of(message), self.committee.seat_of(person)
+        if epoch is not None and epoch > self.disk.epoch:
+            self.sync()
+        elif sender is not None and epoch in (None, self.disk.epoch):
+            match message:
+                case Vote():
+                    self.feed(on.VoteReceived(sender, message))
+                case Proposal():
+                    self.feed(on.ProposalReceived(sender, message))
+                case Snapshot():
+                    self.feed(on.SnapshotReceived(sender, message))
 
     def take(self, sender: int, message: object) -> None:
         """A message between hosts."""
@@ -238,12 +280,12 @@ class Node:
         text = b"%d%s" % (closed + 1, self.salt)
         self.building = None
         parent = self.disk.blocks.get(build.parent_hash)
-        header = self.world.committee.header(
+        header = self.committee.header(
             build.slot, parent.header if parent else None, build.justification, text
         )
         self.store(Block(header, build.justification, text))
         self.send(self.disk.blocks[hash_of(header)])
-        self.feed(on.BlockBuilt(header, build.justification))
+        self.feed(on.BlockBuilt(header, build.justification, self.world.plan.seals(header.height)))
 
     def check(self, block_hash: bytes) -> None:
         """Execute a block when it and its parent are here, else ask around."""
@@ -253,7 +295,7 @@ class Node:
         if block is None:
             self.ask(block_hash)
             return
-        parent_hash = parent_of(block.justification, ROOT).hash
+        parent_hash = parent_of(block.justification, self.disk.root).hash
         if parent_hash not in self.disk.rounds:
             self.checks.setdefault(parent_hash, None)
             if parent_hash not in self.bodies:
@@ -265,14 +307,15 @@ class Node:
         del self.checks[block_hash]
         if verdict is on.Verdict.VALID:
             self.store(block)
-        self.feed(on.BlockChecked(block.header, block.justification, verdict, "toy"))
+        seals = self.world.plan.seals(block.header.height)
+        self.feed(on.BlockChecked(block.header, block.justification, verdict, "toy", seals))
         self.soon(self.host)
 
     def judge(self, block: Block, parent_hash: bytes, live: bool) -> on.Verdict | None:
         """What execution says; None while a live block closes a round whose updates are not here."""
         parent = self.disk.blocks.get(parent_hash)
         header, closed = block.header, self.disk.rounds[parent_hash]
-        made = self.world.committee.header(
+        made = self.committee.header(
             header.slot, parent.header if parent else None, block.justification, block.text
         )
         if made != header or not block.text.startswith(b"%d" % (closed + 1)):
@@ -286,7 +329,7 @@ class Node:
     def store(self, block: Block) -> None:
         """Keep an executed block on disk."""
         block_hash = hash_of(block.header)
-        parent_hash = parent_of(block.justification, ROOT).hash
+        parent_hash = parent_of(block.justification, self.disk.root).hash
         self.disk.blocks[block_hash] = self.bodies[block_hash] = block
         self.disk.rounds[block_hash] = self.disk.rounds[parent_hash] + 1
 
@@ -309,11 +352,25 @@ class Node:
         self.disk.blocks.update(ahead.disk.blocks)
         self.disk.rounds.update(ahead.disk.rounds)
         self.bodies.update(ahead.disk.blocks)
-        head = ahead.disk.head
-        assert head.certificate is not None
-        self.disk.head = head
+        head = self.disk.head = ahead.disk.head
         header = self.disk.blocks[head.hash].header
         self.world.decided(self, header)
-        self.feed(on.Finalised(header, head.certificate))
+        if ahead.disk.epoch > self.disk.epoch:
+            self.disk.epoch, self.disk.root = ahead.disk.epoch, ahead.disk.root
+            self.move_on()
+        elif head.certificate is not None:
+            self.feed(on.Finalised(header, head.certificate))
         self.soon(self.announce)
         return True
+
+
+def epoch_of(message: Spoken) -> int | None:
+    """What epoch it is about; None of a snapshot that holds nothing."""
+    match message:
+        case Vote():
+            return message.epoch
+        case Proposal():
+            return message.header.epoch
+        case Snapshot():
+            epochs = {one.epoch for one in message.votes}
+            return max(epochs | {one.subject.epoch for one in message.certificates}, default=None)

@@ -7,6 +7,7 @@ was not handed the signing function.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
@@ -58,22 +59,40 @@ class KeyedHash:
 
 
 class Committee:
-    """All keys of one validator set. `real` chooses Ed25519, `kind` may have leaders of its own."""
+    """The validator set of one epoch with all its keys. `real` chooses Ed25519, `kind` may have leaders of
+    its own; `people` is how many there are to choose the sets of later epochs from."""
 
-    def __init__(self, count: int, real: bool = False, kind: type[ValidatorSet] = ValidatorSet) -> None:
-        self.signs: list[Sign]
+    def __init__(
+        self, count: int, real: bool = False, kind: type[ValidatorSet] = ValidatorSet, people: int = 0
+    ) -> None:
+        self.people: list[tuple[bytes, Sign]]
         self.verify: Verify
         if real:
-            signers = [Signer(bytes([index + 1]) * 32) for index in range(count)]
-            keys, self.signs = [one.public_key for one in signers], [one.sign for one in signers]
-            self.verify = verify
+            signers = [Signer(bytes([index + 1]) * 32) for index in range(max(count, people))]
+            self.people, self.verify = [(one.public_key, one.sign) for one in signers], verify
         else:
             scheme = KeyedHash()
-            pairs = [scheme.add(index) for index in range(count)]
-            keys, self.signs = [key for key, _ in pairs], [sign for _, sign in pairs]
+            self.people = [scheme.add(index) for index in range(max(count, people))]
             self.verify = scheme.verify
-        self.validators = kind(tuple(keys))
-        self._leaders = [self.validators.leader(LEADER_SEED, slot) for slot in range(count)]
+        self._kind = kind
+        self._seat(range(count), EPOCH, ROOT, LEADER_SEED)
+
+    def _seat(self, members: Sequence[int], epoch: int, root: Parent, seed: bytes) -> None:
+        self.members, self.epoch, self.root, self.seed = tuple(members), epoch, root, seed
+        self.signs = [self.people[one][1] for one in members]
+        self.validators = self._kind(tuple(self.people[one][0] for one in members))
+        self._leaders = [self.validators.leader(seed, slot) for slot in range(len(members))]
+
+    def successor(self, members: Sequence[int], last: Header) -> Committee:
+        """The set of the next epoch, which begins on `last`."""
+        other = copy(self)
+        root = Parent(hash_of(last), last.height, last.slot)
+        other._seat(members, self.epoch + 1, root, root.hash)
+        return other
+
+    def seat_of(self, person: int) -> int | None:
+        """Index of a person in this set."""
+        return self.members.index(person) if person in self.members else None
 
     def leader(self, slot: int) -> int:
         """Who leads `slot`."""
@@ -81,7 +100,8 @@ class Committee:
 
     def setup(self, own_index: int | None, timing: Timing | None = None) -> Setup:
         """Configuration of one validator."""
-        return Setup(CHAIN_ID, EPOCH, ROOT, LEADER_SEED, self.validators, own_index, timing or Timing())
+        timing = timing or Timing()
+        return Setup(CHAIN_ID, self.epoch, self.root, self.seed, self.validators, own_index, timing)
 
     def machine(
         self, own_index: int | None, *entries: Vote | Proposal | Certificate, timing: Timing | None = None
@@ -125,7 +145,7 @@ class Committee:
             parent.height + 1 if parent else 1,
             slot,
             slot,
-            EPOCH,
+            self.epoch,
             digest(Tag.MMR, parent_hash),
             digest(Tag.BODY, text, encode_certificates(just)),
             digest(Tag.APP, parent.app_root if parent else b"", text),
@@ -137,7 +157,7 @@ class Committee:
 
     def z(self, slot: int, signer: int) -> Vote:
         """Z vote."""
-        return self.vote(nullify(EPOCH, slot), signer)
+        return self.vote(nullify(self.epoch, slot), signer)
 
     def f(self, header: Header, signer: int, slot: int | None = None) -> Vote:
         """F vote."""
@@ -151,7 +171,7 @@ class Committee:
 
     def zc(self, slot: int, signers: Iterable[int] | None = None) -> Certificate:
         """Nullification certificate."""
-        return self.certificate(nullify(EPOCH, slot), signers)
+        return self.certificate(nullify(self.epoch, slot), signers)
 
     def fc(
         self, header: Header, signers: Iterable[int] | None = None, slot: int | None = None

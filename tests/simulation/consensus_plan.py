@@ -23,6 +23,7 @@ class Style(Enum):
     WITHHOLDER = "proposes blocks whose bodies few or none get, some of them invalid"
     OUTDATED = "repeats old messages and snapshots"
     TWINS = "runs twice with one key"
+    LINGERER = "goes on signing in epochs that have ended"
     SILENT = "is never there"
 
 
@@ -62,6 +63,19 @@ class Plan:
     round_gap_ms: int
     unseen: float
     untimely: float
+    spare: int
+    """People who have no seat at first."""
+    epoch_blocks: int
+    """Every so many heights a block ends the epoch and others get seats; 0: never."""
+
+    @property
+    def people(self) -> int:
+        """Everybody who may have a seat some day."""
+        return self.count + self.spare
+
+    def seals(self, height: int) -> bool:
+        """Whether the block of this height ends an epoch."""
+        return bool(self.epoch_blocks) and height % self.epoch_blocks == 0
 
     @classmethod
     def draw(cls, seed: int) -> Plan:
@@ -84,6 +98,8 @@ class Plan:
             round_gap_ms=rng.choice([800, 2_000, 6_000]),
             unseen=rng.choice([0.0, 0.2, 0.6]),
             untimely=rng.choice([0.0, 0.0, 0.1]),
+            spare=rng.choice([0, 0, 1, 2]),
+            epoch_blocks=rng.choice([0, 1, 2, 3, 5]),
         )
 
 

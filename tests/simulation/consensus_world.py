@@ -42,6 +42,7 @@ class Tally:
 
     faults: dict[str, int] = field(default_factory=dict)
     decided_blocks: int = 0
+    epochs: int = 0
     evidence: int = 0
     events: int = 0
 
@@ -55,7 +56,8 @@ class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.rng = Random(plan.seed)
-        self.committee = Committee(plan.count, plan.real_keys)
+        self.committee = Committee(plan.count, plan.real_keys, people=plan.people)
+        self.committees = [self.committee]
         self.verify = VerifyOnce(self.committee.verify)
         self.now_ms = 0
         self.tally = Tally()
@@ -67,14 +69,14 @@ class World:
         self._sequence = 0
         self._wakes: dict[int, int] = {}
         self._retained: dict[int, Snapshot] = {}
-        self._signed = Ballots()
+        self._signed: dict[int, Ballots] = {}
         self._heard: dict[Simplex, Ballots] = {}
         self._caught: set[int] = set()
         self._accused: set[int] = set()
-        self._proposed: dict[tuple[int, int], Proposal] = {}
+        self._proposed: dict[tuple[int, int, int], Proposal] = {}
         self._final: dict[int, bytes] = {}
         self._trace: deque[tuple[int, int, object]] = deque(maxlen=TRACE_EVENTS)
-        honest = [one for one in range(plan.count) if one not in plan.styles]
+        honest = [one for one in range(plan.people) if one not in plan.styles]
         self.honest = [Node(self, one) for one in honest]
         self.byzantine = [node for one in plan.styles for node in make_byzantine(self, one)]
 
@@ -135,15 +137,10 @@ class World:
             self.tally.count("partitioned")
             return
         self._overhear(node, message)
-        match message:
-            case Vote():
-                node.feed(on.VoteReceived(sender, message))
-            case Proposal():
-                node.feed(on.ProposalReceived(sender, message))
-            case Snapshot():
-                node.feed(on.SnapshotReceived(sender, message))
-            case _:
-                node.take(sender, message)
+        if isinstance(message, Vote | Proposal | Snapshot):
+            node.hear(sender, message)
+        else:
+            node.take(sender, message)
 
     def connect(self, node: Node) -> None:
         """The node subscribes: it gets what is retained."""
@@ -161,6 +158,32 @@ class World:
         """An honest validator whose decided chain is longer."""
         ahead = [one for one in self.honest if one.disk.head.height > node.disk.head.height]
         return self.rng.choice(ahead) if ahead else None
+
+    # --- epochs ---------------------------------------------------------------------------------------------
+
+    def committee_of(self, epoch: int) -> Committee:
+        """The set of an epoch that has begun somewhere."""
+        return self.committees[epoch]
+
+    def seals(self, committee: Committee, header: Header) -> bool:
+        """Whether a decided block ends its epoch; the first to decide it makes the next set known."""
+        if not self.plan.seals(header.height):
+            return False
+        if committee.epoch + 1 == len(self.committees):
+            self.committees.append(committee.successor(self._elect(committee, header), header))
+            self.tally.epochs += 1
+        return True
+
+    def _elect(self, committee: Committee, header: Header) -> list[int]:
+        """Everybody keeps a seat but at most f, which others get: whom, the block decides."""
+        rng, members = Random(hash_of(header)), list(committee.members)
+        outsiders = [one for one in range(self.plan.people) if one not in members]
+        changes = min(committee.validators.faulty_max, len(outsiders))
+        for seat, person in zip(
+            rng.sample(range(len(members)), changes), rng.sample(outsiders, changes), strict=True
+        ):
+            members[seat] = person
+        return members
 
     # --- what must hold -------------------------------------------------------------------------------------
 
@@ -189,36 +212,41 @@ class World:
         if sender in self.byzantine:
             return
         if isinstance(message, Proposal):
-            place = (message.slot, sender.index)
+            place = (message.header.epoch, message.slot, sender.index)
             if self._proposed.setdefault(place, message) != message:
                 self.fail(f"validator {sender.index} can be convicted of two proposals")
         votes = message.votes if isinstance(message, Snapshot) else [message]
         for vote in (one for one in votes if isinstance(one, Vote)):
-            rival = self._signed.rival(vote)
+            signed = self._signed.setdefault(vote.epoch, Ballots())
+            rival = signed.rival(vote)
             if rival is not None:
                 self.fail(f"validator {sender.index} can be convicted: {rival} {vote}")
-            self._signed.hold(vote, checked=True)
+            signed.hold(vote, checked=True)
 
     def accuse(self, node: Node, evidence: on.Evidence) -> None:
         """Evidence names Byzantine validators only, and both signatures are genuine."""
-        if evidence.offender not in self.plan.styles:
-            self.fail(f"honest validator {evidence.offender} accused: {evidence}")
+        offender = node.committee.members[evidence.offender]
+        if offender not in self.plan.styles:
+            self.fail(f"honest validator {offender} accused: {evidence}")
         try:
             for message in (evidence.first, evidence.second):
-                self.committee.check(message, self.verify)
+                node.committee.check(message, self.verify)
         except ProtocolError as wrong:
             self.fail(f"evidence does not hold: {wrong}")
         if node not in self.byzantine:
             self.tally.evidence += 1
-            self._accused.add(evidence.offender)
+            self._accused.add(offender)
 
     def _overhear(self, node: Node, message: object) -> None:
         """Who ever lets one process of an honest validator hear both halves of a pair is caught by it."""
         heard = self._heard.setdefault(node.machine, Ballots())
-        if not isinstance(message, Vote) or message.signer not in self.plan.styles or node in self.byzantine:
+        if not isinstance(message, Vote) or message.epoch != node.disk.epoch or node in self.byzantine:
+            return
+        person = node.committee.members[message.signer]
+        if person not in self.plan.styles:
             return
         if heard.rival(message):
-            self._caught.add(message.signer)
+            self._caught.add(person)
         heard.hold(message, checked=True)
 
     # --- course of a run ------------------------------------------------------------------------------------
@@ -279,7 +307,7 @@ class World:
         node = self.nodes[incident.choice % len(self.nodes)]
         match incident.trouble:
             case Trouble.PARTITION:
-                self.side_of = {one: incident.choice >> one & 1 for one in range(self.plan.count)}
+                self.side_of = {one: incident.choice >> one & 1 for one in range(self.plan.people)}
                 self.after(incident.lasts_ms, self.side_of.clear)
             case Trouble.OUTAGE | Trouble.WIPE:
                 self._lose_server(incident)

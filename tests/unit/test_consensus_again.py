@@ -58,6 +58,18 @@ class TestR2bAgain:
         just = (FOUR.fc(self.FIRST, slot=2),)
         assert solo.all(on.BuildBlock) == [on.BuildBlock(3, hash_of(self.FIRST), 1, just)]
 
+    def test_the_head_may_have_been_notarised_again_by_those_who_did_not_know_and_is_built_on(self):
+        """Neither an FC nor a ZC of that slot may ever come about."""
+        solo = leader(3)
+        solo.offer(self.FIRST)
+        solo.hear(FOUR.fc(self.FIRST))
+        solo.hear(FOUR.nc(self.FIRST, slot=2))
+        solo.wait(100_000)
+        assert [one for one in solo.cast() if one[0] == Z] == []  # nothing is due: no slot is burnt
+        solo.feed(on.RoundDue(True))
+        just = (FOUR.nc(self.FIRST, slot=2),)
+        assert solo.all(on.BuildBlock) == [on.BuildBlock(3, hash_of(self.FIRST), 1, just)]
+
     def test_what_is_final_and_proposed_again_makes_the_slot_useless(self):
         solo = follower(2)
         solo.offer(self.FIRST)

@@ -31,9 +31,9 @@ class TestEpoch:
         solo = follower(2)
         last = self.sealed(solo)
         solo.hear(FOUR.nc(last))
-        child = FOUR.header(2, last, [FOUR.fc(last)])
-        solo.offer(child, [FOUR.fc(last)])
-        assert (N, 2) not in solo.cast()
+        for just in ([FOUR.nc(last)], [FOUR.fc(last)]):
+            solo.offer(FOUR.header(2, last, just), just)
+            assert (N, 2) not in solo.cast()
         assert solo.machine.head.hash == hash_of(last)
         assert solo.machine.ended
 

@@ -132,8 +132,9 @@ class TestPool:
 class TestShape:
     ONE = FOUR.header(1)
 
-    def test_parent_and_gaps(self):
-        just = (FOUR.fc(self.ONE), FOUR.zc(2), FOUR.zc(3))
+    @pytest.mark.parametrize("certify", [FOUR.nc, FOUR.fc])
+    def test_parent_and_gaps(self, certify):
+        just = (certify(self.ONE), FOUR.zc(2), FOUR.zc(3))
         assert check_shape(FOUR.header(4, self.ONE, just), just, ROOT) == Parent(hash_of(self.ONE), 1, 1)
         assert check_shape(self.ONE, (), ROOT) == ROOT
 
@@ -157,7 +158,6 @@ class TestShape:
             (FOUR.fc(FOUR.header(1)), FOUR.zc(3), FOUR.zc(2)),
             (FOUR.fc(FOUR.header(1)), FOUR.zc(2)),
             (FOUR.fc(FOUR.header(1)), FOUR.nc(FOUR.header(2)), FOUR.zc(3)),
-            (FOUR.nc(FOUR.header(1)), FOUR.zc(2), FOUR.zc(3)),
             (FOUR.fc(FOUR.header(5)),),
         ],
     )

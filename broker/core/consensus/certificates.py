@@ -68,8 +68,7 @@ class CertificatePool:
         return False
 
     def justify(self, slot: int) -> tuple[Certificate, ...] | None:
-        """What stands before `slot` on the highest block the pool allows (R1): an NC to be proposed again,
-        or an FC or the root to build on, then the ZCs; None while a link is missing."""
+        """J1, J2 for `slot` on the highest block the pool allows (R1); None while a link is missing."""
         skipped: list[Certificate] = []
         for at in range(slot - 1, self.final_slot, -1):
             parent = self.get(VoteKind.NOTARIZE, at)

@@ -1,6 +1,6 @@
 """Rules J1-J4: the certificates a block carries and the parent they name (ADR 0004, PROTOCOL §Consensus).
 
-J1 The parent certificate comes first: an FC of the parent. Only a block on the epoch's root has none.
+J1 The parent certificate comes first: NC or FC of the parent. Only a block on the epoch's root has none.
 J2 Then one ZC for each slot between that certificate's and the block's, in ascending order, nothing else.
 J3 At most SKIPPED_SLOTS_MAX slots lie between.
 J4 Every certificate is of the block's epoch and verifies; the block's height is its parent's plus one.
@@ -20,7 +20,7 @@ SKIPPED_SLOTS_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What a justification says a block stands on: a final block, and a slot it was final in."""
+    """What a justification says a block stands on, and the slot of the certificate that says so."""
 
     hash: bytes
     height: int
@@ -34,7 +34,7 @@ class Parent:
 
 def parent_of(justification: Sequence[Certificate], root: Parent) -> Parent:
     """The parent named by J1; the epoch's root when no block is named."""
-    if justification and justification[0].subject.kind == VoteKind.FINALIZE:
+    if justification and justification[0].subject.kind != VoteKind.NULLIFY:
         subject = justification[0].subject
         return Parent(subject.hash, subject.height, subject.slot)
     return root

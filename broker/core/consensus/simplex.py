@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import cast
 
 from broker.core.consensus import events as on
-from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, parent_of
+from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, Parent, parent_of
 from broker.core.consensus.knowledge import Knowledge
 from broker.core.consensus.log_entries import Entry
 from broker.core.consensus.timers import SlotTimer, SnapshotPacer
@@ -248,16 +248,16 @@ class Simplex:
         justification = self._known.pool.justify(self._slot)
         if justification is None or self._building or not self._may_lead():
             return False
-        if justification and justification[0].subject.kind == VoteKind.NOTARIZE:
-            return self._propose_again(justification[0].subject)
         parent = parent_of(justification, self._setup.root)
-        if not self._due or parent.hash != self.head.hash:
+        if parent.hash != self.head.hash:
+            return parent.slot > self._final_slot and self._propose_again(parent)
+        if not self._due:
             return False
         self._building = on.BuildBlock(self._slot, parent.hash, parent.height, justification)
         self._known.effects.append(self._building)
         return True
 
-    def _propose_again(self, notarised: Subject) -> bool:
+    def _propose_again(self, notarised: Parent) -> bool:
         """R1b: after a while, because the F votes that would spare it are normally under way."""
         block = self._known.tree.get(notarised.hash)
         if block is None or self._timer.elapsed_ms(self._now_ms) < self._patience_ms():
@@ -354,7 +354,9 @@ class Simplex:
         if not self._linked:
             return False
         pool, witness = self._known.pool, self._known.witness
-        if pool.notarised() or (self._due and pool.final_slot <= self.head.slot):
+        if any(one.subject.hash != self.head.hash for one in pool.notarised()) or (
+            self._due and pool.final_slot <= self.head.slot
+        ):
             return True
         signers = witness.ballots.signers(self._slot)
         if self._me in signers or self._slot in witness.proposals:
