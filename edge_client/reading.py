@@ -37,7 +37,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
             "waiting_because": words.get("why") if running else None,
             **_chain_facts(disk, chain_id),
-            **_wish_facts(folder),
+            **_seat_facts(folder, disk),
             "freshness": words.get("freshness", Standing.UNKNOWN.value),
             "fresh_ms": words.get("fresh_ms"),
             "hold_out": _hold_out(disk),
@@ -76,10 +76,17 @@ def _chain_facts(disk: DeviceDisk, chain_id: bytes) -> dict[str, Any]:
     return facts
 
 
-def _wish_facts(folder: Path) -> dict[str, Any]:
-    """What the owner asked for about a seat: `open` as long as the device is at it."""
-    file = WishFile(folder)
-    return {"wish": file.outcome() if file.read() is None else "open"}
+def _seat_facts(folder: Path, disk: DeviceDisk) -> dict[str, Any]:
+    """The epoch whose validators are trusted, whether the key that was consented to is one of them, and what
+    the owner asked for: `open` as long as the device is at it."""
+    file, signing = WishFile(folder), disk.chain.signing()
+    wish = file.settled()
+    key = wish.consent.key if wish is not None and wish.consent is not None else b""
+    return {
+        "epoch": signing.epoch if signing else 0,
+        "seat": signing.validators.index_of(key) if signing else None,
+        "wish": file.outcome() if file.read() is None else "open",
+    }
 
 
 def _current_model(folder: Path) -> str | None:

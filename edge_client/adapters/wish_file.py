@@ -1,7 +1,7 @@
 """How a command reaches the running agent: a line in a file of the device's folder, and a thread that looks.
 
 `wish` holds the open wish and survives restarts of agent and machine; `wish-outcome` says what became of the
-last one.
+last one, and which it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_client.runtime.files import replace
 
 WISH_FILE, OUTCOME_FILE = "wish", "wish-outcome"
 WISH_BYTES_MAX = 1024
-LOOK_S = 2.0
+LOOK_S = 5.0
 
 
 class WishFile:
@@ -34,24 +34,35 @@ class WishFile:
 
     def read(self) -> Wish | None:
         """The open wish; None also for a file that nobody but its owner can have broken."""
-        try:
-            with self._wish.open("rb") as file:
-                text = file.read(WISH_BYTES_MAX).decode("ascii")
-            return Wish.parse(text)
-        except (FileNotFoundError, DecodeError, UnicodeDecodeError):
-            return None
+        return _wish_of(_head_of(self._wish))
 
     def settle(self, effect: SettleWish) -> None:
         """Keep the outcome, then forget the wish."""
-        replace(self._outcome, f"{effect.outcome}\n".encode())
+        replace(self._outcome, f"{effect.outcome}\n{_head_of(self._wish)}".encode())
         self._wish.unlink(missing_ok=True)
 
     def outcome(self) -> str | None:
         """What became of the last wish."""
-        try:
-            return self._outcome.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return None
+        return _head_of(self._outcome).partition("\n")[0] or None
+
+    def settled(self) -> Wish | None:
+        """The wish that has this outcome."""
+        return _wish_of(_head_of(self._outcome).partition("\n")[2])
+
+
+def _head_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(WISH_BYTES_MAX).decode("ascii", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _wish_of(text: str) -> Wish | None:
+    try:
+        return Wish.parse(text)
+    except DecodeError:
+        return None
 
 
 class WishWatch:

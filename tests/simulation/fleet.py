@@ -18,6 +18,7 @@ from edge_client.core.events import (
     SaveParams,
     SaveUpdate,
     SettleUpdate,
+    SettleWish,
     StartTraining,
     StopTraining,
     TrainingFinished,
@@ -44,6 +45,7 @@ class DeviceNode(Node):
         self.number = number
         self.signer = make_signers(number + 1, "device")[number]
         self.disk = disk or Disk()
+        self.settled: list[SettleWish] = []
         world.starts += 1
         seed = digest(Tag.ASK, f"start {world.starts}".encode())
         self.agent = Agent(Identity(self.signer, world.rules.chain_id), seed, self.disk.stored)
@@ -64,6 +66,7 @@ class DeviceNode(Node):
             StartTraining: lambda one: self._train(one.order),
             StopTraining: lambda _one: None,
             Halt: self._halt,
+            SettleWish: self.settled.append,
         }
         super().__init__(world, node_id(self.signer.public_key), self.agent, executors)
 

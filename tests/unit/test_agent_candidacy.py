@@ -157,9 +157,9 @@ def test_the_file_keeps_the_wish_and_then_its_outcome(tmp_path: Path, world: Dev
     file.settle(SettleWish("done"))
     watch.look()
     assert seen[-1] == Wished(None)
-    assert (file.read(), file.outcome()) == (None, "done")
+    assert (file.read(), file.outcome(), file.settled()) == (None, "done", wanted)
     file.write(Wish(None))
-    assert (file.read(), file.outcome()) == (Wish(None), None)
+    assert (file.read(), file.outcome(), file.settled()) == (Wish(None), None, None)
 
 
 @pytest.mark.parametrize(
