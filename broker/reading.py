@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
-from broker.adapters.block_store import DATABASE_FILE
+from broker.adapters.block_store import DATABASE_FILE, BlockStore
+from broker.adapters.key_marker import KeyMarker
 from broker.adapters.status_file import read_status_file
 from broker.config import ValidatorConfig
 from broker.core.effects import StoredFinal
+from broker.core.guard import Phase, RestoredError
 from broker.core.seating import deciding_epoch
 from broker.founding import ChainFiles
 from broker.service import open_store
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.seats import Seats
 from edge_client.runtime.keystore import KeyFileError, load_seed
+from edge_client.runtime.lock import is_running
+
+STOPPED, MUST_REJOIN = "stopped", "must rejoin"
 
 
 def read_status(config: ValidatorConfig) -> dict[str, Any]:
@@ -23,12 +27,13 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
     files = ChainFiles.read(config.validator.chain_dir)
     stored = _stored(config, files)
     final = stored.head
-    running = read_status_file(config.validator.state_dir)
-    pid = running.get("pid")
+    words = read_status_file(config.validator.state_dir)
+    running = is_running(config.validator.state_dir)
     facts: dict[str, Any] = {
         "chain": files.chain_id.hex(),
         "validator": _name(config),
-        "running": isinstance(pid, int) and _is_alive(pid),
+        "running": running,
+        "phase": _phase(words) if running else STOPPED if stored.may_sign else MUST_REJOIN,
         "height": final.header.height if final else 0,
         "head": final.header.hash(files.chain_id).hex() if final else files.chain_id.hex(),
         "round": final.state.learning.round if final else 1,
@@ -40,7 +45,7 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
         "lacking_blocks": stored.lacking_blocks,
         "light_attacks": stored.light_attacks,
         **_candidacy(config, _seats(final, files), files),
-        "refused": running.get("refused", {}),
+        "refused": words.get("refused", {}),
     }
     return facts
 
@@ -48,13 +53,15 @@ def read_status(config: ValidatorConfig) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _OnDisk:
     """Finalised head; up to which height update bodies are pruned; heights of checkpoints; blocks that a
-    checkpoint passed over and are not here yet; how many attacks on devices were proven."""
+    checkpoint passed over and are not here yet; how many attacks on devices were proven;
+    whether the key may sign with the log there."""
 
     head: StoredFinal | None = None
     pruned_to: int = 0
     checkpoints: str = ""
     lacking_blocks: int = 0
     light_attacks: int = 0
+    may_sign: bool = True
 
 
 def _stored(config: ValidatorConfig, files: ChainFiles) -> _OnDisk:
@@ -66,7 +73,7 @@ def _stored(config: ValidatorConfig, files: ChainFiles) -> _OnDisk:
         kept = store.retention
         heights = ", ".join(str(height) for height in kept.checkpoint_heights())
         head, attacks = store.load().head, len(store.attacks())
-        return _OnDisk(head, kept.pruned_to, heights, kept.lacking_count(), attacks)
+        return _OnDisk(head, kept.pruned_to, heights, kept.lacking_count(), attacks, _may_sign(config, store))
     finally:
         store.close()
 
@@ -98,19 +105,23 @@ def _candidacy(config: ValidatorConfig, seats: Seats, files: ChainFiles) -> dict
     }
 
 
+def _may_sign(config: ValidatorConfig, store: BlockStore) -> bool:
+    try:
+        KeyMarker(config.validator.key_file, store.log_name).check()
+    except RestoredError:
+        return False
+    return True
+
+
+def _phase(words: dict[str, Any]) -> str:
+    """What the process wrote down last; it listens from the start and writes when that is over."""
+    note = words.get("phase")
+    return str(note.get("phase")) if isinstance(note, dict) else Phase.LISTENING.value
+
+
 def _name(config: ValidatorConfig) -> str:
     """The node id, which is also the common name of its certificate; the reason when there is no key."""
     try:
         return node_id(Signer(load_seed(config.validator.key_file)).public_key)
     except KeyFileError as error:
         return str(error)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from broker.adapters.block_store import BlockStore
+from broker.adapters.key_marker import REJOIN_HINT, KeyMarker
 from broker.adapters.status_file import STATUS_FILE, Reporting
 from broker.adapters.together import Grouping
 from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence
+from broker.core.effects import EndRejoin, LogGap
+from broker.core.guard import RestoredError, Standing
 from broker.core.identity import Identity
 from broker.core.ledger import Clock
 from broker.core.seating import seat_text
@@ -40,14 +44,22 @@ class DivergedError(Exception):
     """This validator's chain contradicts what more than two thirds signed; it must not go on."""
 
 
-def run_validator(config: ValidatorConfig, on_note: Callable[[Note, int], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds."""
+def run_validator(
+    config: ValidatorConfig,
+    on_note: Callable[[Note, int], None] | None = None,
+    *,
+    rejoin: bool = False,
+) -> None:
+    """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds.
+
+    `rejoin`: the log of own votes is not the whole one; sign only where nothing can have been signed before.
+    """
     signer = Signer(load_seed(config.validator.key_file))
     files = ChainFiles.read(config.validator.chain_dir)
     rules = Rules(files.genesis, files.chain_id, VerifyOnce(verify))
     identity = Identity.of(rules, signer)
     with single_instance(config.validator.state_dir, "validator"):
-        _run(config, files, identity, on_note)
+        _run(config, files, identity, on_note, rejoin=rejoin)
 
 
 def _run(
@@ -55,13 +67,14 @@ def _run(
     files: ChainFiles,
     identity: Identity,
     on_note: Callable[[Note, int], None] | None,
+    *,
+    rejoin: bool,
 ) -> None:
     store = open_store(config.validator.state_dir, files)
+    marker = _prepare_key(config, identity, store, rejoin=rejoin)
     store.remove_leftovers()
     clock, log = SystemClock(), EventLog(_log)
-    setup = ValidatorSetup(
-        identity, Clock(files.genesis.t0_s), config.timing.timing(), os.urandom(NONCE_SEED_BYTES)
-    )
+    setup = _setup(config, identity, rejoin=rejoin)
     validator = Validator(setup, store, store.load())
     reporting = Reporting(validator, config.validator.state_dir / STATUS_FILE, log.refused_counts)
     transport = FanTransport([MqttTransport(one) for one in config.mqtt.options(identity.name)])
@@ -76,20 +89,16 @@ def _run(
         log.refused(one)
         reporting.changed()
 
-    def evidence(one: Evidence) -> None:
-        _log.warning(line("evidence", offender=one.offender, kind=type(one.first).__name__))
-
-    def subscribe(one: Subscribe) -> None:
-        transport.subscribe(one.filters)
-
     effects: dict[type[Any], Callable[[Any], None]] = {
         **store.executors(),
         Publish: transport.publish,
-        Subscribe: subscribe,
+        Subscribe: lambda one: transport.subscribe(one.filters),
         Unsubscribe: lambda one: transport.unsubscribe(one.filters),
         Note: note,
         Refused: refused,
-        Evidence: evidence,
+        Evidence: _warn,
+        EndRejoin: marker.end_rejoin,
+        LogGap: partial(_stop_signing, marker),
         Diverged: _halt,
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
@@ -114,6 +123,40 @@ def open_store(folder: Path, files: ChainFiles) -> BlockStore:
     if store.model(genesis.model_root) is None:
         store.store_model(genesis.model_root, files.model)
     return store
+
+
+def _prepare_key(
+    config: ValidatorConfig, identity: Identity, store: BlockStore, *, rejoin: bool
+) -> KeyMarker:
+    """Bind the key to the log, or loosen it for a rejoin; raises `RestoredError`."""
+    marker = KeyMarker(config.validator.key_file, store.log_name)
+    if not rejoin:
+        marker.bind()
+    elif identity.rules.genesis.validators.count == 1:
+        raise RestoredError("a chain of one validator cannot be rejoined: nobody else knows what it signed")
+    else:
+        marker.loosen()
+    return marker
+
+
+def _setup(config: ValidatorConfig, identity: Identity, *, rejoin: bool) -> ValidatorSetup:
+    """How this process starts; the nonces of every start are new."""
+    return ValidatorSetup(
+        identity,
+        Clock(identity.rules.genesis.t0_s),
+        config.timing.timing(),
+        os.urandom(NONCE_SEED_BYTES),
+        Standing(is_rejoining=rejoin),
+    )
+
+
+def _warn(effect: Evidence) -> None:
+    _log.warning(line("evidence", offender=effect.offender, kind=type(effect.first).__name__))
+
+
+def _stop_signing(marker: KeyMarker, _: LogGap) -> None:
+    marker.loosen()
+    raise RestoredError(f"it has signed what its log does not hold: {REJOIN_HINT}")
 
 
 def _halt(effect: Diverged) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from edge_client.protocol import keys
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.lock import is_running
 
 NOT_RUNNING = "stopped"
 
@@ -29,7 +29,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
     disk = DeviceDisk(folder, chain_id)
     try:
         words = read_status_file(folder)
-        running = _is_alive(words.get("pid"))
+        running = is_running(folder)
         return {
             "device": node_id(Signer(load_seed(config.identity.key_file)).public_key),
             "chain": chain_id.hex(),
@@ -122,18 +122,6 @@ def _updates(disk: DeviceDisk) -> list[dict[str, Any]]:
         }
         for row in disk.outbox.history(HISTORY_MAX)
     ]
-
-
-def _is_alive(pid: object) -> bool:
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from broker.adapters.memory_store import MemoryStore
 from broker.core.consensus.events import Timing
+from broker.core.guard import Standing
 from broker.core.identity import Identity
 from broker.core.ledger import Clock
 from broker.core.validator import Validator, ValidatorEffect, ValidatorEvent, ValidatorSetup
@@ -78,7 +79,11 @@ class LoneValidator:
         self.starts += 1
         rules = Rules(self.genesis, self.chain_id, VerifyOnce(verify))
         setup = ValidatorSetup(
-            Identity.of(rules, self.signer), Clock(self.genesis.t0_s), Timing(), bytes([self.starts])
+            Identity.of(rules, self.signer),
+            Clock(self.genesis.t0_s),
+            Timing(),
+            bytes([self.starts]),
+            Standing(listen_ms=0),
         )
         self.machine = Validator(setup, self.store, self.store.load())
         self.give(LinkUp("memory"))

@@ -14,7 +14,8 @@ from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote, Vo
 class Promises:
     """Checks every message of one validator, over all its lives, against its disk at that moment."""
 
-    def __init__(self, store: MemoryStore, chain_id: bytes) -> None:
+    def __init__(self, store: MemoryStore, chain_id: bytes, own_index: int = 0) -> None:
+        self._own_index = own_index
         self._store = store
         self._chain_id = chain_id
         self._signed: dict[tuple[int, int, str], bytes] = {}
@@ -50,7 +51,9 @@ class Promises:
 
     def _check_validator_say(self, payload: bytes) -> None:
         said = decode_validator_say(payload)
-        if isinstance(said, Proposal):
+        if isinstance(said, Vote) and said.signer != self._own_index:
+            return  # told to its signer, who has asked for it
+        if isinstance(said, Proposal) and said.header.proposer == self._own_index:
             self._check_logged(said)
             self._sign_once((said.header.epoch, said.slot, "proposal"), said.header.encode())
             self._check_block(said.header.hash(self._chain_id))

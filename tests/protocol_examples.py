@@ -34,6 +34,7 @@ from edge_client.protocol.messages import (
     Handoffs,
     MissingChunks,
     Question,
+    Recall,
     Receipt,
     Say,
     SubmitRecord,
@@ -232,7 +233,7 @@ def _message_examples() -> dict[str, Example]:
     checkpoint = Checkpoint(4, made.states[4].app_leaves())
     between = {
         f"validators say {type(one).__name__}": Example(one, encode_validator_say(one), decode_validator_say)
-        for one in (*talk, made.header_run(1, 1), checkpoint, says["Handoffs"])
+        for one in (*talk, made.header_run(1, 1), checkpoint, says["Handoffs"], Recall(0, 7))
     }
     return {
         "LightAttack": _plain(LightAttack.of(1, *blocks)),

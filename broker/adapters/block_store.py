@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from broker.adapters.log_name import LogName
 from broker.adapters.mmr_table import MmrTable, create_mmr
 from broker.adapters.retention import Retention, create_retention
 from broker.adapters.together import Together
@@ -72,14 +73,13 @@ def create_tables(database: Database) -> None:
     database["consensus_log"].create({"seq": int, "epoch": int, "slot": int, "entry": bytes}, pk="seq")
 
 
-def create_attacks(database: Database) -> None:
-    """Evidence of two final histories."""
-    database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
-
-
 def create_evidence(database: Database) -> None:
-    """Pairs that convict a key and wait for a block, as records."""
+    """Evidence of two final histories; and pairs that convict a key and wait for a block, as records."""
+    database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
     database["evidence"].create({"key": bytes, "record": bytes}, pk="key")
+
+
+MIGRATIONS = (create_tables, create_mmr, create_retention, create_evidence)
 
 
 class BlockStore:
@@ -87,8 +87,8 @@ class BlockStore:
 
     def __init__(self, folder: Path, genesis: Genesis, fixed_objects: Mapping[bytes, bytes]) -> None:
         """`fixed_objects`: what never changes and is served to whoever asks, by root (genesis, graph)."""
-        migrations = [create_tables, create_mmr, create_retention, create_attacks, create_evidence]
-        self._db = open_database(folder / DATABASE_FILE, migrations)
+        self._db = open_database(folder / DATABASE_FILE, MIGRATIONS)
+        self.log_name = LogName(self._db)
         self._mmr = MmrTable(self._db, genesis.chain_id())
         self._blocks = ObjectStore(folder / "blocks", OBJECT_BYTES_MAX)
         self._updates = ObjectStore(folder / "updates", OBJECT_BYTES_MAX)
@@ -350,10 +350,9 @@ class BlockStore:
     def load(self) -> Stored:
         """Everything a validator starts from."""
         offers = tuple(UpdateOffer.decode(row["offer"]) for row in self._db["offers"].rows)
-        log = b"".join(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
-        rows = self._db.execute("select record from evidence order by key")
-        evidence = tuple(decode_evidence(bytes(row[0])) for row in rows)
-        return Stored(self._load_final(), offers, log, evidence)
+        pairs = self._db["evidence"].rows_where(order_by="key")
+        evidence = tuple(decode_evidence(bytes(row["record"])) for row in pairs)
+        return Stored(self._load_final(), offers, self.log_name.entries(), evidence, self.log_name.above())
 
     def _load_final(self) -> StoredFinal | None:
         meta = {row["key"]: row["value"] for row in self._db["meta"].rows}

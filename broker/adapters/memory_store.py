@@ -7,6 +7,7 @@ from typing import Any
 
 from broker.core.effects import (
     AppendLog,
+    EndRejoin,
     ForgetEvidence,
     InstallCheckpoint,
     StoreAttack,
@@ -58,6 +59,7 @@ class MemoryStore:
         self._attacks: list[bytes] = []
         self._evidence: dict[bytes, Evidence] = {}
         self._nodes = [root for kind, root in fixed_objects if kind == ObjectKind.GENESIS]
+        self._sign_above = 0
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
         """Effect type -> function."""
@@ -74,6 +76,7 @@ class MemoryStore:
             StoreAttack: lambda effect: self._attacks.append(effect.attack),
             StoreEvidence: self.store_evidence,
             ForgetEvidence: self.forget_evidence,
+            EndRejoin: self.end_rejoin,
         }
 
     def store_evidence(self, effect: StoreEvidence) -> None:
@@ -203,6 +206,10 @@ class MemoryStore:
         header, _ = decode_block(data)
         return self._headers.get(header.height) == header
 
+    def end_rejoin(self, effect: EndRejoin) -> None:
+        """See `LogName.end_rejoin`."""
+        self._sign_above = effect.sign_above
+
     def load(self) -> Stored:
         """See `BlockStore.load`."""
         final, head = None, self._head
@@ -210,7 +217,8 @@ class MemoryStore:
             certificate = self._certificates.get(head.header.height)
             final = StoredFinal(head.header, certificate, head.state, head.peaks)
         log = b"".join(entry.entry for entry in self._log)
-        return Stored(final, tuple(self._offers.values()), log, tuple(self._evidence.values()))
+        evidence = tuple(self._evidence.values())
+        return Stored(final, tuple(self._offers.values()), log, evidence, self._sign_above)
 
     def update(self, root: bytes) -> bytes | None:
         """`Archive.update`."""

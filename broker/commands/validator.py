@@ -15,14 +15,17 @@ CONFIG_FILE = "validator.toml"
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--events", type=click.Path(path_type=Path, dir_okay=False),
               help="Also append every event as one JSON line to this file.")  # fmt: skip
+@click.option("--rejoin", is_flag=True,
+              help="The log of own votes is lost or old: follow, sign only where it is safe.")  # fmt: skip
 @click.option("--journal", is_flag=True, help="Write log lines for journald (systemd sets this).")
-def validator(folder: Path, events: Path | None, journal: bool) -> None:
+def validator(folder: Path, events: Path | None, rejoin: bool, journal: bool) -> None:
     """Run the validator whose `validator.toml` is in FOLDER until Ctrl-C or SIGTERM; kill -9 is safe."""
     import json
     from sqlite3 import OperationalError
 
     from broker.config import ValidatorConfig
     from broker.core.consensus.log_entries import LogDamagedError
+    from broker.core.guard import RestoredError
     from broker.founding import ChainFilesError
     from broker.service import DivergedError, run_validator
     from edge_client.protocol.machine import Note
@@ -45,10 +48,12 @@ def validator(folder: Path, events: Path | None, journal: bool) -> None:
             sink.write(json.dumps({"event": note.event, "at_ms": now_ms, **note.fields}) + "\n")
 
     try:
-        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note)
+        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note, rejoin=rejoin)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
             AlreadyRunningError) as error:  # fmt: skip
         fail(str(error))
+    except RestoredError as error:
+        fail(f"this validator must not sign: {error}", CONTRADICTION)
     except LogDamagedError as error:
         fail(f"the log of this validator's votes is damaged, it must not sign again: {error}", CONTRADICTION)
     except (OSError, OperationalError) as error:

@@ -7,7 +7,7 @@ be checked without the set of that epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import Entry
@@ -17,6 +17,7 @@ from broker.core.ledger import Ledger
 from broker.core.seating import Seating
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import LinkLost, LinkUp
+from edge_client.protocol.messages import Recall
 from edge_client.protocol.votes import Certificate, Proposal, Snapshot, Vote
 
 Spoken = Proposal | Vote | Certificate | Snapshot
@@ -26,13 +27,21 @@ Spoken = Proposal | Vote | Certificate | Snapshot
 class Council:
     """Holds one `Simplex`, as validator or observer."""
 
-    def __init__(self, identity: Identity, seating: Seating, ledger: Ledger, timing: on.Timing) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        seating: Seating,
+        ledger: Ledger,
+        timing: on.Timing,
+        may_sign: Callable[[int], bool],
+    ) -> None:
         self._identity = identity
         self._seating = seating
         self._ledger = ledger
         self._timing = timing
         self._link: LinkUp | None = None
         self._epoch = seating.now.epoch
+        self._may_sign = may_sign
         self._consensus = self._convene(None, ())
 
     def restore(self, certificate: Certificate | None, entries: Iterable[Entry]) -> None:
@@ -53,6 +62,7 @@ class Council:
             seated.validators,
             seated.own_index,
             self._timing,
+            self._may_sign,
         )
         slot = certificate.subject.slot if certificate else tip.slot
         head = on.FinalBlock(tip.height, tip.hash, slot, certificate)
@@ -89,6 +99,14 @@ class Council:
         in which this validator has signed nothing: it would have had the epoch's root."""
         self._consensus = self._convene(certificate, ())
         return [] if self._link is None else self._consensus.handle(self._link, now_ms)
+
+    def signed_by(self, sender: str, recall: Recall) -> list[Vote | Proposal]:
+        """What is remembered of a validator that asks; nothing of another epoch."""
+        seated = self._seating.now
+        index = seated.index_of(sender)
+        if seated.own_index in (None, index) or index is None or recall.epoch != seated.epoch:
+            return []
+        return self._consensus.signed_by(index, recall.slot)
 
     def is_ahead(self, message: Spoken) -> bool:
         """Whether a message claims an epoch that has not begun here."""

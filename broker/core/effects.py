@@ -12,7 +12,7 @@ from edge_client.protocol.header import Header
 from edge_client.protocol.messages import UpdateOffer
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.state import ChainState
-from edge_client.protocol.votes import Certificate, Finality
+from edge_client.protocol.votes import Certificate, Finality, Proposal, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,21 @@ class ForgetEvidence:
     key: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class EndRejoin:
+    """Persist that this log is the whole one for slots above `sign_above`, then bind the key to it."""
+
+    sign_above: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogGap:
+    """This validator signed something that its log does not hold. Nothing may be signed from this log any
+    more: make that durable, then end the process. It stands before all that follows from what was heard."""
+
+    signed: Vote | Proposal
+
+
 ValidatorPersist = (
     StoreUpdate
     | StoreUpdateBody
@@ -171,12 +186,16 @@ class StoredFinal:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Everything a validator finds on disk at its start; `head` is None before the first block."""
+    """Everything a validator finds on disk at its start; `head` is None before the first block.
+
+    `sign_above` is where a rejoin ended, 0 when there was none.
+    """
 
     head: StoredFinal | None
     offers: tuple[UpdateOffer, ...]
     log: bytes
     evidence: tuple[Evidence, ...] = ()
+    sign_above: int = 0
 
 
 NOTHING_STORED = Stored(None, (), b"")

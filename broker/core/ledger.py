@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.core.archive import Archive
-from broker.core.effects import StoreBlock, StoreFinal
+from broker.core.effects import StoreBlock, StoredFinal, StoreFinal
 from edge_client.protocol.body import Body, decode_block
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.execution.execute import Executed, Slot, check_close, execute
+from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.mmr import EMPTY, Peaks
 from edge_client.protocol.records import Record
@@ -65,6 +66,15 @@ class Clock:
 def genesis_tip(chain_id: bytes, state: ChainState) -> Tip:
     """What the first block builds on."""
     return Tip(chain_id, 0, 0, 0, EMPTY.append(chain_id), state)
+
+
+def stored_tip(rules: Rules, head: StoredFinal | None) -> Tip:
+    """What the next block builds on after a start."""
+    if head is None:
+        return genesis_tip(rules.chain_id, genesis_state(rules.genesis))
+    header = head.header
+    header_hash = header.hash(rules.chain_id)
+    return Tip(header_hash, header.height, header.slot, header.time_s, head.peaks, head.state)
 
 
 class Ledger:

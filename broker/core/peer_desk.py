@@ -6,10 +6,14 @@ from broker.core.accuser import Accuser, evidence_in
 from broker.core.answers import header_run, pieces, within_epoch
 from broker.core.archive import Archive
 from broker.core.identity import Identity
+from broker.core.ledger import Ledger
 from broker.core.rate import OUTSIDER_ASKS, PEER_ASKS, Buckets
 from broker.core.seating import Seating
+from edge_client.protocol.body import encode_block
 from edge_client.protocol.checkpoint import Checkpoint, GetCheckpoint
+from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
+from edge_client.protocol.header import Header
 from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Note, Publish
@@ -34,13 +38,30 @@ class PeerDesk:
         self._rates = Buckets(PEER_ASKS)
         self._outsider_rates = Buckets(OUTSIDER_ASKS)
 
+    def push(self, ledger: Ledger, header: Header) -> list[Publish]:
+        """The block of a proposal, sent before it by its leader, so that nobody has to ask for it."""
+        root = header.hash(ledger.rules.chain_id)
+        candidate = ledger.candidate(root)
+        if candidate is None:
+            return []
+        chunks = split(encode_block(candidate.header, candidate.body))
+        topics, name = self._identity.topics, self._identity.name
+        return [
+            Publish(topics.validator_chunk(name, root.hex(), index), Piece(len(chunks), data).encode())
+            for index, data in enumerate(chunks)
+        ]
+
+    def count(self, sender: str, now_ms: int) -> None:
+        """One more question of a node; raises `ProtocolError` when there were too many, or for a stranger."""
+        if not self._seating.is_peer(sender):
+            raise ProtocolError(Reason.WRONG_SENDER, "neither validator nor candidate")
+        rates = self._outsider_rates if self._seating.now.index_of(sender) is None else self._rates
+        rates.take(sender, now_ms)
+
     def ask(self, sender: str, payload: bytes, now_ms: int) -> list[Publish | Note]:
         """`val/<val>/ask` of a node; raises `ProtocolError`."""
         identity, seated = self._identity, self._seating.now
-        if not self._seating.is_peer(sender):
-            raise ProtocolError(Reason.WRONG_SENDER, "neither validator nor candidate")
-        rates = self._outsider_rates if seated.index_of(sender) is None else self._rates
-        rates.take(sender, now_ms)
+        self.count(sender, now_ms)
         ask = Ask.decode(payload)
         pair = evidence_in(ask.question)
         if pair is not None:

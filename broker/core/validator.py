@@ -19,20 +19,26 @@ from broker.core.consensus import events as on
 from broker.core.consensus.log_entries import decode_log, encode_entry, place_of
 from broker.core.council import Council, Spoken
 from broker.core.devices import Desk, RefusedUpdateError
-from broker.core.effects import AppendLog, InstallCheckpoint, Stored, StoreFinal, ValidatorPersist
+from broker.core.effects import (
+    AppendLog,
+    EndRejoin,
+    InstallCheckpoint,
+    LogGap,
+    Stored,
+    StoreFinal,
+    ValidatorPersist,
+)
+from broker.core.guard import LISTEN_FIRST, Guard, Phase, Standing
 from broker.core.identity import Identity
-from broker.core.ledger import Clock, Ledger, Tip, genesis_tip
+from broker.core.ledger import Clock, Ledger, Tip, stored_tip
+from broker.core.nonces import Nonces
 from broker.core.peer_desk import PeerDesk
 from broker.core.peers import Outcome, Peers
 from broker.core.pool import Pool
 from broker.core.proposer import Proposer
 from broker.core.seating import Seated, Seating, seat_text
-from edge_client.protocol.body import encode_block
 from edge_client.protocol.checkpoint import Checkpoint
-from edge_client.protocol.chunks import Piece, split
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
-from edge_client.protocol.execution.genesis_state import genesis_state
-from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.header import Header
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.machine import (
@@ -47,12 +53,19 @@ from edge_client.protocol.machine import (
     Subscribe,
     Woke,
 )
-from edge_client.protocol.messages import Ask, Handoffs, decode_validator_say, encode_validator_say
+from edge_client.protocol.messages import (
+    Ask,
+    Handoffs,
+    Recall,
+    ValidatorMessage,
+    decode_validator_say,
+    encode_validator_say,
+)
 from edge_client.protocol.topics import hash_level, index_level, node_level
 from edge_client.protocol.votes import Certificate, Finality, Proposal, Snapshot, Vote
 
 ValidatorEvent = LinkUp | LinkLost | Received | Acknowledged | Woke
-ValidatorEffect = SharedEffect | ValidatorPersist | on.Evidence | on.Diverged
+ValidatorEffect = SharedEffect | ValidatorPersist | EndRejoin | LogGap | on.Evidence | on.Diverged
 MQTT_SERVER = "mqtt-server"
 """The sender of what no node can send through an honest MQTT server."""
 
@@ -65,19 +78,7 @@ class ValidatorSetup:
     clock: Clock
     timing: on.Timing
     nonce_seed: bytes
-
-
-class Nonces:
-    """Unpredictable numbers from a seed."""
-
-    def __init__(self, seed: bytes) -> None:
-        self._seed = seed
-        self._count = 0
-
-    def __call__(self) -> int:
-        """The next one."""
-        self._count += 1
-        return int.from_bytes(digest(Tag.ASK, self._seed, self._count.to_bytes(8, "big"))[:8], "big")
+    standing: Standing = LISTEN_FIRST
 
 
 class Validator:
@@ -88,10 +89,13 @@ class Validator:
         self._rules = setup.identity.rules
         self._clock = setup.clock
         self._archive = archive
-        self._ledger = Ledger(self._rules, archive, self._stored_tip(stored))
+        self._ledger = Ledger(self._rules, archive, stored_tip(self._rules, stored.head))
         self._pool = Pool(self._rules)
+        self._guard = Guard(setup.standing, setup.clock, stored.sign_above)
+        self._link: LinkUp | None = None
         self._seating = Seating(self._identity, archive, self._ledger)
-        self._council = Council(self._identity, self._seating, self._ledger, setup.timing)
+        gate = self._guard.may_sign
+        self._council = Council(self._identity, self._seating, self._ledger, setup.timing, gate)
         nonces = Nonces(setup.nonce_seed)
         self._accuser = Accuser(self._identity, self._ledger, self._pool, nonces)
         self._desk = Desk.of(self._identity, self._seating, archive, self._ledger, self._pool)
@@ -107,13 +111,6 @@ class Validator:
         if stored.head is not None and self._certificate is not None:
             self._light = self._light_block(stored.head.header, self._certificate)
             self._desk.wakings.new_head(self._light)
-
-    def _stored_tip(self, stored: Stored) -> Tip:
-        chain_id, head = self._rules.chain_id, stored.head
-        if head is None:
-            return genesis_tip(chain_id, genesis_state(self._rules.genesis))
-        header = head.header
-        return Tip(header.hash(chain_id), header.height, header.slot, header.time_s, head.peaks, head.state)
 
     def _restore_pool(self, stored: Stored) -> None:
         for offer in stored.offers:
@@ -142,12 +139,14 @@ class Validator:
             case LinkUp():
                 self._link_up(event, now_ms)
             case LinkLost():
+                self._guard.link_lost()
                 self._feed(event, now_ms)
             case Woke():
                 self._feed(event, now_ms)
                 self._effects += self._desk.reminders(now_ms)
             case Acknowledged():
                 pass
+        self._settle_guard(now_ms)
         self._work(now_ms)
         effects, self._effects = self._effects, []
         return effects
@@ -160,6 +159,7 @@ class Validator:
             self._peers.deadline(),
             self._proposer.deadline(),
             self._accuser.deadline(),
+            self._guard.deadline(),
         ]
         return min((at for at in times if at is not None), default=None)
 
@@ -170,7 +170,21 @@ class Validator:
         self._peers.catch_up.probe()
         self._accuser.hurry()
         self._publish_head()
-        self._feed(event, now_ms)
+        self._link = event
+        self._guard.link_up(now_ms)
+        if self._guard.phase is not Phase.LISTENING:
+            self._feed(event, now_ms)
+        elif self._seating.now.own_index is not None:
+            self._say(Recall(self._seating.now.epoch, self._ledger.head.slot))
+
+    def _settle_guard(self, now_ms: int) -> None:
+        """Consensus hears of the link when listening is over: until then our retained snapshot must stay."""
+        before, head = self._guard.phase, self._ledger.head
+        slot = max(head.slot, self._certificate.subject.slot if self._certificate else 0)
+        self._effects += self._guard.settle(head.height, head.time_s, slot, now_ms)
+        if self._guard.phase is not before and self._link is not None:
+            self._effects.append(Note("phase", {"phase": self._guard.phase.value}))
+            self._feed(self._link, now_ms)
 
     def _work(self, now_ms: int) -> None:
         """Everything that may have become possible: check blocks, see whether one is due, build it, ask."""
@@ -234,7 +248,7 @@ class Validator:
 
     def _from_validator(self, levels: list[str], payload: bytes, now_ms: int) -> None:
         sender, what = levels[0], levels[1:]
-        if sender == self._identity.name and what != ["snap"]:
+        if sender == self._identity.name and what not in (["snap"], ["say"]):
             return
         match what:
             case ["say"]:
@@ -245,6 +259,8 @@ class Validator:
                     self._peers.checkpoint(message, sender, now_ms)
                 elif isinstance(message, Handoffs):
                     self._peers.handoffs(message, now_ms)
+                elif isinstance(message, Recall):
+                    self._recall(sender, message, now_ms)
                 else:
                     self._hear(sender, message, now_ms)
             case ["snap"]:
@@ -266,11 +282,17 @@ class Validator:
         if event is not None:
             self._feed(event, now_ms)
 
+    def _recall(self, sender: str, recall: Recall, now_ms: int) -> None:
+        """A validator asks what it signed."""
+        self._peer_desk.count(sender, now_ms)
+        for signed in self._council.signed_by(sender, recall):
+            self._say(signed)
+
     def _ask_peers(self, asks: Iterable[Ask]) -> None:
         topic = self._identity.topics.validator_ask(self._identity.name)
         self._effects += [Publish(topic, ask.encode()) for ask in asks]
 
-    def _say(self, message: Proposal | Vote | Certificate | HeaderRun) -> None:
+    def _say(self, message: ValidatorMessage) -> None:
         topic = self._identity.topics.validator_say(self._identity.name)
         self._effects.append(Publish(topic, encode_validator_say(message)))
 
@@ -299,7 +321,7 @@ class Validator:
                 if isinstance(message, Proposal):
                     fields = {"height": message.header.height, "slot": message.slot}
                     self._effects.append(Note("proposed", dict(fields)))
-                    self._push_block(message)
+                    self._effects += self._peer_desk.push(self._ledger, message.header)
                 self._say(message)
             case on.PublishSnapshot(snapshot):
                 topic = self._identity.topics.snapshot(self._identity.name)
@@ -312,21 +334,19 @@ class Validator:
                 self._peers.fetch_block(effect)
             case on.Decided(certificate, hashes):
                 self._decide(certificate, hashes)
-            case on.Evidence():
+            case on.Forgotten(signed):
+                self._doubt(signed)
+            case on.Evidence(offender, _, second):
+                if offender == self._seating.now.own_index:
+                    self._doubt(second)
                 self._effects += [effect, *self._accuser.accuse(effect, now_ms)]
             case on.Diverged() | Refused():
                 self._effects.append(effect)
 
-    def _push_block(self, proposal: Proposal) -> None:
-        """The leader sends the block before the proposal, so that nobody has to ask for it."""
-        block_hash = proposal.header.hash(self._rules.chain_id)
-        candidate = self._ledger.candidate(block_hash)
-        if candidate is None:
-            return
-        chunks = split(encode_block(candidate.header, candidate.body))
-        for index, data in enumerate(chunks):
-            topic = self._identity.topics.validator_chunk(self._identity.name, block_hash.hex(), index)
-            self._effects.append(Publish(topic, Piece(len(chunks), data).encode()))
+    def _doubt(self, signed: Vote | Proposal) -> None:
+        """Our key signed this, our log does not know it."""
+        if self._guard.is_gap(signed.slot):
+            self._effects.append(LogGap(signed))
 
     def _propose(self, now_ms: int) -> None:
         """Tell consensus that a block is due, and build the one it asked for."""

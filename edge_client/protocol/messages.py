@@ -298,8 +298,18 @@ def decode_say(data: bytes) -> Say:
 
 # --- validator -> validators ------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True, slots=True)
+class Recall(Fixed):
+    """A validator that has just started: tell me what I signed in slots above this one [MSG-4]."""
+
+    LAYOUT: ClassVar[Layout] = Layout("Recall", ("epoch", "u32"), ("slot", "u32"))
+    epoch: int
+    slot: int
+
+
 ConsensusMessage = Proposal | Vote | Certificate
-ValidatorMessage = ConsensusMessage | HeaderRun | Checkpoint | Handoffs
+ValidatorMessage = ConsensusMessage | HeaderRun | Checkpoint | Handoffs | Recall
 
 _VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ValidatorMessage]], ...] = (
     (Proposal, Proposal.decode),
@@ -308,11 +318,12 @@ _VALIDATOR_SAYS: tuple[tuple[type, Callable[[bytes], ValidatorMessage]], ...] = 
     (HeaderRun, HeaderRun.decode),
     (Checkpoint, Checkpoint.decode),
     (Handoffs, Handoffs.decode),
+    (Recall, Recall.decode),
 )
 
 
 def encode_validator_say(message: ValidatorMessage) -> bytes:
-    """Kind (u8: proposal, vote, certificate, headers, checkpoint, handoffs), then the message."""
+    """Kind (u8: proposal, vote, certificate, headers, checkpoint, handoffs, recall), then the message."""
     kinds = [kind for kind, _ in _VALIDATOR_SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 

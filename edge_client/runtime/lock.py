@@ -6,8 +6,11 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 LOCK_FILE = "lock"
+LOOKS_MAX = 100
+"""Who only looks (`is_running`) shares the lock for microseconds; a start tries again so many times."""
 
 
 class AlreadyRunningError(Exception):
@@ -22,8 +25,34 @@ def single_instance(folder: Path, program: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunningError(f"another {program} works in {folder}; stop it first") from None
+        if not _take_alone(lock):
+            raise AlreadyRunningError(f"another {program} works in {folder}; stop it first")
         yield
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the lock of `folder`. Makes no files."""
+    try:
+        with (folder / LOCK_FILE).open("r") as lock:
+            return not _take(lock, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _take_alone(lock: IO[str]) -> bool:
+    """Take it exclusively; False only when a process holds it so, not when somebody looks."""
+    for _ in range(LOOKS_MAX):
+        if _take(lock, fcntl.LOCK_EX):
+            return True
+        if not _take(lock, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    return False
+
+
+def _take(lock: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from broker.adapters.status_file import read_status_file
 from broker.mqtt_server.choose import Choice
 from edge_client.adapters.device_database import DATABASE_FILE
 from edge_client.config import KEY_FILE
@@ -114,6 +115,11 @@ class RunningFleet:
     def rounds(self) -> int:
         """The round that is open for the last of the validators."""
         return min(self.round(index) for index in range(VALIDATORS))
+
+    def phase(self, index: int) -> str:
+        """Whether a validator signs: what its status file says."""
+        words = read_status_file(self.stage.validator_folder(index) / "state")
+        return str(words.get("phase", {}).get("phase"))
 
     def account_numbers(self) -> dict[bytes, int]:
         """Public key -> account of all that every validator knows."""

@@ -37,18 +37,30 @@ def test_a_second_process_on_the_same_folder_ends_at_once(fleet: RunningFleet, w
     fleet.wait_next_round()
 
 
-def test_a_restored_backup_of_a_validator_convicts_nobody(fleet: RunningFleet, tmp_path: Path) -> None:
-    """Its log is older than what it has signed since. Nothing forbids that yet; the others are far ahead, so
-    it has no chance to sign twice: it catches up before it votes again."""
+def test_a_restored_backup_of_a_validator_signs_nothing_until_told_to_rejoin(
+    fleet: RunningFleet, tmp_path: Path
+) -> None:
+    """Its log is older than what it has signed since, and the network shows it."""
     witness, victim = Witness(fleet), fleet.validators[VICTIM]
     state, backup = fleet.stage.validator_folder(VICTIM) / "state", tmp_path / "backup"
     victim.kill()
     shutil.copytree(state, backup)
     victim.start()
-    fleet.wait_next_round()
+    for _ in range(3):
+        fleet.wait_next_round()
     victim.kill()
     shutil.rmtree(state)
     shutil.copytree(backup, state)
+    for why in ("it has signed what its log does not hold", "the key has signed with another log"):
+        stopped = subprocess.run(victim.command, capture_output=True, text=True, check=False)
+        assert stopped.returncode == 4
+        assert why in stopped.stderr
+        assert "--rejoin" in stopped.stderr
+    usual, victim.command = victim.command, [*victim.command, "--rejoin"]
+    victim.start()
+    fleet.wait(lambda: fleet.phase(VICTIM) == "signing", "it has rejoined")
+    victim.kill()
+    victim.command = usual
     victim.start()
     fleet.wait_next_round()
     witness.look()

@@ -21,7 +21,7 @@ def live(dies_at: int) -> Mortal:
     params = make_params(k=DEVICES, k_max=2 * DEVICES, min_updates=1)
     world = World(make_genesis(VALIDATORS, params=params), make_signers(VALIDATORS))
     nodes = [world.add_validator(index) for index in range(VALIDATORS)]
-    promises = [Promises(world.stores[index], world.rules.chain_id) for index in range(VALIDATORS)]
+    promises = [Promises(world.stores[index], world.rules.chain_id, index) for index in range(VALIDATORS)]
     victim = Mortal(nodes[0], promises[0], dies_at)
     for node, kept in zip(nodes[1:], promises[1:], strict=True):
         Mortal(node, kept, 0)

@@ -7,11 +7,13 @@ random comes from the caller, so a seed replays.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from broker.adapters.memory_store import MemoryStore
 from broker.core.consensus.events import Diverged, Evidence, Timing
-from broker.core.effects import StoreFinal
+from broker.core.effects import LogGap, StoreFinal
+from broker.core.guard import LISTEN_FIRST, Standing
 from broker.core.identity import Identity
 from broker.core.ledger import Clock
 from broker.core.validator import Validator, ValidatorSetup
@@ -67,6 +69,8 @@ class Node:
             return
         for effect in self.machine.handle(event, self.world.now_ms):
             self._effects[type(effect)](effect)
+            if not self.is_up:
+                return
         self.due_ms = self.machine.deadline()
 
     def is_due(self, now_ms: int) -> bool:
@@ -95,6 +99,7 @@ class World:
         self.nodes: list[Node] = []
         self.evidence: list[Evidence] = []
         self.stores: dict[int, MemoryStore] = {}
+        self.gaps: list[LogGap] = []
         self.starts = 0
         self.first_block: StoreFinal | None = None
         """Put on every validator's disk before it starts."""
@@ -104,8 +109,8 @@ class World:
         self.nodes.append(node)
         return node
 
-    def add_validator(self, index: int) -> Node:
-        """Start validator `index`, from its store if it ran before."""
+    def add_validator(self, index: int, standing: Standing = LISTEN_FIRST) -> Node:
+        """Start validator `index`, from its store if it ran before; a gap in its log ends it."""
         store = self.stores.get(index)
         if store is None:
             chain_id = self.rules.chain_id
@@ -123,7 +128,8 @@ class World:
         self.starts += 1
         rules = Rules(self.genesis, self.rules.chain_id, VerifyOnce(verify))
         identity = Identity.of(rules, self.signers[index])
-        setup = ValidatorSetup(identity, Clock(self.genesis.t0_s), Timing(), f"start {self.starts}".encode())
+        seed = f"start {self.starts}".encode()
+        setup = ValidatorSetup(identity, Clock(self.genesis.t0_s), Timing(), seed, standing)
         validator = Validator(setup, store, store.load())
         executors: dict[type[Any], Any] = {
             **store.executors(),
@@ -131,8 +137,13 @@ class World:
             Diverged: _raise,
         }
         node = Node(self, identity.name, validator, executors)
+        node._effects[LogGap] = partial(self._stop, node)
         node.key = identity.signer.public_key
         return self.add_node(node)
+
+    def _stop(self, node: Node, gap: LogGap) -> None:
+        self.gaps.append(gap)
+        node.kill()
 
     def validators(self) -> list[Validator]:
         """The running validators."""

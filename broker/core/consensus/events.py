@@ -6,6 +6,7 @@ of `edge_client.protocol.machine`. `sender` is the index of the validator on who
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,12 +34,19 @@ class Timing:
         return min(self.slot_timeout_ms << doublings, self.slot_timeout_max_ms)
 
 
+def any_slot(_slot: int) -> bool:
+    """A gate that stands open."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What one instance is for: one epoch of one chain. An observer has no `own_index` and never signs.
 
     `root` is what the epoch's first block stands on: genesis, or the block that sealed the epoch before,
     with the slot in its header (the slots it became final in may differ from one validator to another).
+
+    `may_sign` is asked before each signature, with its slot (`guard.Guard`); say `Woke` when it opens.
     """
 
     chain_id: bytes
@@ -48,6 +56,7 @@ class Setup:
     validators: ValidatorSet
     own_index: int | None
     timing: Timing = Timing()
+    may_sign: Callable[[int], bool] = any_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +247,13 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A genuine signature of this validator came back that its log should hold and does not."""
+
+    signed: Vote | Proposal
+
+
+@dataclass(frozen=True, slots=True)
 class Diverged:
     """More than f validators, or this one, are wrong about the chain. The machine has stopped for good."""
 
@@ -253,6 +269,7 @@ Effect = (
     | FetchBlock
     | Decided
     | Evidence
+    | Forgotten
     | Diverged
     | Refused
 )

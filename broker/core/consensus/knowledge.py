@@ -8,7 +8,7 @@ does wrong who is ahead or behind, and whoever is behind is helped by his host.
 from __future__ import annotations
 
 from broker.core.consensus.certificates import CertificatePool
-from broker.core.consensus.events import Effect, FinalBlock, Persist, Setup
+from broker.core.consensus.events import Effect, FinalBlock, Forgotten, Persist, Setup
 from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, check_shape
 from broker.core.consensus.log_entries import Entry, place_of
 from broker.core.consensus.tree import Block, BlockTree, ForkError
@@ -37,6 +37,7 @@ class Knowledge:
         count = setup.validators.count
         self._leaders = [setup.validators.leader(setup.leader_seed, slot) for slot in range(count)]
         self.pool = CertificatePool(head, setup.root)
+        self._log_starts_above = self.pool.final_slot
         self.witness = Witness(setup, verify)
         self.tree = BlockTree(head)
         self.effects: list[Effect] = []
@@ -70,11 +71,19 @@ class Knowledge:
         """Keep a proposal known to be genuine."""
         self.witness.proposals[proposal.slot] = HeldProposal(proposal, self.hash(proposal.header))
 
+    def signed_by(self, validator: int, above_slot: int) -> list[Vote | Proposal]:
+        """What is held of a validator's proposals and votes."""
+        held = self.witness.open_proposals(above_slot + 1)
+        proposals = [one.proposal for slot, one in held if self.leader(slot) == validator]
+        return [*proposals, *self.witness.ballots.cast_by(validator, above_slot)]
+
     def take_vote(self, sender: int, vote: Vote) -> None:
-        """A validator's own vote; raises `ProtocolError`."""
-        if vote.signer != sender:
+        """A validator's own vote, or one of ours that it tells us of; raises `ProtocolError`."""
+        me = self._setup.own_index
+        if vote.signer not in (sender, me):
             raise ProtocolError(Reason.WRONG_SENDER, f"vote of validator {vote.signer}")
-        if vote.epoch == self._setup.epoch and self._in_window(vote.slot):
+        is_recalled = vote.signer == me and vote.slot > self.slot
+        if vote.epoch == self._setup.epoch and (is_recalled or self._in_window(vote.slot)):
             self.count(vote)
 
     def take_proposal(self, proposal: Proposal) -> None:
@@ -85,9 +94,12 @@ class Knowledge:
         if header.validators != self._setup.validators.count or header.proposer != self.leader(header.slot):
             detail = f"validator {header.proposer} of {header.validators} does not lead slot {header.slot}"
             raise ProtocolError(Reason.WRONG_SENDER, detail)
+        is_known = proposal.slot in self.witness.proposals or proposal.slot <= self._log_starts_above
         evidence = self.witness.see_proposal(proposal, self.hash(header), self.leader(proposal.slot))
         if evidence:
             self.effects.append(evidence)
+        elif not is_known and self.leader(proposal.slot) == self._setup.own_index:
+            self.effects += [Forgotten(proposal), Persist(proposal)]
 
     def take_certificate(self, certificate: Certificate) -> None:
         """A certificate, whoever relayed it; raises `ProtocolError`, or `ForkError` when it proves a fork.
@@ -129,6 +141,12 @@ class Knowledge:
         block = self.tree.get(held.hash)
         return block is not None and self.tree.may_follow(block.parent)
 
+    def cast(self, vote: Vote) -> None:
+        """A vote signed here just now: persisted first, then counted like any other."""
+        self.effects.append(Persist(vote))
+        self._see(vote, counts=True)
+        self.count(vote)
+
     def count(self, vote: Vote) -> None:
         """Hold a vote and make the certificate it completes, if any."""
         counts = not self.pool.settles(vote.subject)
@@ -152,7 +170,12 @@ class Knowledge:
         me = self._setup.own_index
         if vote.signer == me and self.witness.ballots.get(vote.slot, vote.kind, me) is None:
             self.witness.check(vote)
+            if vote.slot > self._log_starts_above:
+                self.effects.append(Forgotten(vote))
             self.effects.append(Persist(vote))
+        self._see(vote, counts)
+
+    def _see(self, vote: Vote, counts: bool) -> None:
         evidence = self.witness.see_vote(vote, counts)
         if evidence:
             self.effects.append(evidence)

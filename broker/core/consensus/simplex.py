@@ -27,6 +27,7 @@ from edge_client.protocol.votes import (
     Proposal,
     Snapshot,
     Subject,
+    Vote,
     VoteKind,
     finalize,
     notarize,
@@ -37,6 +38,9 @@ from edge_client.protocol.votes import (
 PROMPT_SLOTS_PER_VALIDATOR = 4
 """In the first 4n slots after an FC one validator's message starts the timer of an idle slot, later it takes
 f+1. So a lone validator that knows of work leads four times, and a faulty one cannot burn slots for ever."""
+
+RECALLED_MAX = 256
+"""So much at most is told to a validator that asks what it signed."""
 
 FAULTS_MAX = 64
 """After so many refusals since the last FC nothing of a sender is looked at."""
@@ -100,6 +104,10 @@ class Simplex:
     def ended(self) -> bool:
         """Whether the block that seals the epoch is decided: this machine has nothing more to say."""
         return self._ended
+
+    def signed_by(self, validator: int, above_slot: int) -> list[Vote | Proposal]:
+        """What is held of a validator's votes and proposals, for one that may have lost them; the latest."""
+        return self._known.signed_by(validator, above_slot)[-RECALLED_MAX:]
 
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Take one event at `now_ms` (milliseconds, never decreasing); effects are to be run in order."""
@@ -270,6 +278,8 @@ class Simplex:
         held = self._known.witness.proposals.get(self._slot)
         if held is None or self._voted(VoteKind.NOTARIZE, self._slot) or not self._known.may_notarise(held):
             return False
+        if not self._setup.may_sign(self._slot):
+            return False
         return self._cast(notarize(held.proposal.header, held.hash, self._slot))
 
     def _nullify(self) -> bool:
@@ -294,6 +304,8 @@ class Simplex:
         """R4: F for every notarised block, also of slots left, unless our Z or F of that slot is cast."""
         for subject in (certificate.subject for certificate in self._known.pool.notarised()):
             if self._voted(VoteKind.NULLIFY, subject.slot) or self._voted(VoteKind.FINALIZE, subject.slot):
+                continue
+            if not self._setup.may_sign(subject.slot):
                 continue
             return self._cast(
                 Subject(VoteKind.FINALIZE, subject.epoch, subject.slot, subject.height, subject.hash)
@@ -369,11 +381,11 @@ class Simplex:
         """Whether the proposal of this slot is ours to make and still useful."""
         if self._known.leader(self._slot) != self._me or self._slot in self._known.witness.proposals:
             return False
-        return not self._voted(VoteKind.NULLIFY, self._slot)
+        return self._setup.may_sign(self._slot) and not self._voted(VoteKind.NULLIFY, self._slot)
 
     def _may_skip(self) -> bool:
         """Never Z after F; and never so far that no block could carry the justification any more (J3)."""
-        if self._voted(VoteKind.FINALIZE, self._slot):
+        if self._voted(VoteKind.FINALIZE, self._slot) or not self._setup.may_sign(self._slot):
             return False
         return self._slot - self._final_slot <= SKIPPED_SLOTS_MAX
 
@@ -392,7 +404,7 @@ class Simplex:
         if self._me is None:
             return False
         one = vote(subject, self._me, self._sign(subject.signing_bytes(self._setup.chain_id)))
-        self._known.count(one)
+        self._known.cast(one)
         self._known.effects.append(on.Broadcast(one))
         return True
 
