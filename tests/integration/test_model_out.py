@@ -165,9 +165,17 @@ class TestPredict:
         np.save(tmp_path / "both.npy", X[:2])
         lines = [",".join(map(str, row)) for row in X[:2].tolist()]
         (tmp_path / "s.csv").write_text("a,b,c,d,e,f,label\n" + "".join(f"{line},1\n" for line in lines))
+        (tmp_path / "semicolons.csv").write_text((tmp_path / "s.csv").read_text().replace(",", ";"))
         (tmp_path / "s.pgm").write_bytes(b"P5 6 1 255\n" + X[0].tobytes())
         expected = [Model(file).predict(x).label for x in X[:2]]
-        for name, count in (("s.npz", 2), ("both.npy", 2), ("s.csv", 2), ("s.npy", 1), ("s.pgm", 1)):
+        for name, count in (
+            ("s.npz", 2),
+            ("both.npy", 2),
+            ("s.csv", 2),
+            ("semicolons.csv", 2),
+            ("s.npy", 1),
+            ("s.pgm", 1),
+        ):
             found = facts(edge_client("predict", tmp_path / name, "--model", file, "--json"))
             assert [one["class"] for one in found["predictions"]] == expected[:count], name
         assert "sample 1: class" in edge_client("predict", tmp_path / "s.npy", "--model", file).stdout

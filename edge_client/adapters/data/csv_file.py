@@ -42,13 +42,13 @@ class CsvFile:
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 first = file.readline(LINE_CHARS_MAX)
-                delimiter = max(DELIMITERS, key=first.count)
+                delimiter = delimiter_of(first)
                 names = next(csv.reader([first], delimiter=delimiter), [])
                 header = names if _is_header(names) else []
                 columns = self._columns(header, len(names), request)
                 if not header:
                     file.seek(0)
-                lines = _whole_lines(file, rows.rejects, len(header) and 1)
+                lines = _whole_lines(file, rows.rejects, int(bool(header)))
                 for number, cells in lines:
                     columns.take(rows, f"line {number}", next(csv.reader([cells], delimiter=delimiter), []))
         except FileNotFoundError:
@@ -113,6 +113,11 @@ class _Columns:
             return np.array([float(cell) for cell in cells], np.float32)
         except ValueError:
             return None
+
+
+def delimiter_of(line: str) -> str:
+    """What separates the cells of a table with this line."""
+    return max(DELIMITERS, key=line.count)
 
 
 def _is_header(cells: list[str]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_client.adapters.data.csv_file import LINE_CHARS_MAX, delimiter_of
 from edge_client.adapters.data.images import ImageError, read_image
 from edge_client.adapters.data.rows import as_sample
 from edge_client.adapters.data.source import SAMPLES_MAX, Array, DataError
@@ -43,7 +44,9 @@ def _arrays(path: Path, dims: tuple[int, ...]) -> list[Array]:
 
 def _rows(path: Path, dims: tuple[int, ...]) -> Iterator[Array]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, cells in enumerate(csv.reader(file), 1):
+        delimiter = delimiter_of(file.readline(LINE_CHARS_MAX))
+        file.seek(0)
+        for number, cells in enumerate(csv.reader(file, delimiter=delimiter), 1):
             if number > SAMPLES_MAX:
                 raise DataError(f"{path} has more than {SAMPLES_MAX} lines")
             try:
