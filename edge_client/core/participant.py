@@ -42,7 +42,7 @@ from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Acknowledged, Note, Publish, Refused
 from edge_client.protocol.messages import Handoffs, MissingChunks, Receipt, decode_say
-from edge_client.protocol.wake import Awake, Fresh, Wake
+from edge_client.protocol.wake import Awake, BareHead, Fresh, Wake
 
 Effects: TypeAlias = list[AgentEffect]
 
@@ -108,7 +108,7 @@ class Participant:
         if isinstance(message, HeaderRun):
             return self._progressed(self.sync.header_run(message, now_ms))
         if isinstance(message, Awake):
-            return self._awake(message, now_ms)
+            return self._awake(validator, message, now_ms)
         if isinstance(message, Fresh):
             return self._word(index, message, now_ms)
         if isinstance(message, MissingChunks):
@@ -167,21 +167,35 @@ class Participant:
 
     # --- waking up ----------------------------------------------------------------------------------------
 
-    def _awake(self, awake: Awake, now_ms: int) -> Effects:
-        """Head, account and the fate of our updates, as far as this validator shows them."""
+    def _awake(self, validator: str, awake: Awake, now_ms: int) -> Effects:
+        """Validator sets, head, account and the fate of our updates, as far as this validator shows them.
+
+        What was verified stays so, whatever follows it in the answer: its effects must reach the disk.
+        """
+        effects: Effects = []
+        try:
+            if isinstance(awake.head, BareHead) and awake.head.hops:
+                for progress in self.sync.handoffs(Handoffs(awake.head.hops), now_ms):
+                    effects += self._progressed(progress)
+            found = self._awoken(awake)
+            if found is None:
+                return effects
+            if found.jump is not None:
+                effects += self._progressed(self.sync.woken(found.jump, now_ms))
+            effects += self._settle(found, now_ms)
+        except ProtocolError as error:
+            effects.append(Refused(error.reason, validator, error.detail))
+        return effects
+
+    def _awoken(self, awake: Awake) -> Awoken | None:
         validators_root = self.sync.validators_root(awake.epoch)
         if validators_root is None:
-            return []
+            return None
         pending = {root: self.outbox.update(root) for root in self.outbox.roots}
         updates = {root: one.head for root, one in pending.items() if one is not None}
-        key = self._identity.signer.public_key
-        found = awoken(awake, Known(self._identity.chain_id, self.sync.tip, validators_root, key, updates))
-        if found is None:
-            return []
-        effects: Effects = []
-        if found.jump is not None:
-            effects += self._progressed(self.sync.woken(found.jump, now_ms))
-        return [*effects, *self._settle(found, now_ms)]
+        identity = self._identity
+        key = identity.signer.public_key
+        return awoken(awake, Known(identity.chain_id, self.sync.tip, validators_root, key, updates))
 
     def _settle(self, found: Awoken, now_ms: int) -> Effects:
         """What an answer says of us, when we know the head it is as of."""

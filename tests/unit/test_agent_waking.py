@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from edge_client.core.agent import Phase
-from edge_client.core.events import AgentEffect, SaveConflict
+from edge_client.core.events import AgentEffect, SaveChain, SaveConflict
 from edge_client.core.freshness import Standing
+from edge_client.core.light_client import JUMP_HEADERS_MIN
 from edge_client.protocol.attack import LightAttack
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Publish, Received, Refused
@@ -140,6 +141,36 @@ def test_who_shows_another_final_head_stops_the_device_and_all_validators_hear(w
     (report,) = [one for one in effects if isinstance(one, Publish) and one.topic.endswith("/ask")]
     assert Ask.decode(report.payload).question == attack
     assert effects.index(saved) < effects.index(report)
+
+
+def test_what_was_verified_is_saved_although_the_rest_of_the_answer_is_false(world: DeviceWorld) -> None:
+    """Otherwise memory is ahead of the disk, and the next headers leave a hole."""
+    world.finish_training()
+    world.chain.add([world.offers[0].head], time_s=100)
+    ask = sleep_and_wake(world)
+    assert isinstance(ask.question, Wake)
+    awake = awake_of(world.chain, world.account, ask.question)
+    (shown,) = awake.shown
+    false = replace(shown, record=replace(shown.record, justification_hash=bytes(32)))
+    effects = world.say(replace(awake, shown=(false,)))
+    assert refused(effects) == [Reason.WRONG_HASH]
+    assert any(isinstance(one, SaveChain) for one in effects)
+    assert world.disk.stored.tip == world.agent.participant.sync.tip  # type: ignore[union-attr]
+    assert not world.disk.fates
+
+
+def test_far_behind_no_headers_are_asked_for(world: DeviceWorld) -> None:
+    """The followed validator's head is enough to see it; the way there comes with an answer to `Wake`."""
+    for number in range(JUMP_HEADERS_MIN + 2):
+        world.chain.add([], time_s=100 + number)
+    world.asks.clear()
+    world.publish_head()
+    assert [type(one.question) for one in world.asks] == [Wake]
+    world.answer()
+    device = world.agent.participant
+    assert device is not None
+    assert device.head.height == world.chain.height
+    assert len(world.disk.headers) == 2, "the first and the last"
 
 
 def test_a_head_that_nobody_signed_changes_nothing(world: DeviceWorld) -> None:
