@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "status",
     "verify",
+    "trust",
     "doctor",
     "data",
     "export",

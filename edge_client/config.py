@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_client.adapters.data.own_data import DataOptions, OwnData
 from edge_client.adapters.data.parse import FORMS, parse_source
 from edge_client.adapters.hook import parse_command
+from edge_client.core.verify import TRUSTING_PERIOD_D
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
 from edge_client.runtime.settings import SettingsError, read_settings
@@ -16,6 +17,7 @@ from edge_client.runtime.transport import Will
 
 CONFIG_FILE = "edge-client.toml"
 KEY_FILE = "device.key"
+TRUSTING_PERIOD_D_MAX = 36_500
 THREADS_MAX = 64
 KEEPALIVE_S_MAX = 65_535
 
@@ -25,12 +27,18 @@ class ChainSection:
     """The chain to join."""
 
     join: str
+    trusting_period_d: int = TRUSTING_PERIOD_D
+    """Days for which a verified header is a good start; 0 is for ever."""
 
     def __post_init__(self) -> None:
         try:
             parse_join(self.join)
         except JoinError as error:
             raise ValueError(f"join cannot be used: {error}") from error
+        if not 0 <= self.trusting_period_d <= TRUSTING_PERIOD_D_MAX:
+            raise ValueError(
+                f"trusting_period_d must be 0 to {TRUSTING_PERIOD_D_MAX}, not {self.trusting_period_d}"
+            )
 
     def parsed(self) -> Join:
         """The join string, taken apart."""
@@ -157,6 +165,7 @@ def device_toml(join: str, source: str) -> str:
 # Relative paths are taken from this file's folder.
 [chain]
 join = "{join}"   # may hold a voucher: keep it to yourself
+# trusting_period_d = {TRUSTING_PERIOD_D}   # after a longer sleep the owner must vouch for a header; 0: never
 
 [identity]
 key_file = "{KEY_FILE}"   # Ed25519 seed; losing it is losing the device's account

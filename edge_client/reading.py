@@ -11,10 +11,12 @@ from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.adapters.status_file import read_status_file
 from edge_client.adapters.wish_file import WishFile
 from edge_client.config import DeviceConfig
+from edge_client.core.ancestry import trace
 from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.freshness import Standing
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
+from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import load_seed
@@ -36,6 +38,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "running": running,
             "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
             "waiting_because": words.get("why") if running else None,
+            "clock_behind_the_chain": words.get("clock_behind_the_chain", False) if running else None,
             **_chain_facts(disk, chain_id),
             **_seat_facts(folder, disk),
             "freshness": words.get("freshness", Standing.UNKNOWN.value),
@@ -122,6 +125,23 @@ def _updates(disk: DeviceDisk) -> list[dict[str, Any]]:
         }
         for row in disk.outbox.history(HISTORY_MAX)
     ]
+
+
+def header_hash_at(disk: DeviceDisk, height: int) -> bytes | None:
+    """Hash of the stored header of this height; None when it is not stored."""
+    genesis, tip = disk.genesis(), disk.chain.tip()
+    if genesis is None or tip is None or not 1 <= height <= tip.height:
+        return None
+    if height == tip.height:
+        return tip.hash
+    head = disk.chain.head_block()
+    if head is None:
+        return None
+    try:
+        found = trace(genesis.chain_id(), disk.chain.segments(head.header.height - 1), head.header, {height})
+    except ProtocolError:
+        return None
+    return found.ancestors[height].header.hash(genesis.chain_id())
 
 
 def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:

@@ -16,6 +16,7 @@ from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.adapters.trust_file import Trusting, later, read_trusted
 from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
@@ -29,6 +30,7 @@ from edge_client.core.events import (
     StopTraining,
 )
 from edge_client.core.identity import Identity
+from edge_client.core.verify import DAY_MS
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer
@@ -56,7 +58,7 @@ class HaltedError(Exception):
 def run_device(folder: Path, config: DeviceConfig) -> None:
     """Run until SIGTERM or SIGINT. Raises `KeyFileError`, `AlreadyRunningError`, `DatabaseError`,
     `DataError` (data that the chain's model does not take) or `HaltedError`."""
-    identity = _identity(config)
+    identity = _identity(folder, config)
     with single_instance(folder, "edge-client"):
         disk = DeviceDisk(folder, identity.chain_id)
         try:
@@ -69,10 +71,12 @@ def run_device(folder: Path, config: DeviceConfig) -> None:
             disk.close()
 
 
-def _identity(config: DeviceConfig) -> Identity:
+def _identity(folder: Path, config: DeviceConfig) -> Identity:
     join = config.chain.parsed()
     signer = Signer(load_seed(config.identity.key_file))
-    return Identity(signer, join.chain_id, join.voucher, join.checkpoint)
+    checkpoint = later(join.checkpoint, read_trusted(folder))
+    trusting_ms = config.chain.trusting_period_d * DAY_MS
+    return Identity(signer, join.chain_id, join.voucher, checkpoint, trusting_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,9 @@ class Device:
         self._check_data()
         agent = Agent(identity, os.urandom(SEED_BYTES), stored)
         self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters)
-        self._loop: EventLoop[Any, Any] = EventLoop(self._reporting, self._executors(), self._clock)
+        self._loop: EventLoop[Any, Any] = EventLoop(
+            Trusting(self._reporting, agent, folder), self._executors(), self._clock
+        )
         setup = TrainerSetup(
             identity.signer.public_key, disk.objects, means.data, means.threads, self._loop.post
         )

@@ -52,6 +52,7 @@ from edge_client.protocol.seats import Candidate, Seat, Seats
 from edge_client.protocol.update import update_root_of
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Finality, Proposal, Snapshot, finalize, notarize, nullify, vote
+from edge_client.protocol.vouched import GetVouched, LastEnd, Vouched
 from edge_client.protocol.wake import Fresh, Wake
 from tests.builders import (
     ChainMaker,
@@ -212,6 +213,7 @@ def _message_examples() -> dict[str, Example]:
         "chunks": GetChunks(ObjectKind.MODEL, made.state.model_root, Bitmap.of(9, [0, 8])),
         "waking up": Wake(0, 1, 1, fresh=True, update_roots=roots),
         "checkpoint": GetCheckpoint(),
+        "vouched": GetVouched(2, 5),
     }
     blocks = FinalHeader.of(made.light_block(1)), FinalHeader.of(made.light_block())
     questions["attack"] = LightAttack.of(1, *blocks)
@@ -227,6 +229,7 @@ def _message_examples() -> dict[str, Example]:
         "Fresh": Fresh(77, 5, made.headers[-1].hash(made.chain_id)).sign(signer, made.chain_id),
         "Handoffs": Handoffs((epochs.handoff(0), epochs.handoff(1))),
     }
+    says["Vouched"] = Vouched(epochs.header(5), roots, LastEnd(epochs.handoff(0), roots))
     said = {f"say {name}": Example(one, encode_say(one), decode_say) for name, one in says.items()}
     votes = _vote_examples()
     talk = [votes[name].value for name in ("Proposal", "Vote", "Certificate")]

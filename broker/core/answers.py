@@ -8,7 +8,9 @@ from broker.core.archive import Archive
 from edge_client.protocol.chunks import WINDOW_CHUNKS
 from edge_client.protocol.light import RUN_HEADERS_MAX, HeaderRun
 from edge_client.protocol.messages import GetChunks, GetHeaders
+from edge_client.protocol.mmr_extension import extension_from, siblings_below
 from edge_client.protocol.votes import Finality
+from edge_client.protocol.vouched import LastEnd, Vouched
 
 ANSWER_CHUNKS_MAX = 16
 
@@ -36,6 +38,20 @@ def within_epoch(archive: Archive, question: GetHeaders) -> GetHeaders:
     first = archive.header(question.first)
     end = None if first is None else archive.handoff(first.epoch)
     return question if end is None else replace(question, last=min(question.last, end.header.height))
+
+
+def vouched(archive: Archive, above: int, height: int) -> Vouched | None:
+    """A header by its height for a device that has linked those up to `above`; None when it is not here."""
+    header, extension = archive.header(height), extension_from(above + 1, height, archive.mmr_node)
+    if header is None or extension is None:
+        return None
+    if not header.epoch:
+        return Vouched(header, extension, None)
+    handoff = archive.handoff(header.epoch - 1)
+    if handoff is None:
+        return None
+    below = siblings_below(above + 1, height, handoff.header.height, archive.mmr_node)
+    return None if below is None else Vouched(header, extension, LastEnd(handoff, below))
 
 
 def pieces(archive: Archive, question: GetChunks) -> list[tuple[int, bytes]]:

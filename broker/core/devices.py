@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from broker.core.answers import header_run, pieces
+from broker.core.answers import header_run, pieces, vouched
 from broker.core.archive import Archive
 from broker.core.attacks import Attacks
 from broker.core.effects import StoreAttack, StoreUpdate
@@ -49,6 +49,7 @@ from edge_client.protocol.messages import (
 )
 from edge_client.protocol.records import OptIn, OptOut, Register
 from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.vouched import GetVouched
 from edge_client.protocol.wake import Fresh, Wake
 
 DeskEffect = Publish | Note | StoreUpdate | StoreAttack
@@ -157,7 +158,9 @@ class Desk:
             raise ProtocolError(Reason.WRONG_SENDER, "only validators ask for that")
         return [*words, *self._answer(device, question)]
 
-    def _answer(self, device: str, question: GetHeaders | GetChunks | GetHandoffs | Wake) -> list[DeskEffect]:
+    def _answer(
+        self, device: str, question: GetHeaders | GetChunks | GetHandoffs | GetVouched | Wake
+    ) -> list[DeskEffect]:
         match question:
             case GetHeaders():
                 run = header_run(self.archive, question)
@@ -168,6 +171,9 @@ class Desk:
                     Publish(topics.down_chunk(device, self.identity.name, root, index), data)
                     for index, data in pieces(self.archive, question)
                 ]
+            case GetVouched(above, height):
+                shown = vouched(self.archive, above, height)
+                return [] if shown is None else [self._say(device, shown)]
             case GetHandoffs(first, last):
                 found = answer_handoffs(first, last, self.archive.handoff)
                 return [self._say(device, Handoffs(found))] if found else []
@@ -253,7 +259,7 @@ class RefusedUpdateError(ProtocolError):
 def _tokens(question: Question) -> int:
     """What answering costs, so that a device cannot keep a validator busy with the dear questions."""
     match question:
-        case GetHeaders() | GetHandoffs():
+        case GetHeaders() | GetHandoffs() | GetVouched():
             return RUN_TOKENS
         case Wake():
             return WAKE_TOKENS + len(question.update_roots)

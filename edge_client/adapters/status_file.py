@@ -70,6 +70,7 @@ class Reporting:
             facts |= {"height": device.head.height, "round": device.head.learning.round, "why": device.why}
             facts["freshness"] = device.freshness.standing(self._now_ms).value
             facts["fresh_ms"] = device.freshness.fresh_ms
+            facts["clock_behind_the_chain"] = not device.sync.has_good_clock
         return facts
 
 

@@ -26,6 +26,7 @@ from edge_client.core.events import (
     StopTraining,
     TrainingFailed,
     TrainingFinished,
+    Trusts,
     Wished,
 )
 from edge_client.core.identity import Identity
@@ -160,6 +161,8 @@ class Agent:
             return []
         elif isinstance(event, Acknowledged):
             device.acknowledged(event)
+        elif isinstance(event, Trusts):
+            device.sync.trust(event.checkpoint)
         elif isinstance(event, TrainingFinished):
             return device.trained(event, now_ms)
         elif isinstance(event, TrainingFailed):

@@ -17,6 +17,7 @@ from edge_client.protocol.consent import Wish
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import AppLeaves, StateLeaves
+from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.machine import SharedEffect, TransportEvent, Woke
 from edge_client.protocol.params import ParamsPair, RoundParams
 from edge_client.protocol.update import UpdateHead
@@ -100,6 +101,13 @@ class ModelMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class Trusts:
+    """The owner vouches for a header."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The process ends after the effects of this event; other devices may see it."""
 
@@ -118,7 +126,9 @@ class SettleWish:
     outcome: str
 
 
-AgentEvent = TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Wished | Stopping
+AgentEvent = (
+    TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Wished | Trusts | Stopping
+)
 """Everything the agent takes."""
 
 # --- saving -----------------------------------------------------------------------------------------------

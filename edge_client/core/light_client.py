@@ -28,6 +28,7 @@ from edge_client.core.verify import (
     trust_has_expired,
     verify,
 )
+from edge_client.core.vouching import land
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import Header
@@ -37,6 +38,7 @@ from edge_client.protocol.messages import GetHandoffs, GetHeaders
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.mmr_extension import extend
 from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.vouched import GetVouched, Vouched
 
 JUMP_HEADERS_MIN = RUN_HEADERS_MAX // 2
 """Fewer headers are linked one by one: they come in one answer, and the history stays whole."""
@@ -193,6 +195,35 @@ class LightClient:
             return fault
         self.head = verified_head(case.block, header_hash)
         return Advanced((), self.tip, self.head, self.signing)
+
+    # --- the owner's word ---------------------------------------------------------------------------------
+
+    @property
+    def vouched(self) -> GetVouched | None:
+        """What to ask for when trust has expired: the header the owner vouches for, above the tip."""
+        checkpoint = self._checkpoint
+        if checkpoint is None or checkpoint.height <= self.tip.height:
+            return None
+        return GetVouched(self.tip.height, checkpoint.height)
+
+    def trust(self, checkpoint: Checkpoint) -> None:
+        """The owner vouches for a header; the latest one counts."""
+        if self._checkpoint is None or checkpoint.height > self._checkpoint.height:
+            self._checkpoint = checkpoint
+
+    def take_vouched(self, vouched: Vouched, now_ms: int) -> Progress:
+        """Take the header the owner vouches for as the tip: what follows it is verified as ever, and until
+        something does there is no new state [LGT-9]."""
+        checkpoint, extends = self._checkpoint, vouched.header.height > self.tip.height
+        if checkpoint is None or not extends or not self.is_expired(now_ms):
+            return Known()
+        try:
+            landing = land(self._rules, self.tip, self._sets, checkpoint, vouched)
+        except ProtocolError as error:
+            return Invalid(error.reason, error.detail)
+        self.tip, self._sets = landing.tip, TrustedSets(landing.signing)
+        self._target = self._waiting = self._run_epoch = None
+        return Advanced((vouched.header,), self.tip, None, landing.signing, vouched.extension)
 
     # --- jumps --------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.machine import Acknowledged, Note, Publish, Refused
 from edge_client.protocol.messages import Handoffs, MissingChunks, Receipt, decode_say
+from edge_client.protocol.vouched import Vouched
 from edge_client.protocol.wake import Awake, BareHead, Fresh, Wake
 
 Effects: TypeAlias = list[AgentEffect]
@@ -104,6 +105,8 @@ class Participant:
             # From anybody: it proves itself, and who has a seat now may be somebody we do not know yet.
             progress = self.sync.handoffs(message, now_ms)
             return [effect for one in progress for effect in self._progressed(one)]
+        if isinstance(message, Vouched):  # from anybody, too: its hash is known
+            return self._progressed(self.sync.vouched(message, now_ms))
         index = self._index(validator)
         if isinstance(message, HeaderRun):
             return self._progressed(self.sync.header_run(message, now_ms))

@@ -14,14 +14,16 @@ from edge_client.core.verify import Conflict, Invalid, LightRules
 from edge_client.core.waking import Jump
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.machine import Note, Publish, Subscribe, Unsubscribe
 from edge_client.protocol.messages import GetHandoffs, GetHeaders, Handoffs
 from edge_client.protocol.validators import ValidatorSet
+from edge_client.protocol.vouched import GetVouched, Vouched
 
 EPOCH_MAX = (1 << 32) - 1
-Question = GetHeaders | GetHandoffs
+Question = GetHeaders | GetHandoffs | GetVouched
 
 
 class Sync:
@@ -131,6 +133,14 @@ class Sync:
         """Take missing headers. Raises `ProtocolError`."""
         return _accepted(self._light.take_run(run, now_ms))
 
+    def trust(self, checkpoint: Checkpoint) -> None:
+        """The owner vouches for a header."""
+        self._light.trust(checkpoint)
+
+    def vouched(self, message: Vouched, now_ms: int) -> Progress:
+        """Take the header the owner vouches for. Raises `ProtocolError`."""
+        return _accepted(self._light.take_vouched(message, now_ms))
+
     def handoffs(self, message: Handoffs, now_ms: int) -> list[Progress]:
         """Take handoffs, and then the block that waited for them. Raises `ProtocolError`."""
         progress = [_accepted(self._light.take_handoffs(message.handoffs, now_ms))]
@@ -166,9 +176,9 @@ class Sync:
         ask = self._asking.ask(now_ms)
         return [] if ask is None else [self._identity.ask(ask)]
 
-    def _question(self, now_ms: int) -> GetHeaders | GetHandoffs | None:
+    def _question(self, now_ms: int) -> Question | None:
         if self.needs_checkpoint:
-            return None
+            return self._light.vouched
         question = self._light.question(now_ms)
         if question is None and not self._fresh and self._follower.heard_nobody:
             # All we know are silent: perhaps others have their seats. Whoever sits there hears the question.
@@ -189,6 +199,8 @@ def _trusted(genesis: Genesis, stored: Stored) -> Trusted:
 
 def _has_progressed(asked: Question | None, question: Question) -> bool:
     """Whether the last answer was good for something: then the same validator is asked on, at once."""
+    if isinstance(asked, GetVouched) or isinstance(question, GetVouched):
+        return False
     return asked is not None and type(asked) is type(question) and asked.first != question.first
 
 

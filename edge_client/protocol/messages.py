@@ -22,6 +22,7 @@ from edge_client.protocol.light import HeaderRun
 from edge_client.protocol.records import Record, decode_record, encode_record
 from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.votes import Certificate, Proposal, Vote
+from edge_client.protocol.vouched import GetVouched, Vouched
 from edge_client.protocol.wake import Awake, Fresh, Wake
 
 REASONS = tuple(Reason)
@@ -131,7 +132,9 @@ class GetHandoffs:
         return cls(first, last)
 
 
-Question = SubmitRecord | GetHeaders | GetChunks | Wake | GetHandoffs | GetCheckpoint | LightAttack
+Question = (
+    SubmitRecord | GetHeaders | GetChunks | Wake | GetHandoffs | GetCheckpoint | LightAttack | GetVouched
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ _QUESTIONS: tuple[type[Question], ...] = (
     GetHandoffs,
     GetCheckpoint,
     LightAttack,
+    GetVouched,
 )
 
 
@@ -267,7 +271,7 @@ class Handoffs:
         return handoffs
 
 
-Say = Receipt | MissingChunks | HeaderRun | Awake | Handoffs | Fresh
+Say = Receipt | MissingChunks | HeaderRun | Awake | Handoffs | Fresh | Vouched
 
 _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Receipt, Receipt.read),
@@ -276,11 +280,12 @@ _SAYS: tuple[tuple[type, Callable[[Reader], Say]], ...] = (
     (Awake, Awake.read),
     (Handoffs, Handoffs.read),
     (Fresh, Fresh.read),
+    (Vouched, Vouched.read),
 )
 
 
 def encode_say(message: Say) -> bytes:
-    """Kind (u8: receipt, missing chunks, headers, awake, handoffs, fresh), then the message."""
+    """Kind (u8: receipt, missing chunks, headers, awake, handoffs, fresh, vouched), then the message."""
     kinds = [kind for kind, _ in _SAYS]
     return uint(kinds.index(type(message)) + 1, 1) + message.encode()
 

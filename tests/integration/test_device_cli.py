@@ -299,6 +299,14 @@ class TestDataCheck:
         assert edge_client("data", "check", "--state", state, "--graph", tmp_path / "none").exit_code == 2
 
 
+class TestTrust:
+    @pytest.mark.parametrize("height", [1, 2])
+    def test_a_header_the_device_knows(self, lived: Path, chain: ChainMaker, height: int) -> None:
+        known = chain.headers[height - 1].hash(chain.chain_id).hex()
+        assert "nothing new" in edge_client("trust", f"{height}:{known}", "--state", lived).stdout
+        assert edge_client("trust", f"{height}:{'ab' * 32}", "--state", lived).exit_code == 4
+
+
 class TestVerify:
     def test_a_true_chain(self, lived: Path) -> None:
         assert facts(edge_client("verify", "--state", lived, "--json")) == {
