@@ -6,17 +6,21 @@ from dataclasses import replace
 
 import pytest
 
+from edge_client.core.light_client import JUMP_HEADERS_MIN, Advanced, HandedOver, LightClient
+from edge_client.core.trusted import genesis_trust
 from edge_client.core.verify import LightRules, quorum_signed
-from edge_client.core.waking import Awoken, awoken
+from edge_client.core.waking import Awoken, Known, awoken
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.hashing import ZERO_HASH
 from edge_client.protocol.keys import SIGNATURE_BYTES, verify
 from edge_client.protocol.messages import Ask, decode_say, encode_say
+from edge_client.protocol.mmr import peaks_of
 from edge_client.protocol.mmr_extension import extension_places
 from edge_client.protocol.wake import NAME_BYTES, ROOTS_MAX, Awake, BareHead, Fresh, Wake
-from tests.builders import make_signers
+from tests.builders import T0_S, make_signers
+from tests.light_epochs import EpochChain, newcomer
 from tests.wake_builders import ANY_BLOCK, NEXT_BLOCK, MadeUp, made_up
 
 ROUNDS = 1_000_000
@@ -147,3 +151,29 @@ def test_a_word_is_of_one_validator_for_one_question() -> None:
         with pytest.raises(ProtocolError) as refused:
             changed.verify(chain_id, key, verify)
         assert refused.value.reason == Reason.BAD_SIGNATURE
+
+
+def test_an_answer_leads_over_the_end_of_an_epoch() -> None:
+    """Handoffs, head and the way there in one message; read with nothing but genesis."""
+    chain = EpochChain(4)
+    chain.add(5).end_epoch({0: newcomer(0)})
+    chain.add(JUMP_HEADERS_MIN)
+    leaves, height = chain.leaves(chain.height - 1), chain.height
+    extension = tuple(
+        peaks_of(leaves[at << k : (at + 1) << k]).hashes[0] for k, at in extension_places(1, height)
+    )
+    bare = BareHead.of(chain.light_block(), 0, extension, account_shown=False)
+    awake = decode_say(encode_say(Awake(replace(bare, hops=(chain.handoff(0),)), None, ())))
+    assert isinstance(awake, Awake)
+    assert isinstance(awake.head, BareHead)
+    rules, now_ms = LightRules(chain.chain_id, chain.genesis.t0_s, verify), (T0_S + 10 * height) * 1000
+    light = LightClient(rules, genesis_trust(chain.genesis))
+    assert isinstance(light.take_handoffs(awake.head.hops, now_ms), HandedOver)
+    validators = light.validators_of(awake.head.epoch)
+    assert validators is not None
+    found = awoken(awake, Known(chain.chain_id, light.tip, validators.root(), bytes(32), {}))
+    assert found is not None
+    assert found.jump is not None
+    progress = light.jump(found.jump.block, found.jump.extension, now_ms)
+    assert isinstance(progress, Advanced)
+    assert light.head.block == chain.light_block()
