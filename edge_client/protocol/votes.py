@@ -20,6 +20,8 @@ from edge_client.protocol.validators import ValidatorSet, signer_indices
 
 VOTES_MAX = 4096
 CERTIFICATES_MAX = 2048
+SNAPSHOT_BYTES_MAX = 96 * 1024
+"""Fits a packet with room for what is around it."""
 
 
 class VoteKind(IntEnum):
@@ -292,6 +294,8 @@ class Snapshot:
     @classmethod
     def decode(cls, data: bytes) -> Snapshot:
         """Inverse of `encode`; raises `DecodeError`."""
+        if len(data) > SNAPSHOT_BYTES_MAX:
+            raise DecodeError(f"Snapshot: {len(data)} bytes", Reason.OVERSIZE)
         reader = Reader(data, "Snapshot")
         votes = tuple(reader.fixed(Vote) for _ in range(reader.count(2, VOTES_MAX)))
         snapshot = cls(votes, read_certificates(reader))

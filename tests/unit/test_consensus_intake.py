@@ -12,7 +12,7 @@ from broker.core.consensus.simplex import FAULTS_MAX, Simplex
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import LinkUp, Refused
-from edge_client.protocol.votes import Certificate, Snapshot, nullify
+from edge_client.protocol.votes import Certificate, Quorum, Snapshot, nullify
 from tests.simulation.consensus_parts import GENESIS, Committee, hash_of
 from tests.simulation.consensus_solo import N, Solo, Z
 
@@ -205,6 +205,32 @@ class TestEvidence:
         assert solo.all(on.Evidence) == []
         solo.hear(FOUR.f(ONE, A))
         assert solo.all(on.Evidence) == [accusation(A, FOUR.z(1, A), FOUR.f(ONE, A))]
+
+    def test_a_forged_vote_on_the_same_subject_does_not_take_the_place_of_the_genuine_one(self):
+        solo = Solo(FOUR, ME)
+        rest = [one for one in range(4) if one != A]
+        solo.hear(FOUR.fc(ONE, rest))
+        solo.hear(replace(FOUR.f(ONE, A), signature=FORGED), FOUR.f(ONE, A), FOUR.z(1, A))
+        assert solo.all(on.Evidence) == [accusation(A, FOUR.f(ONE, A), FOUR.z(1, A))]
+
+    def test_a_forged_vote_does_not_stand_before_a_genuine_rival(self):
+        """Both a forged F' and a genuine Z stand against F: the first is dropped, the second convicts."""
+        solo = Solo(FOUR, ME)
+        rest = [one for one in range(4) if one != A]
+        solo.hear(FOUR.fc(ONE, rest), FOUR.z(1, A))
+        forged = replace(FOUR.f(OTHER, A), signature=FORGED)
+        solo.machine._known.witness.ballots.hold(forged, checked=False)
+        solo.hear(FOUR.f(ONE, A))
+        assert solo.all(on.Evidence) == [accusation(A, FOUR.z(1, A), FOUR.f(ONE, A))]
+
+    def test_a_forged_vote_in_a_certificate_nobody_needs_does_not_displace_what_is_held(self):
+        solo = Solo(FOUR, ME)
+        rest = [one for one in range(4) if one != A]
+        solo.hear(FOUR.fc(ONE, rest), FOUR.f(ONE, A))
+        forged = {A: FORGED} | {one: FOUR.f(ONE, one).signature for one in rest[:2]}
+        solo.hear(Certificate(FOUR.f(ONE, A).subject, Quorum.of(forged)))
+        solo.hear(FOUR.z(1, A))
+        assert solo.all(on.Evidence) == [accusation(A, FOUR.f(ONE, A), FOUR.z(1, A))]
 
 
 class TestRestart:

@@ -36,13 +36,22 @@ class Ballots:
         """Forget a held vote: its signature is wrong."""
         del self._slots[vote.slot][vote.kind, vote.signer]
 
-    def rival(self, vote: Vote) -> Vote | None:
-        """A held vote that makes a slashable pair with this one: N N', F F', Z F or F Z in one slot."""
+    def is_checked(self, vote: Vote) -> bool:
+        """Whether the held vote of its kind and signer is known to be genuine."""
+        held = self._slots.get(vote.slot, {}).get((vote.kind, vote.signer))
+        return held is not None and held.checked
+
+    def rivals(self, vote: Vote) -> list[Vote]:
+        """Held votes that make a slashable pair with this one: N N', F F', Z F or F Z in one slot."""
         same = self.get(vote.slot, vote.kind, vote.signer)
-        if same and same.subject != vote.subject:
-            return same
         excluded = _EXCLUDES.get(VoteKind(vote.kind))
-        return self.get(vote.slot, excluded, vote.signer) if excluded else None
+        other = self.get(vote.slot, excluded, vote.signer) if excluded else None
+        found = [same] if same and same.subject != vote.subject else []
+        return found + ([other] if other else [])
+
+    def rival(self, vote: Vote) -> Vote | None:
+        """The first of `rivals`."""
+        return next(iter(self.rivals(vote)), None)
 
     def signers(self, slot: int) -> set[int]:
         """Who cast a checked vote in this slot."""

@@ -17,13 +17,13 @@ from broker.core.consensus import events as on
 from broker.core.consensus.justification import SKIPPED_SLOTS_MAX, Parent, parent_of
 from broker.core.consensus.knowledge import Knowledge
 from broker.core.consensus.log_entries import Entry
+from broker.core.consensus.snapshots import SnapshotMaker, is_whole
 from broker.core.consensus.timers import SlotTimer, SnapshotPacer
 from broker.core.consensus.tree import Block, ForkError, Missing
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.keys import Verify, node_id
 from edge_client.protocol.machine import LinkLost, LinkUp, Refused, Woke
 from edge_client.protocol.votes import (
-    CERTIFICATES_MAX,
     Proposal,
     Snapshot,
     Subject,
@@ -70,6 +70,7 @@ class Simplex:
             self._known.restore(entry)
         self._slot, self._final_slot = self._known.slot, self._known.pool.final_slot
         self._timer = SlotTimer()
+        self._maker = SnapshotMaker()
         self._pacer = SnapshotPacer(setup.timing.snapshot_interval_ms, setup.timing.resend_ms)
         self._now_ms = 0
         self._due = self._linked = self._halted = self._ended = False
@@ -185,7 +186,7 @@ class Simplex:
             self._known.take_vote(sender, one)
         self._behind.discard(sender)
         epochs = {one.subject.epoch for one in snapshot.certificates}
-        is_here = epochs <= {self._setup.epoch}
+        is_here = epochs <= {self._setup.epoch} and is_whole(snapshot)
         if sender != self._me and is_here and self._known.pool.lacking(snapshot.certificates):
             self._behind.add(sender)
 
@@ -449,7 +450,7 @@ class Simplex:
         self._known.effects.append(on.PublishSnapshot(self._snapshot()))
 
     def _snapshot(self) -> Snapshot:
-        """All certificates since the last FC, and those own votes that are not part of one yet."""
+        """All certificates since the last FC, and those own votes that are part of none, if they fit."""
         own = self._known.witness.ballots.cast_by(cast("int", self._me), self._final_slot)
         votes = tuple(one for one in own if not self._known.pool.settles(one.subject))
-        return Snapshot(votes, self._known.pool.all()[:CERTIFICATES_MAX])
+        return self._maker.make(votes, self._known.pool.all())

@@ -44,18 +44,22 @@ class Witness:
     def see_vote(self, vote: Vote, counts: bool) -> Evidence | None:
         """Take a vote; one that `counts` for a certificate is checked now. Raises `ProtocolError`.
 
-        A second vote of the same kind in the slot is evidence and is not held.
+        A second vote of the same kind in the slot is evidence and is not held. What is held unchecked may be
+        somebody's forgery: another signature on the same subject is checked and takes its place, and every
+        rival is looked at, so that a forgery hides nothing.
         """
         held = self.ballots.get(vote.slot, vote.kind, vote.signer)
-        if held is not None and held.subject == vote.subject:
+        is_same = held is not None and held.subject == vote.subject
+        if is_same and (held == vote or self.ballots.is_checked(vote)):
             return None
-        rival = self.ballots.rival(vote)
-        if counts or rival is not None:
+        rivals = self.ballots.rivals(vote)
+        checked = counts or is_same or bool(rivals)
+        if checked:
             self.check(vote)
-        evidence = self._compare(rival, vote) if rival else None
-        if self.ballots.get(vote.slot, vote.kind, vote.signer) is None:
-            self.ballots.hold(vote, checked=counts or rival is not None)
-        return evidence
+        evidence = [found for rival in rivals if (found := self._compare(rival, vote))]
+        if is_same or self.ballots.get(vote.slot, vote.kind, vote.signer) is None:
+            self.ballots.hold(vote, checked)
+        return evidence[0] if evidence else None
 
     def see_proposal(self, proposal: Proposal, header_hash: bytes, leader: int) -> Evidence | None:
         """Take a proposal; raises `ProtocolError` when `leader`, the one of its slot, did not sign it."""
