@@ -24,6 +24,7 @@ from broker.core.validator import Validator, ValidatorSetup
 from broker.core.verified import VerifyOnce
 from broker.founding import ChainFiles
 from edge_client.protocol.execution.checks import Rules
+from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.clock import SystemClock
@@ -44,22 +45,45 @@ class DivergedError(Exception):
     """This validator's chain contradicts what more than two thirds signed; it must not go on."""
 
 
+class StrangerError(Exception):
+    """A key without a seat or a bond on the chain: most likely a mistake."""
+
+
 def run_validator(
     config: ValidatorConfig,
     on_note: Callable[[Note, int], None] | None = None,
     *,
     rejoin: bool = False,
+    observe: bool = False,
 ) -> None:
     """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds.
 
     `rejoin`: the log of own votes is not the whole one; sign only where nothing can have been signed before.
+    Without `observe`, raises `StrangerError` for a key that has no seat and no bond.
     """
     signer = Signer(load_seed(config.validator.key_file))
     files = ChainFiles.read(config.validator.chain_dir)
     rules = Rules(files.genesis, files.chain_id, VerifyOnce(verify))
     identity = Identity.of(rules, signer)
     with single_instance(config.validator.state_dir, "validator"):
+        if not observe:
+            _check_seat(identity, config.validator.state_dir, files)
         _run(config, files, identity, on_note, rejoin=rejoin)
+
+
+def _check_seat(identity: Identity, folder: Path, files: ChainFiles) -> None:
+    store = open_store(folder, files)
+    try:
+        head = store.load().head
+    finally:
+        store.close()
+    state = head.state if head else genesis_state(identity.rules.genesis)
+    seats, key = state.seats, identity.signer.public_key
+    if not seats.holds_seat(key) and seats.candidate_with(key) is None:
+        raise StrangerError(
+            f"the key {identity.name} is not one of the chain's validators, nor a candidate, as far as is "
+            "known here; if it shall become one: --observe"
+        )
 
 
 def _run(

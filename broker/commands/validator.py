@@ -18,8 +18,11 @@ CONFIG_FILE = "validator.toml"
 @click.option("--rejoin", is_flag=True,
               help="The log of own votes is lost or old: follow, sign only where it is safe.")  # fmt: skip
 @click.option("--journal", is_flag=True, help="Write log lines for journald (systemd sets this).")
-def validator(folder: Path, events: Path | None, rejoin: bool, journal: bool) -> None:
-    """Run the validator whose `validator.toml` is in FOLDER until Ctrl-C or SIGTERM; kill -9 is safe."""
+@click.option("--observe", is_flag=True,
+              help="Start although the key has no seat yet: follow the chain, sign nothing.")  # fmt: skip
+def validator(folder: Path, events: Path | None, journal: bool, **how: bool) -> None:
+    """Run the validator whose `validator.toml` is in FOLDER until Ctrl-C or SIGTERM; kill -9 is safe. A key
+    without a seat follows the chain, signs nothing, and takes its seat when it wins one."""
     import json
     from sqlite3 import OperationalError
 
@@ -27,7 +30,7 @@ def validator(folder: Path, events: Path | None, rejoin: bool, journal: bool) ->
     from broker.core.consensus.log_entries import LogDamagedError
     from broker.core.guard import RestoredError
     from broker.founding import ChainFilesError
-    from broker.service import DivergedError, run_validator
+    from broker.service import DivergedError, StrangerError, run_validator
     from edge_client.protocol.machine import Note
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
@@ -48,9 +51,9 @@ def validator(folder: Path, events: Path | None, rejoin: bool, journal: bool) ->
             sink.write(json.dumps({"event": note.event, "at_ms": now_ms, **note.fields}) + "\n")
 
     try:
-        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note, rejoin=rejoin)
+        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note, **how)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
-            AlreadyRunningError) as error:  # fmt: skip
+            AlreadyRunningError, StrangerError) as error:  # fmt: skip
         fail(str(error))
     except RestoredError as error:
         fail(f"this validator must not sign: {error}", CONTRADICTION)

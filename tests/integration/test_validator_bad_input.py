@@ -42,7 +42,7 @@ from edge_client.protocol.messages import Ask, GetChunks, SubmitRecord, encode_v
 from edge_client.protocol.params import Selection
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.update import UpdateBody
-from edge_client.protocol.votes import Certificate, Quorum, finalize
+from edge_client.protocol.votes import Certificate, Quorum, finalize, nullify, vote
 from edge_client.runtime.logs import EventLog
 from edge_client.runtime.memory import MemoryTransport
 from tests.builders import MadeUpdate, make_body, make_signers, make_update, register
@@ -200,7 +200,8 @@ def flood_of_questions(scene: Scene) -> None:
 
 
 def speaking_as_a_validator(scene: Scene) -> None:
-    scene.publish(scene.attacker.topics.validator_say(scene.attacker.name), b"vote")
+    said = encode_validator_say(vote(nullify(0, 1), 0, bytes(64)))
+    scene.publish(scene.attacker.topics.validator_say(scene.attacker.name), said)
 
 
 Attack = Callable[[Scene], None]
