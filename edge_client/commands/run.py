@@ -22,6 +22,7 @@ def run(folder: Path, journal: bool) -> None:
 
     from edge_client.adapters.data.source import DataError
     from edge_client.config import read_config
+    from edge_client.litert.graph import RuntimeMissingError, require_runtime
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.disk import disk_fault
@@ -32,8 +33,11 @@ def run(folder: Path, journal: bool) -> None:
 
     logs.configure(journal=journal)
     try:
-        run_device(folder, read_config(folder))
-    except (SettingsError, KeyFileError, DatabaseError, DataError, AlreadyRunningError) as error:
+        config = read_config(folder)
+        require_runtime()
+        run_device(folder, config)
+    except (SettingsError, KeyFileError, DatabaseError, DataError, AlreadyRunningError,
+            RuntimeMissingError) as error:  # fmt: skip
         fail(str(error))
     except (OSError, OperationalError) as error:
         fault = disk_fault(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,6 +31,23 @@ SIGNATURES = (
 
 class RuntimeMissingError(Exception):
     """No TFLite runtime can be imported on this machine."""
+
+
+_MISSING = (
+    "no TFLite runtime is installed: "
+    "pip install ai-edge-litert, on a 32-bit system tflite-runtime and numpy<2"
+)
+
+
+def require_runtime() -> None:
+    """Raise `RuntimeMissingError` when no runtime is installed; loads none."""
+    for name in RUNTIMES:
+        try:
+            if find_spec(name) is not None:
+                return
+        except ModuleNotFoundError:  # the package around the module is not there
+            continue
+    raise RuntimeMissingError(_MISSING)
 
 
 class TrainingGraph:
@@ -190,10 +208,7 @@ def _load_runtime() -> Any:
     found = next((module for module in map(_import, RUNTIMES) if module is not None), None)
     if found is not None:
         return found.Interpreter
-    raise RuntimeMissingError(
-        "no TFLite runtime is installed: "
-        "pip install ai-edge-litert, on a 32-bit system tflite-runtime and numpy<2"
-    )
+    raise RuntimeMissingError(_MISSING)
 
 
 def _read_manifest(source: str | PathLike[str] | bytes) -> Manifest:
