@@ -96,20 +96,6 @@ class Simplex:
         """Whether it has seen a contradiction (`Diverged`) and stopped."""
         return self._halted
 
-    @property
-    def busy(self) -> bool:
-        """Whether the current slot is worked on."""
-        return self._busy()
-
-    @property
-    def ended(self) -> bool:
-        """Whether the block that seals the epoch is decided: this machine has nothing more to say."""
-        return self._ended
-
-    def signed_by(self, validator: int, above_slot: int) -> list[Vote | Proposal]:
-        """What is held of a validator's votes and proposals, for one that may have lost them; the latest."""
-        return self._known.signed_by(validator, above_slot)[-RECALLED_MAX:]
-
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Take one event at `now_ms` (milliseconds, never decreasing); effects are to be run in order."""
         if self._halted or self._ended:
@@ -247,7 +233,7 @@ class Simplex:
         )
         while not (self._halted or self._ended) and any(rule() for rule in rules):
             pass
-        busy = self._busy()
+        busy = self.busy
         self._timer.run(busy, self._now_ms)
         self._pacer.note_busy(busy, self._now_ms)
 
@@ -326,7 +312,7 @@ class Simplex:
         self._slot, self._final_slot = slot, final_slot
         self._building = None
         self._timer.reset(self._now_ms)
-        self._timer.run(self._busy(), self._now_ms)
+        self._timer.run(self.busy, self._now_ms)
         return True
 
     def _decide(self) -> bool:
@@ -362,7 +348,8 @@ class Simplex:
 
     # --- parts of the rules ---------------------------------------------------------------------------------
 
-    def _busy(self) -> bool:
+    @property
+    def busy(self) -> bool:
         """Due rule: somebody has something to decide, so the slot may not last for ever; the link is up."""
         if not self._linked:
             return False
