@@ -96,6 +96,15 @@ class Simplex:
         """Whether it has seen a contradiction (`Diverged`) and stopped."""
         return self._halted
 
+    @property
+    def ended(self) -> bool:
+        """Whether the block that seals the epoch is decided: this machine has nothing more to say."""
+        return self._ended
+
+    def signed_by(self, validator: int, above_slot: int) -> list[Vote | Proposal]:
+        """What is held of a validator's votes and proposals, for one that may have lost them; the latest."""
+        return self._known.signed_by(validator, above_slot)[-RECALLED_MAX:]
+
     def handle(self, event: on.Event, now_ms: int) -> list[on.Effect]:
         """Take one event at `now_ms` (milliseconds, never decreasing); effects are to be run in order."""
         if self._halted or self._ended:
