@@ -8,7 +8,9 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.core.ancestry import trace
 from edge_client.protocol import keys
 from edge_client.protocol.errors import ProtocolError
+from edge_client.protocol.handoff import HANDOFFS_MAX, TrustedSet
 from edge_client.protocol.header import AppLeaves
+from edge_client.protocol.hops import plan
 from edge_client.protocol.proof_checks import Anchor, Proven, check_proof
 from edge_client.protocol.proofs import (
     AncestorProof,
@@ -80,7 +82,11 @@ def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None)
         ) from error
     shown = None if checkpoint is None else ancestry.ancestors.get(checkpoint)
     claim = finish(ancestry.ancestors.get(height))
-    proof = ProofFile(genesis, Bundle(head.header, head.finality, ancestry.peaks, shown, (claim,)))
+    handoffs = [one for one in disk.chain.handoffs(0) if one.epoch < head.header.epoch]
+    hops = plan(TrustedSet(0, genesis.validators), handoffs)
+    if len(hops) > HANDOFFS_MAX:
+        raise CannotProveError(f"it takes {len(hops)} handoffs, and a proof holds {HANDOFFS_MAX}")
+    proof = ProofFile(genesis, Bundle(head.header, head.finality, ancestry.peaks, shown, (claim,), hops))
     verdict = check_proof(proof, Anchor(genesis.chain_id()), keys.verify)
     if not isinstance(verdict, Proven):
         raise CannotProveError(f"the stored chain does not hold ({verdict}); see `edge-client verify`")

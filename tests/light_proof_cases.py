@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from edge_client.protocol.join import Checkpoint
-from edge_client.protocol.proofs import Bundle, Claim, ProofFile
-from edge_client.protocol.votes import Finality, Quorum
+from edge_client.protocol.proofs import Bundle, Claim, ModelProof, ProofFile
+from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.light_block_cases import ALIEN, MALFORMED
+from tests.light_epoch_cases import case as epoch_case
+from tests.light_epochs import EpochChain, rotating
 from tests.light_forge import HEIGHTS, Json, Start, case, chain, finality
 from tests.proof_builders import ancestor, balance_proof, make_bundle, model_proof, update_proof
 
@@ -48,8 +50,52 @@ def proof_cases() -> dict[str, Json]:
             Start(made), "one encoding a proof", _step(valid().encode()[:-1], MALFORMED)
         ),
     }
+    found |= _over_epochs()
     found |= {f"proof_{name}": _case("nothing is proven", file, "unproven") for name, file in _broken()}
     return found
+
+
+def _over_epochs() -> dict[str, Json]:
+    """The model after the last block of six epochs."""
+    made = rotating()
+    last = made.height
+    hops = (made.handoff(1), made.handoff(3, (1, 2, 3)), made.handoff(5, (0, 1, 3)))
+    claim = ModelProof(None, made.blocks[-1].app)
+    bundle = Bundle(made.header(last), made.finality(last), made.peaks(last - 1), None, (claim,), hops)
+    start = epoch_start(made, last)
+    ways = {
+        "in_three_hops": (bundle, "proven"),
+        "by_every_handoff": (replace(bundle, hops=tuple(made.handoffs())), "proven"),
+        "without_hops": (replace(bundle, hops=()), "unproven"),
+        "over_a_hop_nobody_vouches_for": (replace(bundle, hops=hops[2:]), "unproven"),
+        "that_ends_an_epoch_early": (replace(bundle, hops=hops[:2]), "unproven"),
+        "that_goes_back": (
+            replace(bundle, hops=(made.handoff(1), made.handoff(0, (1, 2, 3)), *hops)),
+            "unproven",
+        ),
+        "with_a_hop_signed_by_two": (
+            replace(bundle, hops=(made.handoff(1, (1, 2)), *hops[1:])),
+            "unproven",
+        ),
+        "signed_by_another_epochs_set": (replace(bundle, finality=_old_finality(made)), "unproven"),
+    }
+    return {
+        f"proof_over_epochs_{name}": start(
+            "who signed the head is shown, too", _step(ProofFile(made.genesis, one), verdict)
+        )
+        for name, (one, verdict) in ways.items()
+    }
+
+
+def _old_finality(made: EpochChain) -> Finality:
+    old, last = made.blocks[0].signers, made.height
+    message = finalize(made.header(last), made.hash(last)).signing_bytes(made.chain_id)
+    return Finality(made.header(last).slot, Quorum.of({one: old[one].sign(message) for one in range(3)}))
+
+
+def epoch_start(made: EpochChain, height: int) -> Callable[..., Json]:
+    """Cases that start there."""
+    return lambda why, *steps: epoch_case(why, *steps, chain=made, height=height)
 
 
 def _case(why: str, shown: ProofFile, verdict: str) -> Json:

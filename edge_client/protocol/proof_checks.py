@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.handoff import HandoffCase, TrustedSet, verify_handoff
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.keys import Verify
@@ -96,9 +97,10 @@ def chain_is_the_anchors(case: Case) -> Fault | None:
 
 
 def head_names_the_set(case: Case) -> Fault | None:
-    """The head was signed by the set of genesis: epoch 0 and as many validators."""
-    head, validators = case.bundle.head, case.proof.genesis.validators
-    if (head.epoch, head.validators) != (0, validators.count):
+    """The head names the epoch that the hops lead to (0 without), and as many validators as genesis has."""
+    head, hops, validators = case.bundle.head, case.bundle.hops, case.proof.genesis.validators
+    epoch = hops[-1].epoch + 1 if hops else 0
+    if (head.epoch, head.validators) != (epoch, validators.count):
         return Refused(Reason.MALFORMED, f"epoch {head.epoch} with {head.validators} validators")
     return None
 
@@ -156,9 +158,22 @@ def checkpoint_is_of_this_chain(case: Case) -> Fault | None:
     return None
 
 
+def hops_lead_on(case: Case) -> Fault | None:
+    """Each hop is vouched for by the set before it, the first one by that of genesis. How old it is does not
+    matter here: a proof is read at any time."""
+    trusted = TrustedSet(0, case.proof.genesis.validators)
+    for hop in case.bundle.hops:
+        try:
+            trusted = verify_handoff(HandoffCase(case.chain_id, case.verify, trusted, hop))
+        except ProtocolError as error:
+            return Refused(error.reason, error.detail)
+    return None
+
+
 def signed_by_quorum(case: Case) -> Fault | None:
-    """More than two thirds of the validators voted to finalise exactly this head."""
-    head, validators = case.bundle.head, case.proof.genesis.validators
+    """More than two thirds of the validators the hops lead to voted to finalise exactly this head."""
+    head, hops = case.bundle.head, case.bundle.hops
+    validators = hops[-1].sets.next if hops else case.proof.genesis.validators
     try:
         case.bundle.finality.verify(head, case.chain_id, validators, case.verify)
     except ProtocolError as error:
@@ -199,6 +214,7 @@ PREDICATES: tuple[Callable[[Case], Fault | None], ...] = (
     peaks_are_the_heads,
     ancestors_are_linked,
     claims_hold,
+    hops_lead_on,
     signed_by_quorum,
     checkpoint_agrees,
 )

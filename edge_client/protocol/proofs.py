@@ -16,6 +16,7 @@ from edge_client.protocol.body import RecordProof
 from edge_client.protocol.encoding import Reader, blob, uint
 from edge_client.protocol.errors import DecodeError, Reason
 from edge_client.protocol.genesis import Genesis
+from edge_client.protocol.handoff import Handoff, encode_handoffs, read_handoffs
 from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.header import AppLeaves, Header, StateLeaves
 from edge_client.protocol.mmr import MmrProof, Peaks
@@ -130,7 +131,8 @@ _CLAIMS: dict[ClaimKind, tuple[type, Callable[[Reader], Claim]]] = {
 class Bundle:
     """A header, what shows it final, the peaks under it, and what is shown by them.
 
-    `checkpoint` is an earlier header for whoever trusts that one.
+    `checkpoint` is an earlier header for whoever trusts that one; `hops` lead from the validators of genesis
+    to those of the head.
     """
 
     head: Header
@@ -138,22 +140,22 @@ class Bundle:
     peaks: Peaks
     checkpoint: AncestorProof | None
     claims: tuple[Claim, ...]
+    hops: tuple[Handoff, ...] = ()
 
     def encode(self) -> bytes:
-        """Count of hops (u8, 0: the validator set is that of genesis), then the fields; the claims counted
-        and behind their kinds (u8 each)."""
+        """Counted hops (u8), then the fields; the claims counted and behind their kinds (u8 each)."""
         claims = b"".join(uint(_kind_of(one), 1) + one.encode() for one in self.claims)
-        start = uint(0, 1) + self.head.encode() + self.finality.encode() + self.peaks.encode()
+        start = encode_handoffs(self.hops) + self.head.encode() + self.finality.encode() + self.peaks.encode()
         return start + _optional(self.checkpoint) + uint(len(self.claims), 1) + claims
 
     @classmethod
     def read(cls, reader: Reader) -> Bundle:
         """Parse from a reader; raises `DecodeError`."""
-        reader.count(1, 0)
+        hops = read_handoffs(reader)
         head, finality, peaks = reader.fixed(Header), Finality.read(reader), Peaks.read(reader)
         checkpoint = _read_optional(reader)
         claims = tuple(_read_claim(reader) for _ in range(reader.count(1, BUNDLE_CLAIMS_MAX)))
-        return cls(head, finality, peaks, checkpoint, claims)
+        return cls(head, finality, peaks, checkpoint, claims, hops)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 
 from edge_client.protocol import proof_checks
 from edge_client.protocol.errors import DecodeError, Reason
+from edge_client.protocol.handoff import Handoff, SeatChange, SetProof
 from edge_client.protocol.header import Header
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.keys import verify
@@ -222,6 +223,10 @@ def _caught_by() -> dict[str, Callable[[], tuple[Bundle, Anchor]]]:
     return {
         "chain_is_the_anchors": lambda: (bundle, Anchor(bytes(32), checkpoint(9))),
         "head_names_the_set": lambda: (_signed(replace(head, validators=5)), anchor),
+        "hops_lead_on": lambda: (
+            replace(_signed(replace(head, epoch=1)), hops=(_unsigned_hop(head),)),
+            anchor,
+        ),
         "checkpoint_is_shown": lambda: (bundle, Anchor(chain().chain_id, checkpoint(5))),
         "checkpoint_is_of_this_chain": lambda: (bundle, elsewhere),
         "peaks_are_the_heads": lambda: (_signed(replace(head, height=20)), anchor),
@@ -230,6 +235,12 @@ def _caught_by() -> dict[str, Callable[[], tuple[Bundle, Anchor]]]:
         "signed_by_quorum": lambda: (replace(bundle, finality=Finality(12, Quorum(0, ()))), anchor),
         "checkpoint_agrees": lambda: (bundle, Anchor(chain().chain_id, Checkpoint(9, bytes(32)))),
     }
+
+
+def _unsigned_hop(head: Header) -> Handoff:
+    """Nobody made it final; seat 3 changes hands."""
+    sets = SetProof(bytes(32), chain().validators, (SeatChange(3, bytes(range(32))),))
+    return Handoff(replace(head, app_root=sets.app_root()), Finality(head.slot, Quorum(0, ())), sets)
 
 
 @pytest.mark.parametrize("name", [predicate.__name__ for predicate in PREDICATES])
