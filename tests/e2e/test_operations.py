@@ -17,6 +17,7 @@ from tests.e2e.running_fleet import VALIDATORS, RunningFleet
 
 VICTIM = 1
 ROOM_BYTES = 32 << 20
+STOPS_S_MAX = 60
 
 
 @pytest.mark.parametrize("who", ["validator", "device"])
@@ -45,14 +46,18 @@ def test_a_restored_backup_of_a_validator_signs_nothing_until_told_to_rejoin(
     state, backup = fleet.stage.validator_folder(VICTIM) / "state", tmp_path / "backup"
     victim.kill()
     shutil.copytree(state, backup)
+    starts = victim.log_file.read_text().count("phase=signing")
     victim.start()
+    fleet.wait(lambda: victim.log_file.read_text().count("phase=signing") > starts, "it signs again")
     for _ in range(3):
         fleet.wait_next_round()
     victim.kill()
     shutil.rmtree(state)
     shutil.copytree(backup, state)
     for why in ("it has signed what its log does not hold", "the key has signed with another log"):
-        stopped = subprocess.run(victim.command, capture_output=True, text=True, check=False)
+        stopped = subprocess.run(
+            victim.command, capture_output=True, text=True, check=False, timeout=STOPS_S_MAX
+        )
         assert stopped.returncode == 4
         assert why in stopped.stderr
         assert "--rejoin" in stopped.stderr
