@@ -32,9 +32,9 @@ def leaf(index: int) -> bytes:
 
 @cache
 def stored() -> list[bytes]:
-    """All nodes of the largest range, in the order in which they come about."""
+    """All nodes of a range one leaf larger than the largest asked about, in the order in which they come about."""
     nodes: list[bytes] = []
-    for index in range(LEAVES_MAX):
+    for index in range(LEAVES_MAX + 1):
         nodes += appended(index, leaf(index), nodes.__getitem__)
     return nodes
 
