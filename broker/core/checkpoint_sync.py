@@ -27,9 +27,12 @@ from edge_client.protocol.mmr_nodes import peaks_from
 from edge_client.protocol.model import model_root
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.state_object import decode_state
+from edge_client.protocol.validators import ValidatorSet
 
 PATIENCE_MS = 60_000
 """After so long without progress somebody else is asked for a checkpoint, or executing is tried again."""
+WAITING_ATTEMPTS = 4
+"""A run whose epoch nobody proves is dropped after so many questions: its epoch may be made up."""
 Want = Callable[[ObjectKind, bytes, int, Accept], None]
 
 
@@ -110,6 +113,9 @@ class CheckpointSync:
         if self._ask_at_ms > now_ms:
             return []
         _, nonce, attempt = self._asked
+        if self._waiting is not None and attempt >= WAITING_ATTEMPTS:
+            self._waiting = None
+            return self.due(now_ms)
         self._asked, self._ask_at_ms = (question, nonce, (attempt + 1) % ATTEMPTS), now_ms + RETRY_MS
         return [Ask(nonce, attempt, question)]
 
@@ -125,7 +131,7 @@ class CheckpointSync:
         if self._offer is None:
             return GetCheckpoint()
         if self._waiting is not None:
-            return GetHandoffs(self._trusted.epoch, self._waiting_epoch - 1)
+            return GetHandoffs(self._trusted.epoch, self._trusted.epoch)
         if self._peaks.size <= self._offer.height:
             return GetHeaders(self._peaks.size, self._offer.height)
         return None
@@ -145,36 +151,46 @@ class CheckpointSync:
         epoch waits for handoffs to the set that signed it."""
         if self._offer is None or run.first_height != self._peaks.size or not run.linked:
             return None
-        rules = self._ledger.rules
-        headers, peaks = link(rules.chain_id, self._peaks, run.linked)
+        chain_id = self._ledger.rules.chain_id
+        headers, peaks = link(chain_id, self._peaks, run.linked)
         last = headers[-1]
-        if last.epoch > self._trusted.epoch:
+        validators = self._set_of(last.epoch)
+        if validators is None and last.epoch - self._trusted.epoch > len(headers):
+            raise ProtocolError(Reason.OUT_OF_RANGE, f"{len(headers)} headers up to epoch {last.epoch}")
+        if validators is None:
             self._waiting, self._waiting_epoch = run, last.epoch
             return None
-        run.finality.verify(last, rules.chain_id, self._trusted.validators, rules.verify)
+        run.finality.verify(last, chain_id, validators, self._ledger.rules.verify)
         self._peaks, self._waiting, self._headers_at_ms = peaks, None, now_ms
         self._progress(now_ms)
-        hashes = tuple(header.hash(rules.chain_id) for header in headers)
-        return StoreHeaders(tuple(headers), hashes, run.finality.certificate(last, rules.chain_id))
+        hashes = tuple(header.hash(chain_id) for header in headers)
+        return StoreHeaders(tuple(headers), hashes, run.finality.certificate(last, chain_id))
+
+    def _set_of(self, epoch: int) -> ValidatorSet | None:
+        """The validators of an epoch at or above the head's, by handoffs that were verified and stored."""
+        while self._trusted.epoch < epoch:
+            handoff = self._archive.handoff(self._trusted.epoch)
+            if handoff is None:
+                return None
+            self._trusted = TrustedSet(handoff.epoch + 1, handoff.sets.next)
+        if self._trusted.epoch == epoch:
+            return self._trusted.validators
+        before = self._archive.handoff(epoch - 1)
+        return None if before is None else before.sets.next
 
     def handoffs(self, message: Handoffs, now_ms: int) -> tuple[tuple[Handoff, ...], StoreHeaders | None]:
-        """The way to the set that signed the run that waits, and the run if it is proven now; raises
-        `ProtocolError`."""
-        run = self._waiting
-        if run is None or not self.is_active:
+        """The end of the epoch asked for, and the run that waits if it is proven now; raises `ProtocolError`.
+        Every epoch's is asked for, none is hopped over: devices will want them from this validator, too."""
+        run, rules, trusted = self._waiting, self._ledger.rules, self._trusted
+        found = [one for one in message.handoffs if one.epoch == trusted.epoch]
+        if run is None or not self.is_active or not found:
             return (), None
-        rules, trusted = self._ledger.rules, self._trusted
-        for handoff in message.handoffs:
-            trusted = verify_handoff(HandoffCase(rules.chain_id, rules.verify, trusted, handoff))
-        if trusted.epoch > self._waiting_epoch:
-            raise ProtocolError(
-                Reason.OUT_OF_RANGE, f"handoffs to epoch {trusted.epoch}, beyond the question"
-            )
-        self._trusted = trusted
-        if trusted.epoch < self._waiting_epoch:
-            return message.handoffs, None
+        self._trusted = verify_handoff(HandoffCase(rules.chain_id, rules.verify, trusted, found[0]))
+        self._progress(now_ms)
+        if self._trusted.epoch < self._waiting_epoch:
+            return (found[0],), None
         self._waiting = None
-        return message.handoffs, self.headers(run, now_ms)
+        return (found[0],), self.headers(run, now_ms)
 
     def heard_of(self, root: bytes, now_ms: int) -> None:
         """A piece of something this attempt waits for has come."""

@@ -75,6 +75,23 @@ def test_a_node_that_slept_through_epochs_comes_back(victim: int) -> None:
     check_one_chain(world)
 
 
+@pytest.mark.parametrize("victim", [0, VALIDATORS])
+def test_a_node_that_slept_through_epochs_and_pruning_takes_a_checkpoint(victim: int) -> None:
+    """Every epoch that it passes over is proven to it, and by it to others."""
+    world = make_epoch_world(staleness_max=1, body_window=4)
+    crowd = Crowd(world, {0: NEWCOMERS[0], 1: NEWCOMERS[1]})
+    assert crowd.run(100, lambda: len(world.validators()[0].head.state.accounts) == 3)
+    node = node_of(world, SIGNERS[victim])
+    assert node is not None
+    node.kill()
+    before = max(heights(world))
+    assert crowd.run(200, lambda: min(epochs(world)) >= 2 and max(heights(world)) > before + 10)
+    again = world.add_validator(victim)
+    assert crowd.run(100, lambda: len(epochs(world)) == 1 and len(heads(world)) == 1)
+    assert [one.event for one in again.notes].count("checkpoint_installed") == 1
+    check_one_chain(world)
+
+
 @pytest.fixture(scope="module")
 def effects_before_the_boundary() -> int:
     """How many effects validator 0 has had executed when its first epoch ends."""
