@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from broker.core.guard import LISTEN_FIRST, Standing
 from broker.core.validator import Validator
 from edge_client.core.events import Fate
 from edge_client.protocol.chunks import ObjectKind
@@ -18,6 +19,7 @@ from tests.simulation.test_fleet_world import heads, make_fleet, rounds
 from tests.simulation.world import Node, World
 
 WINDOW = 6
+REJOINING = Standing(is_rejoining=True)
 ROUND_MS = 60_000
 
 
@@ -58,8 +60,9 @@ def notes(node: Node, event: str) -> list[Note]:
 
 
 def comes_back(world: World, index: int) -> Node:
-    """Start it, and wait until it has the head of the others and helps to make new ones."""
-    node = world.add_validator(index)
+    """Start it, after a lost disk to rejoin, and wait until it has the head of the others."""
+    standing = LISTEN_FIRST if index in world.stores else REJOINING
+    node = world.add_validator(index, standing)
     others = [one for one in world.validators() if one is not node.machine]
     assert world.run(300_000, lambda: head_of(world, index) >= max(one.head.height for one in others)), (
         head_of(world, index),
@@ -93,6 +96,7 @@ def test_a_validator_that_was_away_longer_than_the_window_goes_on_from_a_checkpo
         del world.stores[2]
     node = comes_back(world, 2)
     assert len(notes(node, "checkpoint_installed")) == 1
+    assert world.run(300_000, lambda: {"phase": "signing"} in [one.fields for one in notes(node, "phase")])
     validator(world, 3).kill()  # now nothing is decided without it
     go_on(world, 3)
     assert world.run(60_000, together(world))
