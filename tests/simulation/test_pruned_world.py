@@ -97,6 +97,7 @@ def test_a_validator_that_was_away_longer_than_the_window_goes_on_from_a_checkpo
     node = comes_back(world, 2)
     assert len(notes(node, "checkpoint_installed")) == 1
     assert world.run(300_000, lambda: {"phase": "signing"} in [one.fields for one in notes(node, "phase")])
+    go_on(world, 1)
     validator(world, 3).kill()  # now nothing is decided without it
     go_on(world, 3)
     assert world.run(60_000, together(world))
