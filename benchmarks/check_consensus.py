@@ -23,7 +23,7 @@ RUNS_FILE = "check-consensus.runs.json"
 SEED = 4
 NOTES = {
     "simulation: schedules": (
-        "not simulated, because not built: epoch changes and elections, pruned bodies, slashing on chain"
+        "epochs change every few heights in most of them; pruning and slashing are tested at the validator"
     ),
     "predicate mutants tried": "none of trusting period, hops, second sources and freshness: not built",
     "perturbations on real Mosquitto": "with four devices, one more than asked",

@@ -20,6 +20,7 @@ def runs(seeds: int, faults: int, state: Path, saved: Callable[[], object]) -> d
         print(line, end="\r", file=sys.stderr, flush=True)
         saved()
     print(f"  {totals.blocks:,} blocks decided, {totals.equivocator_schedules:,} runs with an equivocator")
+    print(f"  {totals.epoch_changes:,} changes of epoch in {totals.epoch_schedules:,} runs")
     for text in totals.violations.values():
         print(text, flush=True)
     return figures(totals)

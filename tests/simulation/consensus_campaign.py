@@ -48,6 +48,8 @@ class Totals:
     equivocator_evidence: int = 0
     faults: int = 0
     blocks: int = 0
+    epoch_changes: int = 0
+    epoch_schedules: int = 0
     violations: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: Totals) -> None:
@@ -80,6 +82,8 @@ def _run(seed: int, totals: Totals) -> None:
     else:
         totals.faults += sum(tally.faults.values())
         totals.blocks += tally.decided_blocks
+        totals.epoch_changes += tally.epochs
+        totals.epoch_schedules += bool(tally.epochs)
     equivocators = {who for who, style in plan.styles.items() if style is Style.EQUIVOCATOR}
     if equivocators:
         totals.equivocator_schedules += 1
