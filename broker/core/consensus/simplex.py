@@ -407,8 +407,7 @@ class Simplex:
 
     def _say(self, unsigned: Proposal) -> None:
         """Sign, persist, hold and broadcast our proposal of the slot."""
-        signature = self._sign(unsigned.signing_bytes(self._setup.chain_id))
-        proposal = replace(unsigned, signature=signature)
+        proposal = replace(unsigned, signature=self._sign(unsigned.signing_bytes(self._setup.chain_id)))
         self._known.hold_proposal(proposal)
         self._known.effects += [on.Persist(proposal), on.Broadcast(proposal)]
 
