@@ -32,7 +32,7 @@ def leaf(index: int) -> bytes:
 
 @cache
 def stored() -> list[bytes]:
-    """All nodes of a range one leaf larger than the largest asked about, in the order in which they come about."""
+    """All nodes of a range one leaf larger than asked about, in the order in which they come about."""
     nodes: list[bytes] = []
     for index in range(LEAVES_MAX + 1):
         nodes += appended(index, leaf(index), nodes.__getitem__)
