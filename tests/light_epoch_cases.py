@@ -269,7 +269,7 @@ def _waiting() -> dict[str, Json]:
     }
 
 
-def _by_the_last_set(made: EpochChain) -> object:
+def _by_the_last_set(made: EpochChain) -> LightBlock:
     fourth, old = made.light_block(4), made.blocks[2].signers
     subject = finalize(fourth.header, made.hash(4))
     message = subject.signing_bytes(made.chain_id)

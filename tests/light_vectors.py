@@ -132,6 +132,7 @@ class Device:
                 return "conflict"
             case Known():
                 return "known"
+        raise AssertionError(f"no word for {progress}")
 
     def _proof(self, step: Json) -> str:
         file = ProofFile.decode(_bytes(step["proof"]))

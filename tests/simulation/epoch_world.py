@@ -13,7 +13,7 @@ from edge_client.protocol.machine import Publish
 from edge_client.protocol.messages import Ask, SubmitRecord
 from edge_client.protocol.records import OptIn, OptOut, Record, consent_bytes
 from edge_client.protocol.state import ChainState
-from edge_client.protocol.votes import signer_indices
+from edge_client.protocol.validators import signer_indices
 from edge_client.runtime.memory import ServerRules
 from tests.builders import make_genesis, make_params, make_signers, make_update
 from tests.simulation.scripted import Device, view

@@ -78,7 +78,9 @@ def test_an_elected_validator_that_contradicts_itself_loses_bond_account_and_sea
     for mark in (1, 2):
         subject = Subject(VoteKind.NOTARIZE, 1, slot, 99, bytes([mark]) * 32)
         cast = vote(subject, index, signer.sign(subject.signing_bytes(chain_id)))
-        node_of(world, SIGNERS[1]).post(Received(topic, encode_validator_say(cast)))
+        node = node_of(world, SIGNERS[1])
+        assert node is not None
+        node.post(Received(topic, encode_validator_say(cast)))
     assert world.run(LIMIT_MS, lambda: jailed(world, account))
     for one in world.validators():
         found = one.head.state.accounts[account]

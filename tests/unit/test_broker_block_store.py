@@ -12,6 +12,7 @@ from broker.adapters.block_store import DATABASE_FILE, BlockStore
 from broker.core.effects import AppendLog, ForgetEvidence, StoreEvidence, StoreFinal, StoreUpdate
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, split
+from edge_client.protocol.evidence import ProposalPair, VotePair
 from edge_client.protocol.mmr_nodes import node_count
 from edge_client.runtime.database import DatabaseError
 from edge_client.runtime.files import TEMPORARY_SUFFIX
@@ -172,7 +173,10 @@ def test_a_store_from_before_the_range_was_kept_is_completed_when_opened(
 
 
 def test_evidence_waits_on_the_disk_until_it_is_forgotten(tmp_path: Path, chain: ChainMaker) -> None:
-    pairs = [vote_pair(chain, chain.signers[1]), proposal_pair(chain, chain.signers[2])]
+    pairs: list[VotePair | ProposalPair] = [
+        vote_pair(chain, chain.signers[1]),
+        proposal_pair(chain, chain.signers[2]),
+    ]
     store = open_store(tmp_path, chain)
     for pair in (*pairs, vote_pair(chain, chain.signers[1])):
         store.store_evidence(StoreEvidence(pair))

@@ -296,11 +296,11 @@ def test_rules_of_elections_fit_the_number_of_validators(
 
 
 def test_a_consent_is_signed_by_the_validators_key(folder: Path, chain: ChainMaker) -> None:
-    result = edge_broker("consent", folder, 7)
+    result = edge_broker("consent", folder, "7")
     assert result.exit_code == 0, result.output
     made = Consent.parse(result.output)
     own = Signer(load_seed(folder / "validator.key")).public_key
     assert (made.account, made.key) == (7, own)
     assert made.is_genuine(chain.chain_id, verify)
     (folder / "validator.key").unlink()
-    assert edge_broker("consent", folder, 7).exit_code == 2
+    assert edge_broker("consent", folder, "7").exit_code == 2

@@ -7,7 +7,7 @@ import pytest
 from broker.core.consensus.justification import SKIPPED_SLOTS_MAX
 from broker.core.consensus.snapshots import SnapshotMaker, is_whole
 from edge_client.protocol.errors import DecodeError
-from edge_client.protocol.votes import SNAPSHOT_BYTES_MAX, Snapshot
+from edge_client.protocol.votes import SNAPSHOT_BYTES_MAX, Certificate, Snapshot, Vote
 from tests.simulation.consensus_parts import Committee
 from tests.simulation.consensus_solo import FOUR
 
@@ -27,7 +27,7 @@ def test_as_many_slots_as_may_ever_be_open_are_shown_in_turn(count: int, snapsho
     last = SKIPPED_SLOTS_MAX + 1
     certificates = [final, *(committee.zc(slot) for slot in range(2, last + 1))]
     votes = [committee.n(committee.header(slot), 0) for slot in range(2, last + 1)]
-    shown = set()
+    shown: set[Vote | Certificate] = set()
     for _ in range(snapshots):
         snapshot = maker.make(votes, certificates)
         assert len(snapshot.encode()) <= SNAPSHOT_BYTES_MAX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def agent_of(world: DeviceWorld) -> Agent:
     return Agent(Identity(world.signer, world.chain.chain_id), bytes(32), world.disk.stored)
 
 
-def asked(effects: list[object], world: DeviceWorld) -> list[object]:
+def asked(effects: Sequence[object], world: DeviceWorld) -> list[object]:
     topic = world.identity.topics.up_ask(world.identity.device)
     return [Ask.decode(one.payload).question for one in effects if getattr(one, "topic", "") == topic]  # type: ignore[attr-defined]
 

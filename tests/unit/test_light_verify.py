@@ -163,7 +163,9 @@ def test_one_broken_thing_is_found_by_one_predicate(chain: ChainMaker, name: str
     ("leaf", "found"),
     [("validators_root", {"validators_fit": Reason.WRONG_HASH}), ("next_validators_root", {})],
 )
-def test_only_the_next_validator_set_may_be_another(chain: ChainMaker, leaf: str, found: dict) -> None:
+def test_only_the_next_validator_set_may_be_another(
+    chain: ChainMaker, leaf: str, found: dict[str, Reason]
+) -> None:
     given = case(chain, 3, 2)
     app = replace(given.block.app, **{leaf: bytes(32)})
     broken = with_header(replace(given, block=replace(given.block, app=app)), chain, app_root=app.root())

@@ -89,7 +89,7 @@ def test_time_without_a_link_is_no_listening() -> None:
     assert (one.phase, one.deadline()) == (Phase.LISTENING, None)
     one.link_up(START_MS + 20 * LISTEN_MS)
     settle(one, 20 * LISTEN_MS)
-    assert one.phase is Phase.LISTENING
+    assert (one.phase, one.deadline() is None) == (Phase.LISTENING, False)
     settle(one, 21 * LISTEN_MS)
     assert one.phase is Phase.SIGNING
 

@@ -12,12 +12,13 @@ from broker.core.pool import UPDATES_MAX, Pool
 from broker.core.record_pool import RECORDS_MAX
 from edge_client.protocol.body import Body
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.evidence import VotePair
 from edge_client.protocol.execution.candidacy import WISH_BLOCKS_MAX
 from edge_client.protocol.execution.execute import Slot, execute
 from edge_client.protocol.genesis import Admission
 from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.params import Selection
-from edge_client.protocol.records import ParamsChange, Record, Register
+from edge_client.protocol.records import OptIn, ParamsChange, Record, Register
 from tests.builders import (
     ChainMaker,
     chain_of,
@@ -379,8 +380,8 @@ def test_evidence_is_due_at_once_and_has_a_place_in_a_full_pool(monkeypatch: pyt
 def test_places_of_a_block_are_kept() -> None:
     chain = voting_chain()
     pool = Pool(chain.rules)
-    pairs = [vote_pair(chain, one) for one in chain.signers]
-    for one in (*pairs, opt_in(chain, 1), opt_in(chain, 2)):
+    records: list[VotePair | OptIn] = [vote_pair(chain, one) for one in chain.signers]
+    for one in (*records, opt_in(chain, 1), opt_in(chain, 2)):
         assert pool.add_record(one, tip_of(chain), 0)
     chosen = pool.choose(tip_of(chain), 0)
     assert len(chosen) == 6
