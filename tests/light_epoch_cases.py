@@ -9,6 +9,7 @@ from edge_client.core.verify import CLOCK_DRIFT_MS, DAY_MS, TRUSTING_PERIOD_D
 from edge_client.protocol.handoff import Handoff, SeatChange, SetProof, encode_handoffs
 from edge_client.protocol.header import Header
 from edge_client.protocol.keys import Signer
+from edge_client.protocol.light import LightBlock
 from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.builders import T0_S
 from tests.light_block_cases import ALIEN, MALFORMED, REFUSED_HASH, REFUSED_SIGNATURE, TIME, TOO_FEW
