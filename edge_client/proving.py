@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_client.adapters.device_disk import DeviceDisk
-from edge_client.core.ancestry import trace
+from edge_client.core.ancestry import NotHeldError, trace
 from edge_client.protocol import keys
 from edge_client.protocol.errors import ProtocolError
 from edge_client.protocol.handoff import HANDOFFS_MAX, TrustedSet
@@ -75,7 +75,9 @@ def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None)
         raise CannotProveError(f"no header of height {checkpoint} is known here; the head has height {last}")
     heights = {height, last if checkpoint is None else checkpoint} - {last}
     try:
-        ancestry = trace(genesis.chain_id(), disk.chain.segments(last - 1), head.header, heights)
+        ancestry = trace(genesis.chain_id(), disk.chain.history(last - 1), head.header, heights)
+    except NotHeldError as error:
+        raise CannotProveError(str(error)) from error
     except ProtocolError as error:
         raise CannotProveError(
             f"the stored chain does not hold ({error}); see `edge-client verify`"

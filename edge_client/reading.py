@@ -11,7 +11,7 @@ from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.adapters.status_file import read_status_file
 from edge_client.adapters.wish_file import WishFile
 from edge_client.config import DeviceConfig
-from edge_client.core.ancestry import trace
+from edge_client.core.ancestry import NotHeldError, trace
 from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.freshness import Standing
 from edge_client.core.verify import Invalid, LightRules
@@ -138,8 +138,8 @@ def header_hash_at(disk: DeviceDisk, height: int) -> bytes | None:
     if head is None:
         return None
     try:
-        found = trace(genesis.chain_id(), disk.chain.segments(head.header.height - 1), head.header, {height})
-    except ProtocolError:
+        found = trace(genesis.chain_id(), disk.chain.history(head.header.height - 1), head.header, {height})
+    except (ProtocolError, NotHeldError):
         return None
     return found.ancestors[height].header.hash(genesis.chain_id())
 
@@ -150,5 +150,5 @@ def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:
     if genesis is None or tip is None or head is None:
         return None
     rules = LightRules(genesis.chain_id(), genesis.t0_s, keys.verify)
-    held = Held(disk.chain.segments(tip.height), tip, head, disk.chain.handoffs(0))
+    held = Held(disk.chain.history(tip.height), tip, head, disk.chain.handoffs(0))
     return audit(rules, genesis.validators, held, SystemClock().now_ms())

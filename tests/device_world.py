@@ -264,7 +264,7 @@ class DeviceWorld:
             record = question.record
             (self.registered if isinstance(record, Register) else self.wished).append(record)  # type: ignore[arg-type]
         elif isinstance(question, GetHeaders):
-            self.say(chain.header_run(question.first, min(question.last, question.first + 99)), validator)
+            self.say(chain.header_run(question.first, min(question.last, question.first + 24)), validator)
         elif isinstance(question, Wake):
             self.say(awake_of(chain, self.account, question), validator)
         elif isinstance(question, GetChunks):

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from sqlite_utils import Database
 
+from edge_client.adapters.shown_headers import read_shown
 from edge_client.core.anchors import BODY_ROOTS_MAX
 from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveHandoffs, SaveParams
-from edge_client.core.segments import Segment
+from edge_client.core.segments import History, Segment
 from edge_client.core.trusted import Tip, TrustedHead, verified_head
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.encoding import Reader
@@ -143,8 +144,11 @@ class ChainStore:
         query = "SELECT linked FROM headers WHERE height BETWEEN ? AND ? ORDER BY height"
         return (bytes(row[0]) for row in self._database.conn.execute(query, (first, last)))
 
-    def segments(self, last: int) -> Iterator[Segment]:
-        """The stretches of stored headers up to this height, each to be read before the next."""
+    def history(self, last: int) -> History:
+        """All that is stored of the chain up to this height."""
+        return History(self._segments(last), read_shown(self._database))
+
+    def _segments(self, last: int) -> Iterator[Segment]:
         jumps = self._database.conn.execute("SELECT first, extension FROM jumps ORDER BY first").fetchall()
         starts = [(1, b""), *((first, bytes(data)) for first, data in jumps if first <= last)]
         ends = [first - 1 for first, _ in starts[1:]] + [last]
@@ -157,8 +161,8 @@ class ChainStore:
         return int(self._database.conn.execute("SELECT count(*) FROM headers").fetchone()[0])
 
     def body_roots(self, above: int) -> dict[int, bytes]:
-        """Body roots of the first heights above `above`."""
+        """Body roots of the first stored headers above `above`."""
         body_root = slice(LINKED_BYTES - 64, LINKED_BYTES - 32)
-        heights = range(above + 1, above + 1 + BODY_ROOTS_MAX)
-        pairs = zip(heights, self.linked(heights[0], heights[-1]), strict=False)
-        return {height: data[body_root] for height, data in pairs}
+        query = "SELECT height, linked FROM headers WHERE height > ? ORDER BY height LIMIT ?"
+        rows = self._database.conn.execute(query, (above, BODY_ROOTS_MAX))
+        return {height: bytes(data)[body_root] for height, data in rows}

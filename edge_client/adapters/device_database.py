@@ -45,7 +45,12 @@ def validator_sets(database: Database) -> None:
     database.conn.execute("CREATE TABLE jumps (first INTEGER PRIMARY KEY, extension BLOB NOT NULL)")
 
 
-MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets)
+def shown_headers(database: Database) -> None:
+    """Headers that lie in a gap, each with its siblings in a range that reaches beyond the gap."""
+    database.conn.execute("CREATE TABLE shown (height INTEGER PRIMARY KEY, proof BLOB NOT NULL)")
+
+
+MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets, shown_headers)
 
 
 def open_device_database(folder: Path) -> Database:

@@ -12,6 +12,7 @@ from enum import Enum
 
 from sqlite_utils import Database
 
+from edge_client.adapters.shown_headers import keep_shown
 from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.encoding import Reader
@@ -95,6 +96,8 @@ class OutboxStore:
             ).rowcount
             if changed and effect.fate != Fate.INCLUDED:
                 self._insert_part(effect.update_root, PartKind.UPDATE, effect.round)
+            if changed and effect.at is not None:
+                keep_shown(self._database, [effect.at])
             self._forget_old()
         if changed and effect.fate == Fate.INCLUDED:
             self._objects.delete(effect.update_root)

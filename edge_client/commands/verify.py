@@ -51,6 +51,7 @@ def verify(folder: Path, as_json: bool) -> None:
         "signatures": proven.signatures,
         "epoch": proven.epoch,
         "handoffs": proven.handoffs,
+        "shown": list(proven.shown),
     }
     if as_json:
         click.echo(json.dumps(facts, indent=1))
@@ -68,6 +69,10 @@ def _in_words(proven: Proven) -> Iterator[str]:
     for first, last in gaps:
         yield f"headers {first:,} to {last:,} are not stored; the history that header {last + 1:,} commits to"
         yield f"begins with the headers up to {first - 1:,}, so they are the same chain"
+    if proven.shown:
+        heights = ", ".join(f"{height:,}" for height in proven.shown)
+        who = f"header {heights} is" if len(proven.shown) == 1 else f"headers {heights} are"
+        yield f"{who} stored alone, and shown to stand in a gap"
     yield f"height {proven.final_height:,} is final: {proven.signatures} validators signed it,"
     yield "and it commits to the stored model, accounts, rules and round"
     if proven.epoch:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edge_client.core.segments import Segment
+from edge_client.core.segments import History, Segment, siblings_under
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.header import Header
 from edge_client.protocol.mmr import Peaks, Tracer
@@ -13,47 +13,73 @@ from edge_client.protocol.mmr_extension import extend
 from edge_client.protocol.proofs import AncestorProof
 
 
+class NotHeldError(Exception):
+    """The stored chain holds, but a header that is asked for is not in it; the text is for the owner."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ancestry:
-    """The peaks under a head, and proofs of earlier headers against them, by height."""
+    """The peaks under a head, and proofs of earlier headers against them, by height. `start` are the siblings
+    of leaf 0, the chain id."""
 
     peaks: Peaks
     ancestors: Mapping[int, AncestorProof]
+    start: tuple[bytes, ...]
 
 
-def trace(chain_id: bytes, segments: Iterable[Segment], head: Header, heights: Collection[int]) -> Ancestry:
+def trace(chain_id: bytes, history: History, head: Header, heights: Collection[int]) -> Ancestry:
     """Prove the headers of these heights (1 to the head's, without it) under the head.
 
-    `segments` are the stored headers up to the one before the head. Raises `ProtocolError` when they are not
-    the history of the head, or one of the heights lies in a gap.
+    `history` reaches up to the header before the head. Raises `ProtocolError` when it is not the history of
+    the head, and `NotHeldError` when one of the heights lies in a gap and is not shown.
     """
-    tracer, found = Tracer(heights), dict[int, Header]()
-    tracer.append(chain_id)
-    for segment in segments:
+    walk = _Walk(chain_id, history, heights)
+    for segment in history.segments:
         if segment.extension:
-            tracer = _across(chain_id, tracer, segment, found)
+            walk.cross(segment)
         for data in segment.linked:
-            header = Header.decode_linked(data, tracer.peaks.root())
-            if header.height != tracer.peaks.size:
-                detail = f"height {header.height} instead of {tracer.peaks.size}"
-                raise ProtocolError(Reason.MALFORMED, detail)
-            if header.height in heights:
-                found[header.height] = header
-            tracer.append(header.hash(chain_id))
+            walk.link(data)
+    tracer, found = walk.tracer, walk.found
     if tracer.peaks.size != head.height or tracer.peaks.root() != head.history_root:
         raise ProtocolError(Reason.WRONG_HASH, f"not the history of the header of height {head.height}")
     missing = [height for height in heights if height not in found]
     if missing:
-        raise ProtocolError(Reason.MALFORMED, f"no header of height {min(missing)}: it was jumped over")
+        detail = f"header {min(missing)} is not stored: it was jumped over, or pruned"
+        raise NotHeldError(detail)
     ancestors = {height: AncestorProof(found[height], tracer.proof(height).siblings) for height in heights}
-    return Ancestry(tracer.peaks, ancestors)
+    return Ancestry(tracer.peaks, ancestors, tracer.siblings(0))
 
 
-def _across(chain_id: bytes, tracer: Tracer, segment: Segment, found: Mapping[int, Header]) -> Tracer:
-    """Go on after a gap: the peaks as the extension leaves them, and what was traced led up to them."""
-    extended = extend(tracer.peaks, segment.first, segment.extension)
-    siblings = {
-        height: extended.siblings(header.hash(chain_id), height, tracer.siblings(height))
-        for height, header in found.items()
-    }
-    return Tracer(tracer.indices, extended.peaks, siblings)
+class _Walk:
+    """One pass over a history: the range so far, and the headers asked for that were met."""
+
+    def __init__(self, chain_id: bytes, history: History, heights: Collection[int]) -> None:
+        self._chain_id = chain_id
+        self._history = history
+        self._heights = frozenset(heights)
+        self.tracer = Tracer((0, *self._heights))
+        self.tracer.append(chain_id)
+        self.found: dict[int, Header] = {}
+
+    def cross(self, segment: Segment) -> None:
+        """Go over a gap: the peaks as the extension leaves them, what was met before, what is shown in it."""
+        start, tracer = self.tracer.peaks.size, self.tracer
+        extended = extend(tracer.peaks, segment.first, segment.extension)
+        leaves = {0: self._chain_id, **{at: one.hash(self._chain_id) for at, one in self.found.items()}}
+        siblings = {at: extended.siblings(leaf, at, tracer.siblings(at)) for at, leaf in leaves.items()}
+        for shown in self._history.shown_between(start, segment.first):
+            if shown.header.height in self._heights:
+                self.found[shown.header.height] = shown.header
+                siblings[shown.header.height] = siblings_under(self._chain_id, shown, extended.peaks)
+        self.tracer = Tracer(tracer.indices, extended.peaks, siblings)
+
+    def link(self, data: bytes) -> None:
+        """Take the next header."""
+        tracer = self.tracer
+        header = Header.decode_linked(data, tracer.peaks.root())
+        if header.height != tracer.peaks.size:
+            detail = f"height {header.height} instead of {tracer.peaks.size}"
+            raise ProtocolError(Reason.MALFORMED, detail)
+        if header.height in self._heights:
+            self.found[header.height] = header
+        tracer.append(header.hash(self._chain_id))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from edge_client.core.segments import Segment
+from edge_client.core.segments import History, Segment, siblings_under
 from edge_client.core.trusted import Tip, genesis_tip
 from edge_client.core.trusted_sets import TrustedSets
 from edge_client.core.verify import Case, Invalid, LightRules, first_fault
@@ -26,7 +26,7 @@ class Held:
     """What a device has stored: headers, the tip, the head block, and how it came from the validators of
     genesis to those of the head."""
 
-    segments: Iterable[Segment]
+    history: History
     tip: Tip
     head: LightBlock
     handoffs: Sequence[Handoff]
@@ -37,25 +37,37 @@ class Proven:
     """The headers of `linked`, stretches of (first, last) heights, follow one another from genesis; over the
     gaps between them each history is shown to begin with the one before. That of `final_height` carries a
     quorum of the set of `epoch`, so all up to it are final, and its leaves show model, accounts, rules and
-    round. That set was reached from genesis by so many handoffs."""
+    round. That set was reached from genesis by so many handoffs. The headers of the heights `shown`, which
+    lie in gaps, stand in the same history."""
 
     linked: tuple[tuple[int, int], ...]
     final_height: int
     signatures: int
     epoch: int
     handoffs: int
+    shown: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Linked:
+    """How far linking came, the stretches and the single headers in gaps that it met."""
+
+    tip: Tip
+    epoch: int = 0
+    stretches: list[tuple[int, int]] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)
 
 
 def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> Proven | Invalid:
     """Check everything that is stored."""
     try:
         sets = _sets(rules, genesis, held.handoffs)
-        reached, linked = _link_all(rules, held, sets)
+        linked = _link_all(rules, held, sets)
     except ProtocolError as error:
         return Invalid(error.reason, error.detail)
     tip, head = held.tip, held.head
-    if reached != tip:
-        return Invalid(Reason.WRONG_HASH, f"headers end at height {reached.height}, tip {tip.height}")
+    if linked.tip != tip:
+        return Invalid(Reason.WRONG_HASH, f"headers end at height {linked.tip.height}, tip {tip.height}")
     if head.header.height > tip.height:
         return Invalid(Reason.MALFORMED, f"no header of the head's height {head.header.height}")
     epoch, validators = head.header.epoch, sets.of(head.header.epoch)
@@ -64,7 +76,14 @@ def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> 
     # The head's own header was compared on the way; what is left is what only the head shows.
     fault = first_fault(Case(rules, _at(tip, head), TrustedSet(epoch, validators), head, now_ms))
     signatures = len(head.finality.quorum.signatures)
-    return fault or Proven(linked, head.header.height, signatures, epoch, len(held.handoffs))
+    return fault or Proven(
+        linked=tuple(linked.stretches),
+        final_height=head.header.height,
+        signatures=signatures,
+        epoch=epoch,
+        handoffs=len(held.handoffs),
+        shown=tuple(linked.shown),
+    )
 
 
 def _sets(rules: LightRules, genesis: ValidatorSet, handoffs: Sequence[Handoff]) -> TrustedSets:
@@ -91,28 +110,37 @@ def _verify(rules: LightRules, sets: TrustedSets, handoff: Handoff) -> None:
     raise error
 
 
-def _link_all(rules: LightRules, held: Held, sets: TrustedSets) -> tuple[Tip, tuple[tuple[int, int], ...]]:
-    """Link every stored header; the last one and the stretches. Raises `ProtocolError`."""
-    tip, epoch, stretches = genesis_tip(rules.chain_id), 0, []
-    for segment in held.segments:
-        remaining = iter(segment.linked)
+def _link_all(rules: LightRules, held: Held, sets: TrustedSets) -> _Linked:
+    """Link every stored header; raises `ProtocolError`."""
+    linked = _Linked(genesis_tip(rules.chain_id))
+    for segment in held.history.segments:
+        remaining, epochs_max = iter(segment.linked), 1
         if segment.extension:
-            extended = extend(tip.peaks, segment.first, segment.extension)
-            tip = replace(tip, height=segment.first - 1, peaks=extended.peaks)
-        epochs_max = EPOCHS_MAX if segment.extension else 1
+            _cross(rules.chain_id, held.history, segment, linked)
+            epochs_max = EPOCHS_MAX
         while run := list(islice(remaining, RUN_HEADERS_MAX)):
-            headers, peaks = link(rules.chain_id, tip.peaks, run)
-            _in_order(headers, tip.time_s, epoch, epochs_max)
+            headers, peaks = link(rules.chain_id, linked.tip.peaks, run)
+            _in_order(headers, linked.tip.time_s, linked.epoch, epochs_max)
             epochs_max = 1
             _compare(headers, held.head)
             if sets.contradicts(headers):
                 detail = "an epoch ends at another header than its handoff shows"
                 raise ProtocolError(Reason.WRONG_HASH, detail)
             last = headers[-1]
-            tip, epoch = Tip(last.height, last.hash(rules.chain_id), last.time_s, peaks), last.epoch
-        if tip.height >= segment.first:
-            stretches.append((segment.first, tip.height))
-    return tip, tuple(stretches)
+            linked.tip = Tip(last.height, last.hash(rules.chain_id), last.time_s, peaks)
+            linked.epoch = last.epoch
+        if linked.tip.height >= segment.first:
+            linked.stretches.append((segment.first, linked.tip.height))
+    return linked
+
+
+def _cross(chain_id: bytes, history: History, segment: Segment, linked: _Linked) -> None:
+    """Go over a gap; what is shown in it stands there. Raises `ProtocolError`."""
+    extended = extend(linked.tip.peaks, segment.first, segment.extension)
+    for shown in history.shown_between(linked.tip.height + 1, segment.first):
+        siblings_under(chain_id, shown, extended.peaks)
+        linked.shown.append(shown.header.height)
+    linked.tip = replace(linked.tip, height=segment.first - 1, peaks=extended.peaks)
 
 
 def _in_order(headers: Sequence[Header], time_s: int, epoch: int, epochs_max: int) -> None:

@@ -20,6 +20,7 @@ from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.machine import SharedEffect, TransportEvent, Woke
 from edge_client.protocol.params import ParamsPair, RoundParams
+from edge_client.protocol.proofs import AncestorProof
 from edge_client.protocol.update import UpdateHead
 
 # --- training ---------------------------------------------------------------------------------------------
@@ -220,7 +221,7 @@ class Fate(str, Enum):
 class SettleUpdate:
     """The update is final, once: in one transaction its fate is written and, unless it was included, its body
     becomes a part of the residual that is `round` old (the round now open). `proof` shows an included one in
-    the block of `height`, if a validator did."""
+    the block of `height`, if a validator did; `at` shows that block when its header was jumped over."""
 
     update_root: bytes
     fate: Fate
@@ -228,6 +229,7 @@ class SettleUpdate:
     height: int
     round: int
     proof: RecordProof | None = None
+    at: AncestorProof | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from edge_client.core.events import Fate, PendingUpdate, PublishChunk, SettleUpdate
 from edge_client.core.identity import Identity
 from edge_client.core.timing import doubled, earliest
+from edge_client.core.waking import Placed
 from edge_client.protocol.accounts import Account
-from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import Acknowledged, Publish
@@ -151,11 +151,10 @@ class Outbox:
         if entry.missing and entry.collect_due_ms is None:
             entry.collect_due_ms = now_ms + self._timing.collect_ms
 
-    def settle_included(
-        self, root: bytes, height: int, round_number: int, proof: RecordProof | None = None
-    ) -> SettleUpdate:
-        """The update is proven to stand in the block of `height` (0: in a block we can not name)."""
-        return replace(self._settle(root, Fate.INCLUDED, None, (height, round_number)), proof=proof)
+    def settle_placed(self, placed: Placed, round_number: int) -> SettleUpdate:
+        """The update is proven to stand in a block."""
+        settled = self._settle(placed.update_root, Fate.INCLUDED, None, (placed.height, round_number))
+        return replace(settled, proof=placed.proof, at=placed.ancestor)
 
     def settle_absent(
         self, account: Account, height: int, round_number: int, staleness_max: int
@@ -170,7 +169,7 @@ class Outbox:
             expired = round_number - made_in > staleness_max
             counted = account.last_round == made_in
             if expired and counted:
-                settled.append(self.settle_included(root, 0, round_number))
+                settled.append(self._settle(root, Fate.INCLUDED, None, (0, round_number)))
             elif expired:
                 settled.append(self._settle(root, Fate.EXPIRED, Reason.EXPIRED, (height, round_number)))
             elif len(entry.refused) >= self._enough and not counted:

@@ -209,10 +209,7 @@ class Participant:
         # Everything is checked; from here on only our own state changes.
         self.sync.told(found.height, now_ms)
         round_number = head.learning.round
-        effects: Effects = [
-            self.outbox.settle_included(root, one.height, round_number, one.proof)
-            for root, one in proven.items()
-        ]
+        effects: Effects = [self.outbox.settle_placed(one, round_number) for one in proven.values()]
         if as_of is not None and found.account is not None:
             news = self.membership.proven(found.account, as_of.height)
             effects += [SaveAccount(as_of.height, found.account, as_of.app, as_of.state)] if news else []

@@ -146,6 +146,9 @@ class Tracer:
         found = siblings or {}
         self.peaks = peaks
         self._siblings: dict[int, list[bytes]] = {index: list(found.get(index, ())) for index in indices}
+        self._below: dict[tuple[int, int], list[int]] = {}
+        for index, known in self._siblings.items():
+            self._below.setdefault((len(known), index >> len(known)), []).append(index)
 
     @property
     def indices(self) -> Collection[int]:
@@ -163,13 +166,19 @@ class Tracer:
             if not at >> height & 1:
                 break
             left = self.peaks.hashes[-1 - height]
-            for index, siblings in self._siblings.items():
-                if index >> height == at >> height:
-                    siblings.append(left)
-                elif index >> height == (at >> height) - 1:
-                    siblings.append(node)
+            self._join(height, at >> height, (left, node))
             node = parent_hash(left, node)
         self.peaks = self.peaks.append(leaf)
+
+    def _join(self, height: int, at: int, halves: tuple[bytes, bytes]) -> None:
+        """The node `at` and the one before it get a parent: the chosen leaves below each see the other."""
+        before, after = self._below.pop((height, at - 1), []), self._below.pop((height, at), [])
+        for index in before:
+            self._siblings[index].append(halves[1])
+        for index in after:
+            self._siblings[index].append(halves[0])
+        if before or after:
+            self._below[height + 1, at >> 1] = before + after
 
     def proof(self, index: int) -> MmrProof:
         """Proof of a chosen leaf under `peaks`; `IndexError` when it was not appended yet."""

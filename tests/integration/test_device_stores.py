@@ -314,7 +314,7 @@ class TestAudit:
             replace(head, finality=replace(head.finality, quorum=Quorum(0b111, (bytes(64),) * 3))),
         ):
             assert isinstance(
-                audit(rules, genesis.validators, Held(disk.chain.segments(7), tip, lie, ()), NOW_MS), Invalid
+                audit(rules, genesis.validators, Held(disk.chain.history(7), tip, lie, ()), NOW_MS), Invalid
             )
 
 

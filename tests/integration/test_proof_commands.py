@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.cli import main
 from edge_client.config import KEY_FILE
+from edge_client.core.light_client import JUMP_HEADERS_MIN
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.proofs import ProofFile
@@ -46,13 +47,37 @@ def state(tmp_path: Path, chain: ChainMaker) -> Path:
 
 
 @pytest.fixture
-def lived(state: Path, chain: ChainMaker) -> Path:
-    """Its update of round 1 stands in block 2; four more blocks follow, none of which touches its account."""
+def asleep(state: Path, chain: ChainMaker) -> Path:
+    """Its update of round 1 was counted while it slept, and it jumped over that block."""
+    world = new_device(state, chain)
+    world.join()
+    world.finish_training()
+    world.link_lost()
+    chain.add([world.offers[0].head], time_s=100)
+    for _ in range(JUMP_HEADERS_MIN + 2):
+        chain.add()
+    world.link_up()
+    world.answer()
+    for _ in range(2):
+        chain.add()
+        world.publish_head()
+        world.answer()
+    return state
+
+
+def new_device(state: Path, chain: ChainMaker) -> DeviceWorld:
     world = DeviceWorld(chain, disk=RealDisk(state, chain.chain_id))
     world.signer = Signer(load_seed(state / KEY_FILE))
     world.identity = replace(world.identity, signer=world.signer)
     world.now_ms = (T0_S + 3600) * 1000
     world.agent = world.make_agent()
+    return world
+
+
+@pytest.fixture
+def lived(state: Path, chain: ChainMaker) -> Path:
+    """Its update of round 1 stands in block 2; four more blocks follow, none of which touches its account."""
+    world = new_device(state, chain)
     world.join()
     world.finish_training()
     chain.add([world.offers[0].head], time_s=100)
@@ -114,6 +139,21 @@ class TestProving:
                 "steps": head.steps,
             }
         ]
+
+    def test_an_update_that_was_jumped_over(self, asleep: Path, chain: ChainMaker, tmp_path: Path) -> None:
+        file = tmp_path / "update.proof"
+        result = edge_client("prove", "update", own_root(chain), "--state", asleep, "-o", file)
+        assert result.exit_code == 0, result.output
+        found = proven(edge_client("verify-proof", file, "--chain", chain.chain_id.hex(), "--json"))
+        assert (found["head"]["height"], found["claims"][0]["height"]) == (chain.height, 2)
+        verified = edge_client("verify", "--state", asleep)
+        assert "header 2 is stored alone" in verified.stdout, verified.output
+
+    def test_a_header_that_was_jumped_over(self, asleep: Path, tmp_path: Path) -> None:
+        file = tmp_path / "model.proof"
+        result = edge_client("prove", "model", "--state", asleep, "-o", file, "--checkpoint", "3")
+        assert result.exit_code == 2
+        assert result.stderr.endswith("header 3 is not stored: it was jumped over, or pruned\n")
 
     def test_the_balance_of_a_block_before_the_head(
         self, lived: Path, chain: ChainMaker, tmp_path: Path

@@ -6,6 +6,7 @@ import pytest
 
 from edge_client.core.agent import Phase
 from edge_client.core.events import Fate, SaveUpdate, SettleUpdate, StopTraining, TrainingFailed
+from edge_client.core.light_client import JUMP_HEADERS_MIN
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Refused
 from edge_client.protocol.wake import Wake
@@ -100,7 +101,7 @@ def test_a_late_device_syncs_a_long_run(world: DeviceWorld) -> None:
     world.join()
     root = world.finish_training()
     world.link_lost()
-    for i in range(250):
+    for i in range(JUMP_HEADERS_MIN):
         world.chain.add([], time_s=10 * i + 200)
     world.link_up()
     world.publish_head()

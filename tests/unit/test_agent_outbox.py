@@ -10,7 +10,9 @@ import pytest
 from edge_client.core.events import PendingUpdate, PublishChunk
 from edge_client.core.identity import Identity
 from edge_client.core.outbox import PENDING_MAX, REPEATS_MAX, Outbox
+from edge_client.core.waking import Placed
 from edge_client.protocol.accounts import Account
+from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.machine import Acknowledged, Publish
@@ -245,7 +247,7 @@ def test_pending_updates_are_found_by_root(outbox: Outbox) -> None:
 
 def test_acknowledgements_of_a_settled_update_are_harmless(outbox: Outbox) -> None:
     effects = outbox.advance(0)
-    outbox.settle_included(ROOT, 4, 4)
+    outbox.settle_placed(Placed(ROOT, 4, RecordProof(0, 1, (), bytes(32)), None), 4)
     acknowledge(outbox, effects, delivered=False)
     outbox.receipt(0, receipt())
     outbox.missing(ROOT, Bitmap.of(CHUNKS, [1]), 1)

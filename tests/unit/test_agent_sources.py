@@ -144,15 +144,15 @@ def test_a_dead_validator_only_costs_time() -> None:
 
 
 def test_a_long_way_is_asked_for_in_order(world: DeviceWorld) -> None:
-    for i in range(250):
+    for i in range(60):
         world.chain.add([], time_s=20 + i)
     world.publish_head()
     (ask,) = world.asks
-    assert ask.question == GetHeaders(2, 251)
+    assert ask.question == GetHeaders(2, 61)
     world.asks.clear()
     world.answer_one(ask)
     (more,) = world.asks
-    assert (more.question, more.nonce, more.attempt) == (GetHeaders(102, 251), ask.nonce, ask.attempt)
+    assert (more.question, more.nonce, more.attempt) == (GetHeaders(27, 61), ask.nonce, ask.attempt)
 
 
 def test_a_new_head_while_headers_are_under_way_asks_nothing_twice(world: DeviceWorld) -> None:
@@ -167,7 +167,7 @@ def test_a_new_head_while_headers_are_under_way_asks_nothing_twice(world: Device
 
 
 def test_a_run_survives_a_restart_half_way(world: DeviceWorld) -> None:
-    for i in range(250):
+    for i in range(60):
         world.chain.add([], time_s=20 + i)
     world.publish_head()
     world.answer_one(world.asks.pop())
@@ -176,11 +176,11 @@ def test_a_run_survives_a_restart_half_way(world: DeviceWorld) -> None:
     world.link_up()
     world.publish_head()
     assert [one.question for one in world.asks if isinstance(one.question, GetHeaders)] == [
-        GetHeaders(102, 251)
+        GetHeaders(27, 61)
     ]
     world.answer()
     assert world.agent.participant is not None
-    assert world.agent.participant.head.height == 251
+    assert world.agent.participant.head.height == 61
 
 
 def test_registration_is_repeated_until_the_account_is_proven() -> None:

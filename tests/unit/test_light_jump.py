@@ -8,7 +8,7 @@ import pytest
 
 from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.light_client import JUMP_HEADERS_MIN, Advanced, HandedOver, LightClient
-from edge_client.core.segments import Segment
+from edge_client.core.segments import History, Segment
 from edge_client.core.trusted import Tip, Trusted, genesis_trust, verified_head
 from edge_client.core.verify import (
     CLOCK_DRIFT_MS,
@@ -154,7 +154,7 @@ def held(chain: EpochChain, shown: tuple[bytes, ...]) -> Held:
     stored = [chain.header(height).encode_linked() for height in range(1, FIRST + 1)]
     tip = Tip(last, chain.hash(last), chain.header(last).time_s, chain.peaks(last))
     jumped = Segment(last, shown, [chain.header(last).encode_linked()])
-    return Held([Segment(1, (), stored), jumped], tip, chain.light_block(), [chain.handoff(0)])
+    return Held(History([Segment(1, (), stored), jumped]), tip, chain.light_block(), [chain.handoff(0)])
 
 
 def test_an_audit_says_what_was_jumped_over(chain: EpochChain) -> None:
