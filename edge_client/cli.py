@@ -28,6 +28,8 @@ COMMANDS = (
     "verify",
     "trust",
     "doctor",
+    "install-service",
+    "uninstall",
     "data",
     "export",
     "predict",

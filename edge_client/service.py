@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,9 @@ from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog, line
-from edge_client.runtime.loop import EventLoop, stop_on_signals
+from edge_client.runtime.loop import EventLoop, LoopLimits, stop_on_signals
 from edge_client.runtime.mqtt import MqttTransport
+from edge_client.runtime.notifier import Notifier
 from edge_client.runtime.transport import Transport, Will
 
 SEED_BYTES = 32
@@ -55,17 +56,18 @@ class HaltedError(Exception):
     """The chain contradicts what the device has verified; the owner must decide."""
 
 
-def run_device(folder: Path, config: DeviceConfig) -> None:
-    """Run until SIGTERM or SIGINT. Raises `KeyFileError`, `AlreadyRunningError`, `DatabaseError`,
-    `DataError` (data that the chain's model does not take) or `HaltedError`."""
+def run_device(folder: Path, config: DeviceConfig, notifier: Notifier) -> None:
+    """Run until SIGTERM or SIGINT; `notifier` says how it is. Raises `KeyFileError`, `AlreadyRunningError`,
+    `DatabaseError`, `DataError` (data that the chain's model does not take) or `HaltedError`."""
     identity = _identity(folder, config)
     with single_instance(folder, "edge-client"):
+        notifier.starting()
         disk = DeviceDisk(folder, identity.chain_id)
         try:
             will = Will(identity.topics.up_state(identity.device), LOST)
             transport = MqttTransport(config.mqtt_options(identity.device, will))
             hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
-            means = Means(transport, config.own_data(folder), config.training.threads, hook)
+            means = Means(transport, config.own_data(folder), config.training.threads, hook, notifier)
             Device(folder, identity, disk, means).run()
         finally:
             disk.close()
@@ -81,12 +83,14 @@ def _identity(folder: Path, config: DeviceConfig) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the device reaches the world with: its link, its data, its processor, its owner's command."""
+    """What the device reaches the world with: its link, its data, its processor, its owner's command; who
+    started it."""
 
     transport: Transport
     data: OwnData
     threads: int
     hook: Hook
+    notifier: Notifier
 
 
 class Device:
@@ -105,9 +109,13 @@ class Device:
         self._genesis = None if stored.genesis is None else Genesis.decode(stored.genesis)
         self._check_data()
         agent = Agent(identity, os.urandom(SEED_BYTES), stored)
-        self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters)
+        self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters, means.notifier.status)
         self._loop: EventLoop[Any, Any] = EventLoop(
-            Trusting(self._reporting, agent, folder), self._executors(), self._clock
+            Trusting(self._reporting, agent, folder),
+            self._executors(),
+            self._clock,
+            _limits(means.notifier),
+            alive=means.notifier.alive,
         )
         setup = TrainerSetup(
             identity.signer.public_key, disk.objects, means.data, means.threads, self._loop.post
@@ -125,6 +133,7 @@ class Device:
             try:
                 self._publish_model()
                 self._loop.run()
+                self._means.notifier.stopping()
                 self._say_goodbye()
             finally:
                 watch.stop()
@@ -201,6 +210,12 @@ class Device:
             "down_bytes": traffic.down_bytes,
             "messages_dropped": traffic.dropped_count + self._loop.dropped_count,
         }
+
+
+def _limits(notifier: Notifier) -> LoopLimits:
+    """The loop turns often enough for who watches it."""
+    usual = LoopLimits()
+    return replace(usual, nap_ms_max=min(usual.nap_ms_max, notifier.look_ms_max or usual.nap_ms_max))
 
 
 def _say(event: str) -> Callable[[str], None]:

@@ -26,12 +26,13 @@ Facts = Callable[[], dict[str, Any]]
 
 
 class Reporting:
-    """An agent that writes down how it is."""
+    """An agent that writes down how it is, and tells it in one line to who started the process."""
 
-    def __init__(self, agent: Agent, path: Path, facts: Facts) -> None:
+    def __init__(self, agent: Agent, path: Path, facts: Facts, tell: Callable[[str], None]) -> None:
         self._agent = agent
         self._path = path
         self._facts = facts
+        self._tell = tell
         self._written: dict[str, Any] = {}
         self._due_ms: int | None = 0
         self._now_ms = 0
@@ -61,6 +62,7 @@ class Reporting:
         self._due_ms, self._written = None, self._now()
         facts = {"pid": os.getpid(), **self._written, **memory_facts(), **self._facts()}
         replace(self._path, json.dumps(facts, indent=1).encode())
+        self._tell(_in_one_line(self._written))
 
     def _now(self) -> dict[str, Any]:
         """What is worth writing when it changes."""
@@ -72,6 +74,15 @@ class Reporting:
             facts["fresh_ms"] = device.freshness.fresh_ms
             facts["clock_behind_the_chain"] = not device.sync.has_good_clock
         return facts
+
+
+def _in_one_line(facts: dict[str, Any]) -> str:
+    parts = [str(facts["phase"])]
+    if "round" in facts:
+        parts += [f"round {facts['round']}", f"height {facts['height']}"]
+    if facts.get("why"):
+        parts.append(f"not training: {facts['why']}")
+    return ", ".join(parts)
 
 
 def memory_facts() -> dict[str, int]:

@@ -15,6 +15,7 @@ from edge_client.runtime.files import TEMPORARY_SUFFIX, sync_folder, write_new
 
 FILE_BYTES_MAX = 4096
 """More than this is certainly not a key file, so no more is read."""
+ACL_ATTRIBUTE = "system.posix_acl_access"
 
 
 class KeyFileError(Exception):
@@ -48,12 +49,13 @@ def load_seed(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            has_acl = _has_acl(file.fileno())
             text = file.read(FILE_BYTES_MAX)
     except FileNotFoundError:
         raise KeyFileError(f"there is no key file {path}; `init` creates one") from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from error
-    if mode & 0o077:
+    if mode & (0o037 if has_acl else 0o077):
         raise KeyFileError(f"others can read the key file {path} (mode {mode:04o}); run: chmod 600 {path}")
     try:
         seed = bytes.fromhex(text.decode("ascii").strip())
@@ -62,3 +64,13 @@ def load_seed(path: Path) -> bytes:
     if len(seed) != SEED_BYTES:
         raise KeyFileError(f"{path} is not a key file: expected {2 * SEED_BYTES} hexadecimal characters")
     return seed
+
+
+def _has_acl(descriptor: int) -> bool:
+    """Whether a POSIX access list says who may read: then the group's bits are the list's mask, no group.
+    systemd hands a credential to a service in this way: a file of root's, and a list that names the user."""
+    try:
+        os.getxattr(descriptor, ACL_ATTRIBUTE)
+    except OSError:
+        return False
+    return True

@@ -42,7 +42,8 @@ class LoopLimits:
 
 
 class EventLoop(Generic[Event, Effect]):
-    """Runs one machine. `effects` maps each effect type to the function that executes it."""
+    """Runs one machine. `effects` maps each effect type to the function that executes it. `alive` is called
+    in every turn, at least each `nap_ms_max`, by the loop's own thread: silence means that the loop hangs."""
 
     def __init__(
         self,
@@ -50,11 +51,14 @@ class EventLoop(Generic[Event, Effect]):
         effects: Mapping[type[Any], Callable[[Any], None]],
         clock: Clock,
         limits: LoopLimits | None = None,
+        *,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._machine = machine
         self._effects = effects
         self._clock = clock
         self._limits = limits or LoopLimits()
+        self._alive = alive
         # Re-entrant: a signal handler runs in the loop's own thread and must be able to ask for the stop.
         self._changed = threading.Condition(threading.RLock())
         self._events: deque[Event | Woke] = deque()
@@ -99,6 +103,7 @@ class EventLoop(Generic[Event, Effect]):
         """The next event, or `Woke` when the deadline came, or None to stop."""
         with self._changed:
             while True:
+                self._alive()
                 if self._crash is not None:
                     raise self._crash
                 if self._stopping:

@@ -14,8 +14,9 @@ NOW_MS = 1_800_000_000_000
 
 def test_a_refusal_is_written_although_nothing_else_happens(tmp_path: Path) -> None:
     refused: dict[str, int] = {}
+    told: list[str] = []
     agent = DeviceWorld(ChainMaker()).agent
-    reporting = Reporting(agent, tmp_path / STATUS_FILE, lambda: {"refused": dict(refused)})
+    reporting = Reporting(agent, tmp_path / STATUS_FILE, lambda: {"refused": dict(refused)}, told.append)
     reporting.handle(Woke(), NOW_MS)
     assert read_status_file(tmp_path)["refused"] == {}
     assert reporting.deadline() is None
@@ -27,3 +28,4 @@ def test_a_refusal_is_written_although_nothing_else_happens(tmp_path: Path) -> N
     assert read_status_file(tmp_path)["refused"] == {}
     reporting.handle(Woke(), NOW_MS + STATUS_INTERVAL_MS)
     assert read_status_file(tmp_path)["refused"] == {"malformed": 1}
+    assert told == ["joining"] * 2

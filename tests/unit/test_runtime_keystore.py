@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
 
-from edge_client.runtime.keystore import KeyFileError, create_seed, load_seed
+from edge_client.runtime.keystore import ACL_ATTRIBUTE, KeyFileError, create_seed, load_seed
 
 
 def test_what_was_created_is_loaded(tmp_path: Path) -> None:
@@ -63,3 +64,30 @@ def test_a_leftover_of_a_crash_is_in_nobodys_way(tmp_path: Path) -> None:
     path = tmp_path / "node.key"
     (tmp_path / f"node.key.{os.getpid() + 1}.new").write_text("half")
     assert create_seed(path) == load_seed(path)
+
+
+@pytest.mark.parametrize(("other", "readable"), [(0, True), (4, False)])
+def test_a_credential_of_systemd_names_its_reader_in_an_access_list(
+    tmp_path: Path, other: int, readable: bool
+) -> None:
+    path = tmp_path / "device.key"
+    seed = create_seed(path)
+    undefined = 0xFFFFFFFF
+    entries = [
+        (1, 4, undefined),
+        (2, 4, 12345),
+        (4, 0, undefined),
+        (16, 4, undefined),
+        (32, other, undefined),
+    ]
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, ACL_ATTRIBUTE, packed)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    assert path.stat().st_mode & 0o777 == 0o440 | other
+    if readable:
+        assert load_seed(path) == seed
+    else:
+        with pytest.raises(KeyFileError, match="others can read"):
+            load_seed(path)

@@ -1,0 +1,35 @@
+"""`edge-client uninstall`: takes the service away, and with it what the device knows, if told so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_client.commands.failing import fail
+from edge_client.commands.options import STATE
+
+
+@click.command(short_help="Remove the systemd service; with --purge also state and key.")
+@STATE
+@click.option(
+    "--purge", is_flag=True, help="Also delete the state and the key: the account is lost for ever."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def uninstall(folder: Path, purge: bool, yes: bool) -> None:
+    """Stop the service and delete its unit. State and key stay, unless --purge is given."""
+    from edge_client import installing
+    from edge_client.service_unit import ServiceError, service_of
+
+    try:
+        service = service_of(folder)
+        doomed = installing.doomed(service) if purge else []
+        if doomed and not yes:
+            click.confirm(f"Delete {', '.join(map(str, doomed))} for ever?", abort=True)
+        installing.uninstall(service, installing.run_command, purge=purge)
+    except ServiceError as error:
+        fail(str(error))
+    except PermissionError as error:
+        fail(f"cannot delete {error.filename}: {error.strerror}; run it with sudo")
+    kept = "" if purge else f"; kept: {service.state}, {service.key.parent}"
+    click.echo(f"{service.unit.name} is gone{kept}")
