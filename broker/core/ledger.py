@@ -16,6 +16,7 @@ from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.execution.execute import Executed, Slot, check_close, execute
 from edge_client.protocol.execution.genesis_state import genesis_state
+from edge_client.protocol.execution.succession import Parent, check_succession
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.mmr import EMPTY, Peaks
 from edge_client.protocol.records import Record
@@ -37,6 +38,10 @@ class Tip:
     time_s: int
     peaks: Peaks
     state: ChainState
+
+    def as_parent(self) -> Parent:
+        """What the rules of succession look at."""
+        return Parent(self.height, self.slot, self.time_s, self.peaks.root(), self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +167,7 @@ class Ledger:
         known = self._candidates.get(header.hash(self.rules.chain_id))
         if known is not None:
             return known
-        seats = parent.state.rolled(parent.height + 1).seats
-        for broken, why in (
-            (header.height != parent.height + 1, "height does not follow its parent"),
-            (header.slot <= parent.slot, "slot is not after its parent's"),
-            (header.time_s < parent.time_s, "time before its parent's"),
-            (header.history_root != parent.peaks.root(), "history root"),
-            (header.body_root != body.root(), "body root"),
-            (header.epoch != seats.epoch, "epoch does not follow from its parent"),
-            (header.validators != seats.validators.count, "size of the validator set"),
-            (not body.records, "no records"),
-        ):
-            if broken:
-                raise ProtocolError(Reason.INVALID_BLOCK, why)
+        check_succession(parent.as_parent(), header, body)
         slot = Slot(header.height, header.time_s, header.history_root)
         executed = execute(self.rules, parent.state, slot, body, self)
         if executed.state.app_leaves().root() != header.app_root:
