@@ -18,6 +18,9 @@ class FaultProxy:
     def __init__(self, target: tuple[str, int], port: int = 0) -> None:
         self.port = port
         self._target = target
+        self.passed_bytes = 0
+        self.passed_pieces = 0
+        """Of both directions together; a piece is what one read gave."""
         self._latency_s = 0.0
         self._bytes_left: int | None = None
         self._refusing = False
@@ -106,6 +109,8 @@ class FaultProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(CHUNK_BYTES):
+                self.passed_bytes += len(data)
+                self.passed_pieces += 1
                 await asyncio.sleep(self._latency_s)
                 await self._flowing.wait()
                 if self._bytes_left is not None:

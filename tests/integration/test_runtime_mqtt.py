@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddress
 from edge_client.runtime.mqtt_session import HELD_MAX
 from edge_client.runtime.tls import TlsError, TlsOptions, client_context
+from tests.certificates import issue_client, make_authority
 from tests.fault_proxy import FaultProxy
 from tests.transport_rigs import ACCESS, DEVICE, FAST, TOPICS, VALIDATOR, Client
 
@@ -226,21 +226,10 @@ def test_every_chunk_arrives_although_the_link_breaks(
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `ca.pem`, `server.pem` (the authority behind it) and `server.key` for localhost."""
+    """A folder as `make_authority` fills it."""
     folder = tmp_path_factory.mktemp("tls")
-    issue(folder, "ca", "/CN=ca", "-addext", "basicConstraints=critical,CA:TRUE", signed=False)
-    issue(folder, "server", "/CN=server", "-addext", "subjectAltName=DNS:localhost")
-    (folder / "server.pem").write_text((folder / "server.pem").read_text() + (folder / "ca.pem").read_text())
+    make_authority(folder)
     return folder
-
-
-def issue(folder: Path, name: str, subject: str, *extra: str, signed: bool = True) -> None:
-    """Write `name.pem` and `name.key`, signed by `ca.pem` or by itself."""
-    signer = ["-CA", "ca.pem", "-CAkey", "ca.key"] if signed else []
-    files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command = ["openssl", "req", "-x509", "-days", "2", *key, *signer, *files, "-subj", subject, *extra]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def fingerprint(pem: Path) -> bytes:
@@ -318,7 +307,7 @@ def test_mqtt_over_tls_with_client_certificates(
     assert binary is not None
     process = MqttServerProcess("mosquitto", address, [binary, "-c", str(config_file)], tmp_path / "log")
     process.start()
-    issue(authority, "device", f"/CN={DEVICE}")
+    issue_client(authority, "device", DEVICE)
     pin, folder = fingerprint(authority / "ca.pem"), authority
     options = TlsOptions(ca_sha256=pin, cert_file=folder / "device.pem", key_file=folder / "device.key")
     device = connect(address, tls=options)

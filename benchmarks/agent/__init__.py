@@ -1,0 +1,1 @@
+"""What a device agent costs its board: memory, processor, bytes sent, bytes written, bytes installed."""
