@@ -26,6 +26,7 @@ COMMANDS = (
     "run",
     "status",
     "verify",
+    "prune",
     "trust",
     "doctor",
     "install-service",

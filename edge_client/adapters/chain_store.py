@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlite_utils import Database
 
-from edge_client.adapters.shown_headers import read_shown
+from edge_client.adapters.shown_headers import keep_shown, read_shown
 from edge_client.core.anchors import BODY_ROOTS_MAX
 from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveHandoffs, SaveParams
 from edge_client.core.segments import History, Segment
@@ -20,12 +20,13 @@ from edge_client.protocol.keys import KEY_BYTES
 from edge_client.protocol.light import LightBlock
 from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.params import ParamsPair
+from edge_client.protocol.proofs import AncestorProof
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.runtime.database import transaction
 
 
 class ChainStore:
-    """Tables `headers`, `jumps`, `handoffs`, `facts`. Headers stay for ever: 96 bytes a block."""
+    """Tables `headers`, `jumps`, `handoffs`, `facts`. Headers stay until pruned, 96 bytes a block."""
 
     def __init__(self, database: Database, chain_id: bytes) -> None:
         self._database = database
@@ -72,6 +73,17 @@ class ChainStore:
         with transaction(self._database):
             self._set("conflict", effect.why.encode())
             self._set("evidence", effect.evidence)
+
+    def prune(self, first: int, extension: Sequence[bytes], shown: Iterable[AncestorProof]) -> int:
+        """Inside the caller's transaction: forget the headers below `first` but those shown, all of them in
+        the range that `extension` leads to; how many were dropped."""
+        conn = self._database.conn
+        dropped: int = conn.execute("DELETE FROM headers WHERE height < ?", (first,)).rowcount
+        conn.execute("DELETE FROM jumps WHERE first <= ?", (first,))
+        conn.execute("INSERT INTO jumps (first, extension) VALUES (?, ?)", (first, b"".join(extension)))
+        conn.execute("DELETE FROM shown WHERE height < ?", (first,))
+        keep_shown(self._database, shown)
+        return dropped
 
     def _set(self, name: str, value: bytes) -> None:
         self._database.conn.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
@@ -150,11 +162,24 @@ class ChainStore:
 
     def _segments(self, last: int) -> Iterator[Segment]:
         jumps = self._database.conn.execute("SELECT first, extension FROM jumps ORDER BY first").fetchall()
-        starts = [(1, b""), *((first, bytes(data)) for first, data in jumps if first <= last)]
+        starts = [(1, b""), *((first, bytes(data)) for first, data in jumps if first <= last + 1)]
         ends = [first - 1 for first, _ in starts[1:]] + [last]
         for (first, data), end in zip(starts, ends, strict=True):
             hashes = tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
             yield Segment(first, hashes, self.linked(first, end))
+
+    def first_above(self, height: int) -> int | None:
+        """Height of the first stored header above this one."""
+        row = self._database.conn.execute("SELECT min(height) FROM headers WHERE height > ?", (height,))
+        found = row.fetchone()[0]
+        return None if found is None else int(found)
+
+    def held_below(self, first: int, heights: Iterable[int]) -> frozenset[int]:
+        """Those of these heights below `first` whose header is stored, in a stretch or alone."""
+        query = "SELECT 1 FROM headers WHERE height = :at UNION SELECT 1 FROM shown WHERE height = :at"
+        below = (height for height in heights if height < first)
+        held = (at for at in below if self._database.conn.execute(query, {"at": at}).fetchone())
+        return frozenset(held)
 
     def header_count(self) -> int:
         """How many headers are stored."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+from sqlite_utils import Database
 
 from edge_client.adapters.chain_store import ChainStore
 from edge_client.adapters.device_database import open_device_database
@@ -27,6 +30,7 @@ from edge_client.core.stored import Stored
 from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.machine import Publish
+from edge_client.runtime.database import transaction
 from edge_client.runtime.objects import ObjectStore
 
 OBJECTS_FOLDER = "objects"
@@ -95,6 +99,16 @@ class DeviceDisk:
             objects=frozenset(self.objects.roots()),
             conflict=self.chain.conflict(),
         )
+
+    def own_heights(self) -> set[int]:
+        """Blocks whose headers show something of our own: updates, the account, models."""
+        account, models = self.chain.account(), self.models.all()
+        heights = self.outbox.included_heights() | {one.height for one in models}
+        return heights if account is None else heights | {account[0]}
+
+    def transaction(self) -> AbstractContextManager[Database]:
+        """All writes inside, or none."""
+        return transaction(self._database)
 
     def _referenced(self) -> set[bytes]:
         """Roots of update bodies and residues that still count, and of models worth keeping."""

@@ -133,6 +133,11 @@ class OutboxStore:
         head, height, inclusion = row
         return Included(UpdateHead.decode(head), height, RecordProof.read(Reader(inclusion, "inclusion")))
 
+    def included_heights(self) -> set[int]:
+        """The blocks that own updates are proven to stand in."""
+        query = "SELECT DISTINCT settled_height FROM updates WHERE inclusion IS NOT NULL"
+        return {int(row[0]) for row in self._database.conn.execute(query)}
+
     def last_round(self) -> int:
         """The latest round an update was saved for; 0 for none."""
         return int(self._database.conn.execute("SELECT coalesce(max(round), 0) FROM updates").fetchone()[0])

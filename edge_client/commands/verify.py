@@ -63,12 +63,14 @@ def verify(folder: Path, as_json: bool) -> None:
 def _in_words(proven: Proven) -> Iterator[str]:
     """What was proven, and what was not looked at."""
     stretches = ", ".join(f"{first:,} to {last:,}" for first, last in proven.linked)
-    gaps = [(low + 1, high - 1) for (_, low), (high, _) in pairwise(proven.linked)]
+    whole = pairwise([(0, 0), *proven.linked])
+    gaps = [(low + 1, high - 1) for (_, low), (high, _) in whole if high > low + 1]
     without = "in stretches" if gaps else "without a gap"
     yield f"headers {stretches} are linked to genesis {without}"
     for first, last in gaps:
         yield f"headers {first:,} to {last:,} are not stored; the history that header {last + 1:,} commits to"
-        yield f"begins with the headers up to {first - 1:,}, so they are the same chain"
+        start = f"the headers up to {first - 1:,}" if first > 1 else "genesis"
+        yield f"begins with {start}, so they are the same chain"
     if proven.shown:
         heights = ", ".join(f"{height:,}" for height in proven.shown)
         who = f"header {heights} is" if len(proven.shown) == 1 else f"headers {heights} are"

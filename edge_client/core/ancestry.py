@@ -26,6 +26,10 @@ class Ancestry:
     ancestors: Mapping[int, AncestorProof]
     start: tuple[bytes, ...]
 
+    def extension(self) -> tuple[bytes, ...]:
+        """Leads from the chain id alone to the whole range [MMR-5]: what a gap from height 1 on needs."""
+        return (*self.start, *self.peaks.hashes[1:])
+
 
 def trace(chain_id: bytes, history: History, head: Header, heights: Collection[int]) -> Ancestry:
     """Prove the headers of these heights (1 to the head's, without it) under the head.
@@ -34,20 +38,18 @@ def trace(chain_id: bytes, history: History, head: Header, heights: Collection[i
     the head, and `NotHeldError` when one of the heights lies in a gap and is not shown.
     """
     walk = _Walk(chain_id, history, heights)
-    for segment in history.segments:
-        if segment.extension:
-            walk.cross(segment)
-        for data in segment.linked:
-            walk.link(data)
-    tracer, found = walk.tracer, walk.found
-    if tracer.peaks.size != head.height or tracer.peaks.root() != head.history_root:
+    peaks = walk.run()
+    if peaks.size != head.height or peaks.root() != head.history_root:
         raise ProtocolError(Reason.WRONG_HASH, f"not the history of the header of height {head.height}")
-    missing = [height for height in heights if height not in found]
-    if missing:
-        detail = f"header {min(missing)} is not stored: it was jumped over, or pruned"
-        raise NotHeldError(detail)
-    ancestors = {height: AncestorProof(found[height], tracer.proof(height).siblings) for height in heights}
-    return Ancestry(tracer.peaks, ancestors, tracer.siblings(0))
+    return walk.ancestry()
+
+
+def reach(chain_id: bytes, history: History, heights: Collection[int]) -> Ancestry:
+    """Prove the headers of these heights in the range of all that `history` holds, of whatever head that is.
+    Raises like `trace`."""
+    walk = _Walk(chain_id, history, heights)
+    walk.run()
+    return walk.ancestry()
 
 
 class _Walk:
@@ -57,29 +59,48 @@ class _Walk:
         self._chain_id = chain_id
         self._history = history
         self._heights = frozenset(heights)
-        self.tracer = Tracer((0, *self._heights))
-        self.tracer.append(chain_id)
-        self.found: dict[int, Header] = {}
+        self._tracer = Tracer((0, *self._heights))
+        self._tracer.append(chain_id)
+        self._found: dict[int, Header] = {}
 
-    def cross(self, segment: Segment) -> None:
+    def run(self) -> Peaks:
+        """Go from genesis to the end; the peaks there."""
+        for segment in self._history.segments:
+            if segment.extension:
+                self._cross(segment)
+            for data in segment.linked:
+                self._link(data)
+        return self._tracer.peaks
+
+    def ancestry(self) -> Ancestry:
+        """What was met; raises `NotHeldError` when that is not all."""
+        found, tracer = self._found, self._tracer
+        missing = self._heights - found.keys()
+        if missing:
+            detail = f"header {min(missing)} is not stored: it was jumped over, or pruned"
+            raise NotHeldError(detail)
+        ancestors = {at: AncestorProof(found[at], tracer.proof(at).siblings) for at in self._heights}
+        return Ancestry(tracer.peaks, ancestors, tracer.siblings(0))
+
+    def _cross(self, segment: Segment) -> None:
         """Go over a gap: the peaks as the extension leaves them, what was met before, what is shown in it."""
-        start, tracer = self.tracer.peaks.size, self.tracer
+        start, tracer = self._tracer.peaks.size, self._tracer
         extended = extend(tracer.peaks, segment.first, segment.extension)
-        leaves = {0: self._chain_id, **{at: one.hash(self._chain_id) for at, one in self.found.items()}}
+        leaves = {0: self._chain_id, **{at: one.hash(self._chain_id) for at, one in self._found.items()}}
         siblings = {at: extended.siblings(leaf, at, tracer.siblings(at)) for at, leaf in leaves.items()}
         for shown in self._history.shown_between(start, segment.first):
             if shown.header.height in self._heights:
-                self.found[shown.header.height] = shown.header
+                self._found[shown.header.height] = shown.header
                 siblings[shown.header.height] = siblings_under(self._chain_id, shown, extended.peaks)
-        self.tracer = Tracer(tracer.indices, extended.peaks, siblings)
+        self._tracer = Tracer(tracer.indices, extended.peaks, siblings)
 
-    def link(self, data: bytes) -> None:
+    def _link(self, data: bytes) -> None:
         """Take the next header."""
-        tracer = self.tracer
+        tracer = self._tracer
         header = Header.decode_linked(data, tracer.peaks.root())
         if header.height != tracer.peaks.size:
             detail = f"height {header.height} instead of {tracer.peaks.size}"
             raise ProtocolError(Reason.MALFORMED, detail)
         if header.height in self._heights:
-            self.found[header.height] = header
+            self._found[header.height] = header
         tracer.append(header.hash(self._chain_id))

@@ -18,6 +18,7 @@ from edge_client.core.light_client import JUMP_HEADERS_MIN
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.proofs import ProofFile
+from edge_client.pruning import prune
 from edge_client.runtime.keystore import load_seed
 from tests.builders import ChainMaker, make_genesis
 from tests.device_world import DeviceWorld
@@ -115,6 +116,23 @@ def written(lived: Path, chain: ChainMaker, tmp_path: Path) -> Path:
     assert result.exit_code == 0, result.output
     assert f"verify-proof {file} --chain {chain.chain_id.hex()}" in result.stdout
     return file
+
+
+def test_prune_says_what_it_dropped(lived: Path) -> None:
+    result = edge_client("prune", "--state", lived)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("nothing to drop")
+    assert edge_client("prune", "--state", lived, "--keep", "1023").exit_code == 2
+
+
+def test_a_pruned_chain_is_described(lived: Path, chain: ChainMaker) -> None:
+    disk = DeviceDisk(lived, chain.chain_id)
+    assert prune(disk, 2) is not None
+    disk.close()
+    said = edge_client("verify", "--state", lived).stdout
+    assert "headers 5 to 6 are linked to genesis in stretches\n" in said
+    assert "headers 1 to 4 are not stored; the history that header 5 commits to\nbegins with genesis" in said
+    assert "header 2 is stored alone" in said
 
 
 class TestProving:
