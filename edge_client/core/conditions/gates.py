@@ -1,0 +1,230 @@
+"""The gates: one function each, from readings and limits to a verdict. All must be open before training
+begins and while it goes on. What an unknown reading means stands at each gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from edge_client.core.conditions.limits import GATES, MINUTES_A_DAY, Limits
+from edge_client.core.conditions.prediction import MJ_PER_WH, Prediction
+from edge_client.core.conditions.readings import NEVER, Conditions, Reading, Unknown, known
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+MB = 1_000_000
+RESUME_BELOW_C = 5
+BELOW_TRIP_C = 10
+PRESSURE_RESUME_SHARE = 0.5
+"""Work goes on when the pressure is below this share of its limit: a pause alone takes our own part away."""
+MEMORY_FREE_PCT_MIN = 10
+ROUND_PCT_UNKNOWN = 5
+"""Of the battery, kept back for a round whose energy, or the battery's, nobody knows."""
+UNDER_VOLTAGE, THROTTLED, SOFT_LIMIT = 1 << 0, 1 << 2, 1 << 3
+"""Bits of the Raspberry Pi firmware that are about now; those from 16 on only say that it once was so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate says: the reading and the threshold in words, when it will open (Unix ms) if that can be
+    known, and the value at which a reading that changes slowly would open it."""
+
+    gate: str
+    open: bool
+    reading: str
+    threshold: str
+    forecast_ms: int | None = None
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What gates look at: the board, the owner's limits, what a round will cost, the time, whether training
+    goes on right now, and whether this gate was closed the last time."""
+
+    conditions: Conditions
+    limits: Limits
+    prediction: Prediction | None
+    now_ms: int
+    training: bool
+    closed: bool
+
+
+Gate: TypeAlias = Callable[[Asked], Verdict]
+
+
+def owner(asked: Asked) -> Verdict:
+    """The owner's switch, and his `pause`."""
+    until_ms = asked.conditions.paused_until_ms
+    paused = until_ms > asked.now_ms
+    reading = "paused" if paused else "enabled" if asked.limits.enabled else "switched off"
+    forecast = until_ms if paused and until_ms != NEVER and asked.limits.enabled else None
+    return Verdict("owner", asked.limits.enabled and not paused, reading, "enabled, not paused", forecast)
+
+
+def hours(asked: Asked) -> Verdict:
+    """The owner's hours. Unknown time, or a clock known to be wrong: closed, unless all hours are allowed."""
+    start, end = asked.limits.window
+    threshold = asked.limits.hours
+    if (start, end) == (0, MINUTES_A_DAY):
+        return Verdict("hours", True, "any", threshold)
+    minute = asked.conditions.local_minute
+    if isinstance(minute, Unknown):
+        return Verdict("hours", False, _text(minute), threshold)
+    if known(asked.conditions.time_synced) is False:
+        return Verdict("hours", False, "the clock is not in sync", threshold)
+    inside = start <= minute < end if start < end else minute >= start or minute < end
+    wait_ms = (start - minute) % MINUTES_A_DAY * MINUTE_MS
+    forecast = None if inside else asked.now_ms + wait_ms
+    return Verdict("hours", inside, f"{minute // 60:02}:{minute % 60:02}", threshold, forecast)
+
+
+def rounds(asked: Asked) -> Verdict:
+    """Rounds of the last 24 hours; never closed on a round that goes on."""
+    ended = [at for at in asked.conditions.rounds_ended_ms if at > asked.now_ms - DAY_MS]
+    most = asked.limits.rounds_a_day
+    is_open = asked.training or len(ended) < most
+    forecast = None if is_open else ended[-most] + DAY_MS
+    return Verdict("rounds", is_open, str(len(ended)), f"below {most} in 24 h", forecast)
+
+
+def power(asked: Asked) -> Verdict:
+    """Mains, or charge enough for a whole round. No battery known: mains. With a battery, unknown mains: not
+    there; unknown charge: too low."""
+    seen, limits = asked.conditions, asked.limits
+    if not seen.has_battery:
+        return Verdict("power", True, "no battery is seen", "-")
+    if known(seen.mains) is True:
+        return Verdict("power", True, f"mains, battery {_text(seen.battery_pct, '%')}", "-")
+    if limits.require_mains is not False:
+        return Verdict("power", False, f"on battery, {_text(seen.battery_pct, '%')}", "mains")
+    charge = seen.battery_pct
+    if asked.training:
+        threshold, least = f"at least {limits.battery_stop_pct}%", float(limits.battery_stop_pct)
+    else:
+        least = max(float(limits.battery_start_pct), limits.battery_stop_pct + round_pct(asked))
+        threshold = f"at least {least:.0f}%"
+    is_open = not isinstance(charge, Unknown) and charge >= least
+    return Verdict("power", is_open, f"on battery, {_text(charge, '%')}", threshold, target=least)
+
+
+def round_pct(asked: Asked) -> float:
+    """How much of the battery a round will take."""
+    capacity_wh = known(asked.conditions.battery_wh)
+    energy_mj = None if asked.prediction is None else asked.prediction.energy_mj
+    if not capacity_wh or energy_mj is None:
+        return ROUND_PCT_UNKNOWN
+    return 100 * energy_mj / (capacity_wh * MJ_PER_WH)
+
+
+def temperature(asked: Asked) -> Verdict:
+    """The hottest zone; the limit keeps away from where the system itself slows down. Unknown: open, for such
+    a board protects itself or has nothing to protect."""
+    trip_c = known(asked.conditions.trip_c)
+    limit = float(asked.limits.temperature_c_max)
+    if trip_c is not None:
+        limit = min(limit, trip_c - BELOW_TRIP_C)
+    limit -= RESUME_BELOW_C if asked.closed else 0
+    return _below("temperature", asked.conditions.temperature_c, limit, " °C")
+
+
+def throttling(asked: Asked) -> Verdict:
+    """The firmware's word on under-voltage, throttling and its soft temperature limit. Unknown: open."""
+    bits = asked.conditions.throttled_bits
+    if isinstance(bits, Unknown):
+        return Verdict("throttling", True, _text(bits), "none now")
+    names = (
+        (UNDER_VOLTAGE, "under-voltage"),
+        (THROTTLED, "throttled"),
+        (SOFT_LIMIT, "soft temperature limit"),
+    )
+    now = [name for bit, name in names if bits & bit]
+    return Verdict("throttling", not now, ", ".join(now) or "none", "none now")
+
+
+def link(asked: Asked) -> Verdict:
+    """No training for a link that costs money. Unknown: open; readers call modems metered by themselves."""
+    metered, kind = asked.conditions.metered, asked.conditions.link
+    if isinstance(metered, Unknown):
+        return Verdict("link", True, _text(metered), "not metered")
+    allowed = asked.limits.metered or not metered
+    reading = f"{_text(kind)}, {'metered' if metered else 'not metered'}"
+    return Verdict("link", allowed, reading, "any" if asked.limits.metered else "not metered")
+
+
+def data(asked: Asked) -> Verdict:
+    """Bytes of this month and of the round to come. An unknown count is closed: a cap nobody counts is none."""
+    used, limits = asked.conditions.month_bytes, asked.limits
+    metered = known(asked.conditions.metered) is True
+    cap_mb = limits.data_cap_metered_mb if metered else limits.data_cap_mb
+    threshold = f"at most {cap_mb} MB a month"
+    if isinstance(used, Unknown):
+        return Verdict("data", False, _text(used), threshold)
+    coming = 0 if asked.prediction is None or asked.training else asked.prediction.traffic_bytes
+    is_open = used + coming <= cap_mb * MB
+    ends_ms = asked.conditions.month_ends_ms
+    forecast = None if is_open or ends_ms == NEVER else ends_ms
+    return Verdict("data", is_open, f"{used / MB:.1f} MB + {coming / MB:.1f} MB", threshold, forecast)
+
+
+def cpu(asked: Asked) -> Verdict:
+    """Others wait for the processor. Unknown: open."""
+    return _pressure("cpu", asked.conditions.cpu_pressure_pct, asked.limits.cpu_pressure_pct_max, asked)
+
+
+def memory(asked: Asked) -> Verdict:
+    """Others wait for memory, or hardly any is left. Unknown: open; the agent has a limit of its own."""
+    free = known(asked.conditions.memory_free_pct)
+    if free is not None and free < MEMORY_FREE_PCT_MIN:
+        return Verdict("memory", False, f"{free:.0f}% free", f"at least {MEMORY_FREE_PCT_MIN}% free")
+    pressure = asked.conditions.memory_pressure_pct
+    return _pressure("memory", pressure, asked.limits.memory_pressure_pct_max, asked)
+
+
+def io(asked: Asked) -> Verdict:
+    """Others wait for the disk. Unknown: open."""
+    return _pressure("io", asked.conditions.io_pressure_pct, asked.limits.io_pressure_pct_max, asked)
+
+
+def disk(asked: Asked) -> Verdict:
+    """Room for what the agent keeps. Unknown: closed, for what is learned must be written."""
+    free, used, limits = asked.conditions.disk_free_pct, asked.conditions.disk_used_bytes, asked.limits
+    least, most = limits.disk_free_pct_min, limits.disk_mb_max
+    threshold = f"at least {least}% free, at most {most} MB used"
+    if isinstance(free, Unknown) or isinstance(used, Unknown):
+        return Verdict("disk", False, _text(free if isinstance(free, Unknown) else used), threshold)
+    is_open = free >= least and used <= most * MB
+    return Verdict("disk", is_open, f"{free:.0f}% free, {used / MB:.1f} MB used", threshold)
+
+
+def _pressure(gate: str, reading: Reading[float], limit: int, asked: Asked) -> Verdict:
+    return _below(gate, reading, limit * (PRESSURE_RESUME_SHARE if asked.closed else 1), "%")
+
+
+def _below(gate: str, reading: Reading[float], limit: float, unit: str) -> Verdict:
+    is_open = isinstance(reading, Unknown) or reading <= limit
+    return Verdict(gate, is_open, _text(reading, unit), f"at most {limit:.0f}{unit}", target=limit)
+
+
+def _text(reading: Reading[float] | Reading[str], unit: str = "") -> str:
+    if isinstance(reading, Unknown):
+        return f"unknown: {reading.reason}"
+    return reading if isinstance(reading, str) else f"{reading:.0f}{unit}"
+
+
+ALL: tuple[Gate, ...] = (
+    *(owner, hours, rounds, power, temperature, throttling),
+    *(link, data, cpu, memory, io, disk),
+)
+
+
+def verdicts(asked: Asked, closed: frozenset[str]) -> tuple[Verdict, ...]:
+    """What each gate says; `closed` names those that were closed the last time. Ignored ones are open."""
+    found = []
+    for name, gate in zip(GATES, ALL, strict=True):
+        verdict = gate(replace(asked, closed=name in closed))
+        if name in asked.limits.ignore:
+            verdict = Verdict(name, True, verdict.reading, "ignored")
+        found.append(verdict)
+    return tuple(found)

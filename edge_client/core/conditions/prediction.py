@@ -1,0 +1,89 @@
+"""What the next round will cost, from what the last ones did; and how much work fits into a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NEWEST_SHARE = 0.3
+"""Weight of the newest round in the moving average: a change of board or data is half seen after two."""
+MJ_PER_WH = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a round did cost: training time, energy of the whole board meanwhile (None without a meter), and
+    what went over the network since the round before."""
+
+    steps: int
+    train_ms: int
+    energy_mj: int | None
+    up_bytes: int
+    down_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Averages over rounds, the newest counting most. Energy is None until a meter was there."""
+
+    ms_per_step: float
+    mj_per_step: float | None
+    steps: float
+    up_bytes: float
+    down_bytes: float
+
+    @property
+    def traffic_bytes(self) -> int:
+        """Of the next round, both directions."""
+        return round(self.up_bytes + self.down_bytes)
+
+    @property
+    def energy_mj(self) -> int | None:
+        """Of the next round."""
+        return None if self.mj_per_step is None else round(self.mj_per_step * self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a round may spend; None is without limit."""
+
+    time_ms: int | None = None
+    energy_mj: int | None = None
+
+
+def predict(costs: Iterable[Cost]) -> Prediction | None:
+    """From the costs of earlier rounds, oldest first; None without any."""
+    found: Prediction | None = None
+    for cost in costs:
+        found = _after(found, cost)
+    return found
+
+
+def _after(before: Prediction | None, cost: Cost) -> Prediction:
+    steps = max(cost.steps, 1)
+    energy = None if cost.energy_mj is None else cost.energy_mj / steps
+    if before is None:
+        return Prediction(cost.train_ms / steps, energy, steps, cost.up_bytes, cost.down_bytes)
+    return Prediction(
+        _mixed(before.ms_per_step, cost.train_ms / steps),
+        before.mj_per_step if energy is None else _mixed(before.mj_per_step, energy),
+        _mixed(before.steps, steps),
+        _mixed(before.up_bytes, cost.up_bytes),
+        _mixed(before.down_bytes, cost.down_bytes),
+    )
+
+
+def _mixed(before: float | None, newest: float) -> float:
+    return newest if before is None else before + NEWEST_SHARE * (newest - before)
+
+
+def steps_that_fit(prediction: Prediction | None, budget: Budget) -> int | None:
+    """How many steps the budget pays for; None when nothing is known that limits them."""
+    if prediction is None:
+        return None
+    limits = []
+    if budget.time_ms is not None and prediction.ms_per_step > 0:
+        limits.append(int(budget.time_ms / prediction.ms_per_step))
+    if budget.energy_mj is not None and prediction.mj_per_step:
+        limits.append(max(0, int(budget.energy_mj / prediction.mj_per_step)))
+    return min(limits, default=None)

@@ -1,0 +1,101 @@
+"""Whether the board may work now, and how much: the gates with their memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_client.core.conditions.gates import MINUTE_MS, Asked, Verdict, verdicts
+from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.prediction import MJ_PER_WH, Budget, Cost, predict, steps_that_fit
+from edge_client.core.conditions.readings import Conditions, known
+
+READ_AGE_MS_MAX = 120_000
+"""Older readings open no gate; the shell reads four times as often."""
+COSTS_MAX = 20
+TREND_MS_MIN, TREND_MS_MAX = 60_000, 900_000
+"""A forecast needs readings so far apart, and looks back no further."""
+
+
+class Scheduler:
+    """Holds the last readings, which gates they closed, and what rounds have cost."""
+
+    def __init__(self, limits: Limits, costs: tuple[Cost, ...] = ()) -> None:
+        """`costs` are those of earlier rounds, oldest first."""
+        self._limits = limits
+        self._costs = costs[-COSTS_MAX:]
+        self._conditions: Conditions | None = None
+        self._read_ms = 0
+        self._trends = {"temperature": Trend(), "power": Trend()}
+        self.verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """Names of the closed gates; `unread` while nothing has been read."""
+        if self._conditions is None:
+            return ("unread",)
+        return tuple(verdict.gate for verdict in self.verdicts if not verdict.open)
+
+    def read(self, conditions: Conditions, training: bool, now_ms: int) -> None:
+        """Take new readings and ask all gates."""
+        self._conditions, self._read_ms = conditions, now_ms
+        self._trends["temperature"].add(known(conditions.temperature_c), now_ms)
+        self._trends["power"].add(known(conditions.battery_pct), now_ms)
+        asked = Asked(conditions, self._limits, predict(self._costs), now_ms, training, False)
+        found = verdicts(asked, frozenset(self.closed))
+        self.verdicts = tuple(self._with_forecast(verdict, now_ms) for verdict in found)
+
+    def is_open(self, now_ms: int) -> bool:
+        """Whether all gates are open by readings that are not too old."""
+        return not self.closed and now_ms - self._read_ms <= READ_AGE_MS_MAX
+
+    def steps_max(self, round_s: int) -> int | None:
+        """How much work fits into the session, the round and the battery; None without a known limit."""
+        time_ms = min(self._limits.session_min * MINUTE_MS, round_s * 1000)
+        return steps_that_fit(predict(self._costs), Budget(time_ms, self._energy_mj()))
+
+    def spent(self, cost: Cost) -> None:
+        """A round is over."""
+        self._costs = (*self._costs, cost)[-COSTS_MAX:]
+
+    def _energy_mj(self) -> int | None:
+        """What the battery gives down to its floor; None on mains and for an unknown battery."""
+        seen = self._conditions
+        if seen is None or not seen.has_battery or known(seen.mains) is True:
+            return None
+        charge, capacity_wh = known(seen.battery_pct), known(seen.battery_wh)
+        if charge is None or capacity_wh is None:
+            return None
+        return round(max(0.0, charge - self._limits.battery_stop_pct) / 100 * capacity_wh * MJ_PER_WH)
+
+    def _with_forecast(self, verdict: Verdict, now_ms: int) -> Verdict:
+        trend, target = self._trends.get(verdict.gate), verdict.target
+        if verdict.open or trend is None or target is None:
+            return verdict
+        return replace(verdict, forecast_ms=trend.reaches(target, now_ms))
+
+
+class Trend:
+    """Where a reading is heading, from an earlier one and the last."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+        self._last: tuple[int, float] | None = None
+
+    def add(self, value: float | None, now_ms: int) -> None:
+        """Take a reading; an unknown one begins anew."""
+        if value is None:
+            self._first = self._last = None
+            return
+        self._last = (now_ms, value)
+        if self._first is None or now_ms - self._first[0] > TREND_MS_MAX:
+            self._first = self._last
+
+    def reaches(self, target: float, now_ms: int) -> int | None:
+        """When the reading will be `target` if it goes on like this; None if it never will."""
+        if self._first is None or self._last is None:
+            return None
+        span_ms, change = self._last[0] - self._first[0], self._last[1] - self._first[1]
+        missing = target - self._last[1]
+        if span_ms < TREND_MS_MIN or not change or missing / change < 0:
+            return None
+        return now_ms + round(missing / change * span_ms)
