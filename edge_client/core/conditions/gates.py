@@ -154,7 +154,7 @@ def link(asked: Asked) -> Verdict:
 
 
 def data(asked: Asked) -> Verdict:
-    """Bytes of this month and of the round to come. An unknown count is closed: a cap nobody counts is none."""
+    """Bytes of this month and of the round to come. Unknown: closed, a cap nobody counts is none."""
     used, limits = asked.conditions.month_bytes, asked.limits
     metered = known(asked.conditions.metered) is True
     cap_mb = limits.data_cap_metered_mb if metered else limits.data_cap_mb
