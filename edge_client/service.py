@@ -15,13 +15,14 @@ from edge_client.adapters.hook import Hook, parse_command
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
-from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.adapters.trainer import Job, Trainer, TrainerSetup
 from edge_client.adapters.trust_file import Trusting, later, read_trusted
 from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
 from edge_client.core.events import (
     Halt,
+    PauseTraining,
     PublishChunk,
     SaveObject,
     SettleWish,
@@ -135,6 +136,8 @@ class Device:
                 self._loop.run()
                 self._means.notifier.stopping()
                 self._say_goodbye()
+                self._trainer.join(TRAINER_STOP_S_MAX)
+                self._loop.drain()  # where the trainer stopped
             finally:
                 watch.stop()
                 self._trainer.stop()
@@ -158,6 +161,7 @@ class Device:
             Subscribe: lambda one: transport.subscribe(one.filters),
             Unsubscribe: lambda one: transport.unsubscribe(one.filters),
             StartTraining: self._start_training,
+            PauseTraining: lambda _one: self._trainer.pause(),
             StopTraining: lambda _one: self._trainer.stop(),
             Halt: _halt,
             SettleWish: self._settle_wish,
@@ -194,7 +198,9 @@ class Device:
     def _start_training(self, effect: StartTraining) -> None:
         if self._genesis is None:
             raise RuntimeError("training was ordered before genesis was saved")
-        self._trainer.start(self._genesis, effect.order, self._disk.outbox.residual())
+        interrupted = self._disk.checkpoint.get()
+        root = interrupted.root if interrupted is not None and interrupted.order == effect.order else None
+        self._trainer.start(self._genesis, Job(effect.order, tuple(self._disk.outbox.residual()), root))
 
     def _refused(self, effect: Refused) -> None:
         self._log.refused(effect)

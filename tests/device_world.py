@@ -10,15 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from edge_client.core.agent import Agent, Phase
+from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
     AgentEffect,
     AgentEvent,
     DropObject,
     Fate,
+    Interrupted,
     PendingUpdate,
     PublishChunk,
     SaveAccount,
     SaveChain,
+    SaveCheckpoint,
     SaveConflict,
     SaveHandoffs,
     SaveObject,
@@ -87,6 +91,7 @@ class Disk:
     residual: list[tuple[bytes, int]] = field(default_factory=list)
     objects: dict[bytes, bytes] = field(default_factory=dict)
     conflict: str | None = None
+    interrupted: Interrupted | None = None
 
     def save(self, effect: AgentEffect) -> None:
         """Execute one Save*, Settle or Drop effect; others are ignored."""
@@ -106,6 +111,8 @@ class Disk:
             self.account = effect
         elif isinstance(effect, SaveConflict):
             self.conflict = effect.why
+        elif isinstance(effect, SaveCheckpoint):
+            self.interrupted = effect.interrupted
         elif isinstance(effect, SaveUpdate):
             self.updates[effect.update.head.update_root] = effect.update
             kept = [part for part in self.residual if part[0] not in effect.consumed]
@@ -138,6 +145,7 @@ class Disk:
             body_roots={h: Header.decode_linked(data, bytes(32)).body_root for h, data in linked.items()},
             objects=frozenset(self.objects),
             conflict=self.conflict,
+            interrupted=self.interrupted,
         )
 
 
@@ -148,8 +156,12 @@ class PowerCut(Exception):  # noqa: N818
 class DeviceWorld:
     """One agent, its disk, and validators that answer from `chain`."""
 
-    def __init__(self, chain: ChainMaker, device: int = 0, disk: Disk | None = None) -> None:
+    def __init__(
+        self, chain: ChainMaker, device: int = 0, disk: Disk | None = None, limits: Limits | None = None
+    ) -> None:
+        """With `limits` the agent has gates and trains when `ConditionsRead` opens them."""
         self.chain = chain
+        self.limits = limits
         self.signer: Signer = make_signers(device + 1, "device")[device]
         self.identity = Identity(self.signer, chain.chain_id)
         self.disk = disk or Disk()
@@ -168,7 +180,8 @@ class DeviceWorld:
 
     def make_agent(self, seed: bytes = b"s" * 32) -> Agent:
         """An agent that finds what the disk holds."""
-        return Agent(self.identity, seed, self.disk.stored)
+        scheduler = None if self.limits is None else Scheduler(self.limits)
+        return Agent(self.identity, seed, self.disk.stored, scheduler)
 
     def restart(self) -> None:
         """kill -9 and start again: only the disk survives."""

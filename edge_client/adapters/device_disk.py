@@ -10,6 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from edge_client.adapters.chain_store import ChainStore
+from edge_client.adapters.checkpoint_store import CheckpointStore
 from edge_client.adapters.device_database import open_device_database
 from edge_client.adapters.model_store import ModelStore
 from edge_client.adapters.outbox_store import OutboxStore
@@ -18,6 +19,7 @@ from edge_client.core.events import (
     PublishChunk,
     SaveAccount,
     SaveChain,
+    SaveCheckpoint,
     SaveConflict,
     SaveHandoffs,
     SaveMeasure,
@@ -47,6 +49,7 @@ class DeviceDisk:
         self.chain = ChainStore(self._database, chain_id)
         self.outbox = OutboxStore(self._database, self.objects)
         self.models = ModelStore(self._database, self.objects)
+        self.checkpoint = CheckpointStore(self._database, self.objects)
 
     def close(self) -> None:
         """Close the database."""
@@ -63,6 +66,7 @@ class DeviceDisk:
             SaveAccount: self.chain.save_account,
             SaveConflict: self.chain.save_conflict,
             SaveMeasure: self.models.save,
+            SaveCheckpoint: self.checkpoint.save,
             SaveUpdate: self.outbox.save_update,
             SettleUpdate: self.outbox.settle,
         }
@@ -84,7 +88,9 @@ class DeviceDisk:
         pending, head = self.outbox.pending(), self.chain.head()
         self._sweep()
         base = head.learning.opened_height if head is not None else 0
-        account, signing = self.chain.account(), self.chain.signing()
+        account, signing, interrupted = self.chain.account(), self.chain.signing(), self.checkpoint.get()
+        bases = [base, *(one.head.base_height for one in pending)]
+        bases += [] if interrupted is None else [interrupted.order.base_height]
         return Stored(
             genesis=self.objects.get(self._chain_id),
             tip=self.chain.tip(),
@@ -95,8 +101,9 @@ class DeviceDisk:
             account=None if account is None else account[1],
             updates=pending,
             last_round=self.outbox.last_round(),
-            body_roots=self.chain.body_roots(min([base, *(one.head.base_height for one in pending)])),
+            body_roots=self.chain.body_roots(min(bases)),
             objects=frozenset(self.objects.roots()),
+            interrupted=interrupted,
             conflict=self.chain.conflict(),
         )
 
@@ -111,10 +118,13 @@ class DeviceDisk:
         return transaction(self._database)
 
     def _referenced(self) -> set[bytes]:
-        """Roots of update bodies and residues that still count, and of models worth keeping."""
+        """Roots of update bodies and residues that still count, of models worth keeping, and of what
+        interrupted work goes on with."""
+        interrupted = self.checkpoint.get()
+        work = set() if interrupted is None else {interrupted.root, interrupted.order.model_root}
         pending = {one.head.update_root for one in self.outbox.pending()}
         residual = {part.root for part in self.outbox.residual()}
-        return pending | residual | {one.root for one in self.models.all()}
+        return work | pending | residual | {one.root for one in self.models.all()}
 
     def _sweep(self) -> None:
         self.objects.remove_leftovers()

@@ -1,8 +1,9 @@
 """The agent: one machine from a join string to finished updates.
 
     JOINING ─ genesis, graph ─► SYNCING ─ headers ─► REGISTERING ─ account ─► WAITING ◄─► TRAINING
-                                                                                 ▲          │
-                                                                                 └─ SENDING ◄┘
+                                                                                 ▲          │  ▲ gates
+                                                                                 └─ SENDING ◄┘  ▼
+                                                                                              PAUSED
     any ─ two final histories ─► HALTED;   any ─ slept too long ─► NEED_CHECKPOINT
 
 A phase is what `PHASES` reads off the parts, never a variable of its own, so it cannot contradict them.
@@ -13,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draws
 from edge_client.core.events import (
     AgentEffect,
     AgentEvent,
+    ConditionsRead,
     Halt,
     ModelMeasured,
     SaveConflict,
@@ -26,6 +29,7 @@ from edge_client.core.events import (
     StopTraining,
     TrainingFailed,
     TrainingFinished,
+    TrainingPaused,
     Trusts,
     Wished,
 )
@@ -67,16 +71,18 @@ class Phase(str, Enum):
     REGISTERING = "registering"
     TRAINING = "training"
     SENDING = "sending"
+    PAUSED = "paused"
     WAITING = "waiting"
 
 
 PHASES: tuple[tuple[Phase, Callable[[Participant], bool]], ...] = (
-    (Phase.TRAINING, lambda device: device.rounds.running is not None),
+    (Phase.TRAINING, lambda device: device.rounds.training),
     (Phase.NEED_CHECKPOINT, lambda device: device.sync.needs_checkpoint),
     (Phase.JOINING, lambda device: not device.materials.graph_here),
     (Phase.SYNCING, lambda device: not device.sync.synced),
     (Phase.REGISTERING, lambda device: device.membership.proof is None),
     (Phase.SENDING, lambda device: device.outbox.sending),
+    (Phase.PAUSED, lambda device: device.rounds.running is not None),
     (Phase.WAITING, lambda _device: True),
 )
 """The first that holds is the phase."""
@@ -88,13 +94,18 @@ READY, TRAINING, SLEEPING, LOST = b"ready", b"training", b"sleeping", b"lost"
 class Agent:
     """A device on one chain, as a machine. `seed` (32 bytes) must be new at every start."""
 
-    def __init__(self, identity: Identity, seed: bytes, stored: Stored) -> None:
+    def __init__(
+        self, identity: Identity, seed: bytes, stored: Stored, scheduler: Scheduler | None = None
+    ) -> None:
+        """Without a scheduler the device trains whatever its board reads."""
+        self._scheduler = scheduler
         self._identity = identity
         self._topics = identity.topics
         self._draws = Draws(seed)
         self._stored = stored
         self._genesis = Fetcher(self._draws.nonce)
         self._started = False
+        self._stopping = False
         self._linked = False
         self._announced: bytes | None = None
         self._halted = stored.conflict
@@ -120,7 +131,9 @@ class Agent:
         if self._halted is not None:
             return []
         if isinstance(event, Stopping):
-            return [*self._stop_training(), self._state(SLEEPING)]
+            self._stopping = True
+            paused = [] if self.participant is None else self.participant.pause()
+            return [*paused, self._state(SLEEPING)]
         effects: Effects = []
         if not self._started:
             self._started = True
@@ -129,6 +142,8 @@ class Agent:
             effects += self._take(event, now_ms)
         except ConflictError as conflict:
             return [*effects, *self._halt(str(conflict), event)]
+        if self._stopping:  # only what is still said is kept
+            return effects
         return [*effects, *self._advance(now_ms)]
 
     def deadline(self) -> int | None:
@@ -167,6 +182,10 @@ class Agent:
             return device.trained(event, now_ms)
         elif isinstance(event, TrainingFailed):
             return device.not_trained(event)
+        elif isinstance(event, TrainingPaused):
+            return device.training_paused(event)
+        elif isinstance(event, ConditionsRead):
+            return device.read(event.conditions, now_ms)
         return []
 
     def _received(self, message: Received, now_ms: int) -> Effects:
@@ -218,7 +237,7 @@ class Agent:
         return [SaveObject(ObjectKind.GENESIS, root, fetched.data), Note("joined", {"chain": root.hex()})]
 
     def _join(self, genesis: Genesis) -> Participant:
-        self.participant = Participant(self._identity, genesis, self._draws, self._stored)
+        self.participant = Participant(self._identity, genesis, self._draws, self._stored, self._scheduler)
         self.participant.candidacy.wish(self._wish)
         return self.participant
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from edge_client.core.conditions.prediction import Cost
+from edge_client.core.conditions.readings import Conditions
 from edge_client.core.trusted import Tip, TrustedHead
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
@@ -40,11 +42,13 @@ class TrainingOrder:
     residual_round_min: int
     head_height: int
     app: AppLeaves
+    steps_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StartTraining:
-    """Train in the background; `TrainingFinished` or `TrainingFailed` comes back."""
+    """Train in the background, from the order's checkpoint if one was saved; `TrainingFinished` or
+    `TrainingFailed` comes back, or `TrainingPaused` when that was asked for."""
 
     order: TrainingOrder
 
@@ -57,9 +61,27 @@ class StopTraining:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseTraining:
+    """Stop at the next step, keep what was done; `TrainingPaused` comes back unless the work just ended."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPaused:
+    """The work of the order stopped after so many steps; the object `checkpoint_root` is enough to go on to
+    the result that was coming."""
+
+    round: int
+    checkpoint_root: bytes
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingFinished:
     """The work of a round. The update's body and the new residue are already stored as objects; `consumed`
-    names the parts of the residual that went into the body and must disappear together with its saving."""
+    names the parts of the residual that went into the body and must disappear together with its saving.
+    `cost` is None where nobody measured."""
 
     round: int
     update_root: bytes
@@ -71,6 +93,7 @@ class TrainingFinished:
     steps: int
     loss_before_micro: int
     loss_after_micro: int
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +125,13 @@ class ModelMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionsRead:
+    """A look at the board; at least every second while it trains."""
+
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
 class Trusts:
     """The owner vouches for a header."""
 
@@ -128,7 +158,16 @@ class SettleWish:
 
 
 AgentEvent = (
-    TransportEvent | Woke | TrainingFinished | TrainingFailed | ModelMeasured | Wished | Trusts | Stopping
+    TransportEvent
+    | Woke
+    | TrainingFinished
+    | TrainingFailed
+    | TrainingPaused
+    | ModelMeasured
+    | ConditionsRead
+    | Wished
+    | Trusts
+    | Stopping
 )
 """Everything the agent takes."""
 
@@ -233,6 +272,21 @@ class SettleUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Interrupted work: its order, and the object that leads on to its result."""
+
+    order: TrainingOrder
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SaveCheckpoint:
+    """Keep the interrupted work, instead of what was kept before; None forgets that."""
+
+    interrupted: Interrupted | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaveConflict:
     """Keep the evidence that validators finalised two histories; the device trains no more."""
 
@@ -273,11 +327,13 @@ AgentEffect = (
     | SaveParams
     | SaveAccount
     | SaveUpdate
+    | SaveCheckpoint
     | SettleUpdate
     | SaveConflict
     | SaveMeasure
     | PublishChunk
     | StartTraining
+    | PauseTraining
     | StopTraining
     | Halt
     | SettleWish

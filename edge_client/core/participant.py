@@ -10,18 +10,23 @@ from typing import TypeAlias
 
 from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
+from edge_client.core.conditions.readings import Conditions
+from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draws
 from edge_client.core.events import (
     AgentEffect,
     DropObject,
+    PauseTraining,
     SaveAccount,
     SaveChain,
+    SaveCheckpoint,
     SaveHandoffs,
     SaveUpdate,
     StartTraining,
     StopTraining,
     TrainingFailed,
     TrainingFinished,
+    TrainingPaused,
 )
 from edge_client.core.freshness import Freshness, Heard
 from edge_client.core.identity import Identity
@@ -51,7 +56,16 @@ Effects: TypeAlias = list[AgentEffect]
 class Participant:
     """Everything an agent does once it has genesis."""
 
-    def __init__(self, identity: Identity, genesis: Genesis, draws: Draws, stored: Stored) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        genesis: Genesis,
+        draws: Draws,
+        stored: Stored,
+        scheduler: Scheduler | None = None,
+    ) -> None:
+        """Without a scheduler it trains whenever the chain lets it."""
+        self._scheduler = scheduler
         self._identity = identity
         self._genesis = genesis
         self._linked = False
@@ -60,7 +74,7 @@ class Participant:
         self.membership = Membership(identity, draws, genesis.validators.count, stored.account)
         self.outbox = Outbox(identity, genesis.validators.faulty_max)
         self.freshness = Freshness(genesis.validators.faulty_max + 1)
-        self.rounds = Rounds(identity, draws, stored.last_round)
+        self.rounds = Rounds(identity, draws, stored.last_round, stored.interrupted)
         self.candidacy = Candidacy(identity, draws)
         self._anchors = Anchors(self.sync.head, stored.body_roots)
         self._round = self.sync.head.learning.round
@@ -166,7 +180,7 @@ class Participant:
         if running is None or not self.rounds.hopeless(head, self.materials.params.staleness_max):
             return [note]
         self.rounds.give_up()
-        return [note, StopTraining(running.round)]
+        return [note, StopTraining(running.round), *self._forget_checkpoint()]
 
     # --- waking up ----------------------------------------------------------------------------------------
 
@@ -272,8 +286,11 @@ class Participant:
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
+        if self._scheduler is not None and result.cost is not None:
+            self._scheduler.spent(result.cost)
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
-        return [SaveUpdate(update, result.residue_root, result.consumed), note]
+        saved = SaveUpdate(update, result.residue_root, result.consumed)
+        return [saved, *self._forget_checkpoint(), note]
 
     def not_trained(self, failure: TrainingFailed) -> Effects:
         """This round is left out; the next one is tried."""
@@ -281,7 +298,34 @@ class Participant:
         if running is None or running.round != failure.round:
             return []
         self.rounds.give_up(failure.why)
-        return [Note("training_failed", {"round": failure.round, "why": failure.why})]
+        note = Note("training_failed", {"round": failure.round, "why": failure.why})
+        return [*self._forget_checkpoint(), note]
+
+    def training_paused(self, paused: TrainingPaused) -> Effects:
+        """Keep what was done; `advance` goes on when all gates are open."""
+        interrupted = self.rounds.paused(paused.round, paused.checkpoint_root)
+        if interrupted is None:
+            return [DropObject(paused.checkpoint_root)]
+        why = ", ".join(self._scheduler.closed) if self._scheduler is not None else ""
+        note = Note("training_paused", {"round": paused.round, "steps": paused.steps, "closed": why})
+        return [SaveCheckpoint(interrupted), note]
+
+    def read(self, conditions: Conditions, now_ms: int) -> Effects:
+        """Ask the gates; running work stops at its next step when one is closed."""
+        scheduler = self._scheduler
+        if scheduler is None:
+            return []
+        scheduler.read(conditions, self.rounds.training, now_ms)
+        return [] if scheduler.is_open(now_ms) else self.pause()
+
+    def pause(self) -> Effects:
+        """Keep what the trainer has done so far and let it go."""
+        order = self.rounds.pause()
+        return [] if order is None else [PauseTraining(order.round)]
+
+    def _forget_checkpoint(self) -> list[SaveCheckpoint]:
+        had, self.rounds.has_checkpoint = self.rounds.has_checkpoint, False
+        return [SaveCheckpoint(None)] if had else []
 
     # --- what is possible now -----------------------------------------------------------------------------
 
@@ -302,12 +346,16 @@ class Participant:
             return "unsynced"
         if self.outbox.full:
             return "outbox-full"
-        return self.rounds.why_not(self.head, account) or "fetching"
+        why_not = self.rounds.why_not(self.head, account)
+        if why_not not in (None, "paused"):
+            return why_not
+        closed = "" if self._scheduler is None else ", ".join(self._scheduler.closed)
+        return f"closed gate: {closed}" if closed else why_not or "fetching"
 
     def advance(self, now_ms: int) -> Effects:
         """Start whatever can be started."""
         proof = self.membership.proof
-        effects: Effects = [*self.sync.advance(now_ms), *self._train()]
+        effects: Effects = [*self.sync.advance(now_ms), *self._train(now_ms)]
         effects += self.candidacy.advance(self.head, proof)
         if not self._linked:
             return effects
@@ -332,14 +380,22 @@ class Participant:
             self.freshness.asked(self.membership.nonce, now_ms)
         return asks
 
-    def _train(self) -> Effects:
+    def _train(self, now_ms: int) -> Effects:
         self.materials.want_always(self.head)
-        account = self.membership.account
+        account, scheduler = self.membership.account, self._scheduler
+        if scheduler is not None and not scheduler.is_open(now_ms):
+            return []
         if account is None or not self.sync.synced or self.outbox.full:
             return []
+        interrupted = self.rounds.resume(self.head, self.materials.params.staleness_max)
+        if interrupted is not None:
+            return [StartTraining(interrupted)]
+        forgotten = self._forget_checkpoint() if self.rounds.running is None else []
         if self.rounds.why_not(self.head, account) is not None or not self.materials.ready(self.head):
-            return []
-        return [StartTraining(self.rounds.start(self.head, self.materials.params))]
+            return [*forgotten]
+        params = self.materials.params
+        steps_max = None if scheduler is None else scheduler.steps_max(params.round_s)
+        return [*forgotten, StartTraining(self.rounds.start(self.head, params, steps_max))]
 
     def deadline(self) -> int | None:
         """When `advance` may have something to do."""

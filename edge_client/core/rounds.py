@@ -1,32 +1,51 @@
-"""Whether to train in the open round, and the order that goes to the trainer."""
+"""Whether to train in the open round, the order that goes to the trainer, and where that work stands.
+
+nothing ── start ──► ON ── pause ──► PAUSING ── paused ──► PAUSED ── resume ──► ON
+                      └──── finish or give up, from everywhere ────► nothing
+"""
 
 from __future__ import annotations
 
+from enum import Enum
+
 from edge_client.core.draws import Draw, Draws
-from edge_client.core.events import PendingUpdate, TrainingFinished, TrainingOrder
+from edge_client.core.events import Interrupted, PendingUpdate, TrainingFinished, TrainingOrder
 from edge_client.core.identity import Identity
 from edge_client.core.trusted import TrustedHead
 from edge_client.protocol.accounts import Account, AccountProof
 from edge_client.protocol.execution.selection import is_selected
 from edge_client.protocol.params import RoundParams
-from edge_client.protocol.update import UpdateHead
+from edge_client.protocol.update import UNKNOWN_U32, UpdateHead
+
+
+class Work(Enum):
+    """Where the running order stands."""
+
+    ON = 0
+    PAUSING = 1
+    PAUSED = 2
 
 
 class Rounds:
     """Remembers which round is being trained and which ones are done with."""
 
-    def __init__(self, identity: Identity, draws: Draws, last_round: int) -> None:
+    def __init__(
+        self, identity: Identity, draws: Draws, last_round: int, interrupted: Interrupted | None = None
+    ) -> None:
         self._identity = identity
         self._draws = draws
         self._last_round = last_round
         self._failure: tuple[int, str] | None = None
-        self.running: TrainingOrder | None = None
+        unsaved = interrupted is not None and interrupted.order.round > last_round
+        self.running = interrupted.order if interrupted is not None and unsaved else None
+        self.work = Work.PAUSED
+        self.has_checkpoint = interrupted is not None
 
     def why_not(self, head: TrustedHead, account: Account) -> str | None:
         """Why the device does not train in the open round, or None if it should."""
         round_number = head.learning.round
         if self.running is not None:
-            return "training"
+            return "training" if self.work == Work.ON else "paused"
         if self._failure is not None and self._failure[0] == round_number:
             return f"failed: {self._failure[1]}"
         if round_number <= max(self._last_round, account.last_round):
@@ -37,7 +56,36 @@ class Rounds:
             return "unselected"
         return None
 
-    def start(self, head: TrustedHead, params: RoundParams) -> TrainingOrder:
+    @property
+    def training(self) -> bool:
+        """Whether the trainer is at work."""
+        return self.running is not None and self.work == Work.ON
+
+    def pause(self) -> TrainingOrder | None:
+        """The order that must pause now, if the trainer is at one."""
+        if not self.training:
+            return None
+        self.work = Work.PAUSING
+        return self.running
+
+    def paused(self, round_number: int, root: bytes) -> Interrupted | None:
+        """The trainer let go; what to keep, or None for work that nobody waits for any more."""
+        if self.running is None or self.running.round != round_number:
+            return None
+        self.work, self.has_checkpoint = Work.PAUSED, True
+        return Interrupted(self.running, root)
+
+    def resume(self, head: TrustedHead, staleness_max: int) -> TrainingOrder | None:
+        """The order to go on with, if one is paused and can still count."""
+        if self.running is None or self.work != Work.PAUSED:
+            return None
+        if self.hopeless(head, staleness_max):
+            self.give_up()
+            return None
+        self.work = Work.ON
+        return self.running
+
+    def start(self, head: TrustedHead, params: RoundParams, steps_max: int | None = None) -> TrainingOrder:
         """The order for the open round."""
         learning = head.learning
         seed = self._draws.bytes_for(Draw.TRAINING, learning.round.to_bytes(4, "big"))
@@ -50,7 +98,9 @@ class Rounds:
             residual_round_min=max(0, learning.round - params.staleness_max),
             head_height=head.height,
             app=head.app,
+            steps_max=steps_max,
         )
+        self.work = Work.ON
         return self.running
 
     def hopeless(self, head: TrustedHead, staleness_max: int) -> bool:
@@ -70,6 +120,7 @@ class Rounds:
         if order is None or order.round != result.round:
             return None
         self.give_up()
+        cost = result.cost
         head = UpdateHead(
             account=proof.index,
             round=order.round,
@@ -79,8 +130,16 @@ class Rounds:
             size=result.size_bytes,
             samples=result.samples,
             steps=result.steps,
+            energy_mj=_counted(None if cost is None else cost.energy_mj),
+            up_bytes=_counted(None if cost is None else cost.up_bytes),
+            down_bytes=_counted(None if cost is None else cost.down_bytes),
             loss_before_micro=result.loss_before_micro,
             loss_after_micro=result.loss_after_micro,
         )
         signed = head.sign(self._identity.signer, self._identity.chain_id)
         return PendingUpdate(signed, result.chunk_hashes)
+
+
+def _counted(value: int | None) -> int:
+    """As the update's head has it: unknown is all ones, and what is too large for it is as large as can be."""
+    return UNKNOWN_U32 if value is None else min(value, UNKNOWN_U32 - 1)

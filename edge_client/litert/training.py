@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import shake_256
-from itertools import chain
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -40,16 +40,32 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What one round asks of a device. `seed` orders the samples: same seed, same order."""
+    """What one round asks of a device. `seed` orders the samples: same seed, same order. `steps_max` ends the
+    work early (None: all epochs in full)."""
 
     epochs: int
     learning_rate: float
     seed: int
+    steps_max: int | None = None
+
+    def steps(self, samples: int, batch: int) -> int:
+        """How many there will be for so many samples."""
+        all_steps = self.epochs * -(-samples // batch)
+        return all_steps if self.steps_max is None else min(all_steps, self.steps_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Work that was interrupted after `steps` steps; the graph holds weights and state as they were then."""
+
+    steps: int
+    loss_before_micro: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What was done. Losses are means over the data in millionths, saturating at 2^32 - 1."""
+    """What was done. Losses are means over the data in millionths, saturating at 2^32 - 1; so is the one after
+    work that was stopped, as nobody asks for it."""
 
     steps_done: int
     steps_asked: int
@@ -91,42 +107,68 @@ class _Batches:
         self._y = cast("Labels", np.zeros(graph.label_shape, graph.label_dtype))
         self._weight = np.zeros(manifest.batch, np.float32)
 
-    def take(self, order: npt.NDArray[np.intp]) -> Iterator[tuple[Floats, Labels, Floats]]:
-        """The samples by their places in the data, batch by batch; the next batch overwrites the arrays.
+    @property
+    def per_epoch(self) -> int:
+        """How many there are in an epoch."""
+        return -(-len(self._rows) // self._batch)
 
-        Rows behind a short last batch keep old samples and have weight 0.
+    def take(self, order: npt.NDArray[np.intp], left_out: int = 0) -> Iterator[tuple[Floats, Labels, Floats]]:
+        """The samples by their places in the data, batch by batch but for the first ones that are `left_out`;
+        the next batch overwrites the arrays.
+
+        Rows behind a short last batch are zeros and have weight 0: a batch depends on its place alone, so
+        that interrupted work goes on with the very same bits.
         """
-        for start in range(0, len(order), self._batch):
+        for start in range(left_out * self._batch, len(order), self._batch):
             chosen = self._rows[order[start : start + self._batch]]
             count = len(chosen)
             np.take(self._data.x, chosen, axis=0, out=self._raw[:count], mode="clip")
+            self._raw[count:] = 0
             np.multiply(self._raw, self._num, out=self._x, casting="unsafe", dtype=np.float32)
             np.divide(self._x, self._den, out=self._x)
             self._y[:count] = self._data.y[chosen]
+            self._y[count:] = 0
             self._weight[:count] = 1.0
             self._weight[count:] = 0.0
             yield self._x, self._y, self._weight
 
 
 def train(
-    graph: TrainingGraph, data: Dataset, plan: TrainingPlan, stop: Callable[[], bool]
+    graph: TrainingGraph,
+    data: Dataset,
+    plan: TrainingPlan,
+    stop: Callable[[], bool],
+    begun: Begun | None = None,
 ) -> TrainingOutcome:
     """Train on the graph's own weights; `stop` is asked before every step and ends the work early.
 
-    The last batch of an epoch may be short and counts exactly. Raises `ValueError` when the data do not fit.
+    With `begun` the work goes on where it was. The last batch of an epoch may be short and counts exactly.
+    Raises `ValueError` when the data do not fit.
     """
     batches = _Batches(graph, data)
-    before = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
-    asked = plan.epochs * -(-len(data) // graph.manifest.batch)
-    done = 0
-    orders = (sample_order(plan.seed, epoch, len(data)) for epoch in range(plan.epochs))
-    for x, y, weight in chain.from_iterable(map(batches.take, orders)):
+    if begun is None:
+        begun = Begun(0, _micro(evaluate(graph, data, EVALUATION_SAMPLES_MAX).loss))
+    asked = replace(plan, steps_max=None).steps(len(data), graph.manifest.batch)
+    planned, done = plan.steps(len(data), graph.manifest.batch), begun.steps
+    for x, y, weight in islice(_from_step(batches, plan, len(data), begun.steps), planned - begun.steps):
         if stop():
             break
         graph.train_step(x, y, weight, plan.learning_rate)
         done += 1
-    after = evaluate(graph, data, EVALUATION_SAMPLES_MAX)
-    return TrainingOutcome(done, asked, len(data), _micro(before.loss), _micro(after.loss))
+    after = LOSS_MICRO_MAX
+    if done == planned:
+        after = _micro(evaluate(graph, data, EVALUATION_SAMPLES_MAX).loss)
+    return TrainingOutcome(done, asked, len(data), begun.loss_before_micro, after)
+
+
+def _from_step(
+    batches: _Batches, plan: TrainingPlan, count: int, step: int
+) -> Iterator[tuple[Floats, Labels, Floats]]:
+    """The batches from the one of this step on."""
+    first, left_out = divmod(step, batches.per_epoch)
+    for epoch in range(first, plan.epochs):
+        order = sample_order(plan.seed, epoch, count)
+        yield from batches.take(order, left_out if epoch == first else 0)
 
 
 def sample_order(seed: int, epoch: int, count: int) -> npt.NDArray[np.intp]:

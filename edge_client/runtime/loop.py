@@ -99,6 +99,15 @@ class EventLoop(Generic[Event, Effect]):
                 for effect in self._machine.handle(event, self._clock.now_ms()):
                     self._effects[type(effect)](effect)
 
+    def drain(self) -> None:
+        """After `run`: feed the machine what other threads still had to say when it ended."""
+        with self._changed:
+            events = [self._take() for _ in range(len(self._events))]
+        for event in events:
+            if not isinstance(event, Received):
+                for effect in self._machine.handle(event, self._clock.now_ms()):
+                    self._effects[type(effect)](effect)
+
     def _next(self) -> Event | Woke | None:
         """The next event, or `Woke` when the deadline came, or None to stop."""
         with self._changed:

@@ -9,9 +9,11 @@ from edge_client.core.agent import Agent
 from edge_client.core.events import (
     DropObject,
     Halt,
+    PauseTraining,
     PublishChunk,
     SaveAccount,
     SaveChain,
+    SaveCheckpoint,
     SaveConflict,
     SaveHandoffs,
     SaveObject,
@@ -58,12 +60,14 @@ class DeviceNode(Node):
             SaveAccount,
             SaveConflict,
             SaveUpdate,
+            SaveCheckpoint,
             SettleUpdate,
         )
         executors: dict[type[Any], Any] = dict.fromkeys(saves, self.disk.save)
         executors |= {
             PublishChunk: self._publish_chunk,
             StartTraining: lambda one: self._train(one.order),
+            PauseTraining: lambda _one: None,
             StopTraining: lambda _one: None,
             Halt: self._halt,
             SettleWish: self.settled.append,

@@ -1,0 +1,186 @@
+"""The agent and its gates: nothing starts while one is closed, running work pauses and goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_client.core.agent import Phase
+from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.prediction import Cost
+from edge_client.core.conditions.readings import Conditions
+from edge_client.core.events import (
+    ConditionsRead,
+    DropObject,
+    PauseTraining,
+    SaveCheckpoint,
+    SaveUpdate,
+    StartTraining,
+    Stopping,
+    TrainingFailed,
+    TrainingPaused,
+)
+from edge_client.protocol.messages import GetChunks
+from edge_client.protocol.update import UNKNOWN_U32
+from tests.builders import ChainMaker, make_genesis, make_params
+from tests.device_world import DeviceWorld
+from tests.unit.test_conditions_gates import FINE
+
+HOT = replace(FINE, temperature_c=90.0)
+
+
+def world(conditions: Conditions = FINE, **params: int) -> DeviceWorld:
+    made = DeviceWorld(ChainMaker(make_genesis(params=make_params(**params)), devices=3), 2, limits=Limits())
+    made.tell(ConditionsRead(conditions))
+    made.link_up()
+    made.answer()
+    made.publish_head()
+    made.answer()
+    made.tell(ConditionsRead(conditions))
+    made.answer()
+    return made
+
+
+def of(world: DeviceWorld, kind: type) -> list:
+    return [one for one in world.effects if isinstance(one, kind)]
+
+
+def paused(world: DeviceWorld, steps: int = 3) -> None:
+    """The trainer lets go."""
+    world.disk.objects[b"c" * 32] = b"checkpoint"
+    world.tell(TrainingPaused(world.orders[-1].round, b"c" * 32, steps))
+
+
+def why(world: DeviceWorld) -> str:
+    assert world.agent.participant is not None
+    return world.agent.participant.why
+
+
+def test_nothing_starts_before_every_gate_is_open() -> None:
+    made = world(HOT)
+    assert (made.orders, made.phase(), why(made)) == ([], Phase.WAITING, "closed gate: temperature")
+    made.tell(ConditionsRead(replace(FINE, temperature_c=71.0)))
+    assert made.orders == [], "hot and not yet five degrees cooler"
+    assert not any(isinstance(ask.question, GetChunks) for ask in made.asks), "nor is the model fetched"
+    made.tell(ConditionsRead(FINE))
+    made.answer()
+    assert [one.round for one in made.orders] == [1]
+
+
+def test_readings_that_are_too_old_open_nothing() -> None:
+    made = world(HOT)
+    made.now_ms += 600_000
+    made.tell(ConditionsRead(FINE))
+    made.answer()
+    assert made.orders
+    late = DeviceWorld(ChainMaker(devices=3), 2, limits=Limits())
+    late.tell(ConditionsRead(FINE))
+    late.now_ms += 600_000
+    late.link_up()
+    late.answer()
+    assert late.orders == []
+
+
+def test_running_work_pauses_with_the_event_that_closes_a_gate_and_goes_on() -> None:
+    made = world()
+    (order,) = made.orders
+    assert made.phase() == Phase.TRAINING
+    made.tell(ConditionsRead(HOT))
+    made.tell(ConditionsRead(HOT))
+    assert [one.round for one in of(made, PauseTraining)] == [1], "asked once"
+    made.tell(ConditionsRead(FINE))
+    assert len(made.orders) == 1, "not before the trainer has let go"
+    made.tell(ConditionsRead(HOT))
+    paused(made)
+    assert made.phase() == Phase.PAUSED
+    assert made.disk.interrupted is not None
+    made.tell(ConditionsRead(FINE))
+    assert made.orders == [order, order]
+    made.finish_training()
+    assert made.disk.interrupted is None
+    assert made.effects.index(of(made, SaveUpdate)[0]) < made.effects.index(of(made, SaveCheckpoint)[-1])
+
+
+def test_interrupted_work_goes_on_in_a_new_process() -> None:
+    made = world()
+    order = made.orders[-1]
+    made.tell(Stopping())
+    paused(made)
+    made.restart()
+    made.tell(ConditionsRead(FINE))
+    made.link_up()
+    made.publish_head()
+    made.answer()
+    assert made.orders == [order, order], "with the same seed, so to the same result"
+
+
+def test_work_that_ends_while_it_should_pause_counts() -> None:
+    made = world()
+    made.tell(ConditionsRead(HOT))
+    root = made.finish_training()
+    assert root in made.disk.updates
+    assert made.disk.interrupted is None
+
+
+def test_a_pause_that_nobody_waits_for_leaves_nothing() -> None:
+    made = world()
+    made.tell(ConditionsRead(HOT))
+    made.tell(TrainingFailed(1, "no data"))
+    paused(made)
+    assert made.disk.interrupted is None
+    assert DropObject(b"c" * 32) in made.effects
+
+
+def test_interrupted_work_that_cannot_count_any_more_is_forgotten() -> None:
+    made = world(staleness_max=1)
+    made.tell(ConditionsRead(HOT))
+    paused(made)
+    for i in range(2):
+        made.chain.close_round([0, 1], time_s=100 + i)
+        made.publish_head()
+    made.answer()
+    assert made.disk.interrupted is None
+    made.tell(ConditionsRead(FINE))
+    made.answer()
+    assert [one.round for one in made.orders] == [1, 3]
+
+
+def test_interrupted_work_of_a_process_that_slept_too_long_is_forgotten() -> None:
+    made = world(staleness_max=1)
+    made.tell(ConditionsRead(HOT))
+    paused(made)
+    for i in range(2):
+        made.chain.close_round([0, 1], time_s=100 + i)
+    made.restart()
+    made.tell(ConditionsRead(FINE))
+    made.link_up()
+    made.publish_head()
+    made.answer()
+    made.tell(ConditionsRead(FINE))
+    assert [one.round for one in made.orders] == [1, 3]
+    assert made.disk.interrupted is None
+
+
+def test_what_a_round_did_cost_is_signed_and_limits_the_next_one() -> None:
+    made = world()
+    assert made.orders[0].steps_max is None, "nothing is known yet"
+    root = made.finish_training(cost=Cost(10, 600_000, 5_000, 1_234, 56_789))
+    head = made.disk.updates[root].head
+    assert (head.energy_mj, head.up_bytes, head.down_bytes) == (5_000, 1_234, 56_789)
+    head.verify(made.chain.chain_id, made.signer.public_key, made.identity.verify)
+    made.acknowledge()
+    made.give_receipts(root, [0, 1])
+    made.chain.add([made.offers[-1].head], time_s=100)
+    made.tell(ConditionsRead(FINE))
+    made.publish_head()
+    made.answer()
+    session_steps = 30 * 60_000 // 60_000
+    round_steps = made.chain.genesis.params.round_s * 1000 // 60_000
+    assert made.orders[-1].steps_max == min(session_steps, round_steps)
+
+
+def test_unmeasured_energy_is_unknown() -> None:
+    made = world()
+    root = made.finish_training(cost=Cost(10, 600, None, 1 << 40, 0))
+    head = made.disk.updates[root].head
+    assert (head.energy_mj, head.up_bytes, head.down_bytes) == (UNKNOWN_U32, UNKNOWN_U32 - 1, 0)
+    assert len(of(made, StartTraining)) == 1
