@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_client.adapters.data.own_data import DataOptions, OwnData
 from edge_client.adapters.data.parse import FORMS, parse_source
 from edge_client.adapters.hook import parse_command
+from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
 from edge_client.core.verify import TRUSTING_PERIOD_D
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
@@ -130,6 +131,7 @@ class DeviceConfig:
     mqtt: MqttSection = field(default_factory=MqttSection)
     training: TrainingSection = field(default_factory=TrainingSection)
     hooks: HooksSection = field(default_factory=HooksSection)
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         tls = (self.mqtt.ca_file, self.mqtt.cert_file)
@@ -159,8 +161,10 @@ def read_config(folder: Path) -> DeviceConfig:
     return read_settings(folder / CONFIG_FILE, DeviceConfig)
 
 
-def device_toml(join: str, source: str) -> str:
-    """A commented `edge-client.toml`."""
+def device_toml(join: str, source: str, *, always: bool = False) -> str:
+    """A commented `edge-client.toml`; with `always` only the owner's word keeps it from training."""
+    ignored = ", ".join(f'"{gate}"' for gate in GATES if gate != OWNER_GATE)
+    ignore = f"ignore = [{ignored}]" if always else '# ignore = ["rounds", "cpu"]'
     return f"""# A device; start it with: edge-client run --state THIS_FOLDER
 # Relative paths are taken from this file's folder.
 [chain]
@@ -185,6 +189,25 @@ source = {_quoted(source)}   # {FORMS}
 
 [training]
 # threads = 1
+
+[limits]   # training waits while one of them is passed: `edge-client why`
+# enabled = true
+# hours = "any"                # "night", or like "22:00-06:30", local time
+# rounds_a_day = {Limits().rounds_a_day}
+# session_min = {Limits().session_min}             # minutes of training in one round
+# require_mains = true         # left out: if a battery is seen
+# battery_start_pct = {Limits().battery_start_pct}       # on battery: begin above, stop below
+# battery_stop_pct = {Limits().battery_stop_pct}
+# temperature_c_max = {Limits().temperature_c_max}       # goes on 5 degrees below
+# metered = false              # true: also over links that cost money, up to data_cap_metered_mb
+# data_cap_mb = {Limits().data_cap_mb}            # a month, up and down
+# data_cap_metered_mb = {Limits().data_cap_metered_mb}
+# cpu_pressure_pct_max = {Limits().cpu_pressure_pct_max}    # share of time in which others wait
+# memory_pressure_pct_max = {Limits().memory_pressure_pct_max}
+# io_pressure_pct_max = {Limits().io_pressure_pct_max}
+# disk_mb_max = {Limits().disk_mb_max}
+# disk_free_pct_min = {Limits().disk_free_pct_min}
+{ignore}   # gates that are not asked, on a board that does nothing else
 
 [hooks]
 # model_updated = "systemctl --user try-restart my-service"   # run when a new model is there, without a shell

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge_client.adapters.conditions.board import Board
+from edge_client.adapters.conditions.traffic import Spending
+from edge_client.adapters.conditions.watch import ConditionsWatch, Watched
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.hook import Hook, parse_command
@@ -20,6 +23,8 @@ from edge_client.adapters.trust_file import Trusting, later, read_trusted
 from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
+from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
     Halt,
     PauseTraining,
@@ -46,6 +51,8 @@ from edge_client.runtime.notifier import Notifier
 from edge_client.runtime.transport import Transport, Will
 
 SEED_BYTES = 32
+PAST_ROUNDS_MAX = 1000
+"""Earlier rounds that predictions and the limit of rounds a day begin with."""
 TRAINER_STOP_S_MAX = 5.0
 PUBLISHER_STOP_S_MAX = 2.0
 _log = logging.getLogger("device")
@@ -68,7 +75,8 @@ def run_device(folder: Path, config: DeviceConfig, notifier: Notifier) -> None:
             will = Will(identity.topics.up_state(identity.device), LOST)
             transport = MqttTransport(config.mqtt_options(identity.device, will))
             hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
-            means = Means(transport, config.own_data(folder), config.training.threads, hook, notifier)
+            threads = config.training.threads
+            means = Means(transport, config.own_data(folder), threads, hook, notifier, config.limits)
             Device(folder, identity, disk, means).run()
         finally:
             disk.close()
@@ -84,14 +92,15 @@ def _identity(folder: Path, config: DeviceConfig) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the device reaches the world with: its link, its data, its processor, its owner's command; who
-    started it."""
+    """What the device reaches the world with: its link, its data, its processor, its owner's command, who
+    started it, and the limits its owner set."""
 
     transport: Transport
     data: OwnData
     threads: int
     hook: Hook
     notifier: Notifier
+    limits: Limits
 
 
 class Device:
@@ -109,7 +118,9 @@ class Device:
         self._wish = WishFile(folder)
         self._genesis = None if stored.genesis is None else Genesis.decode(stored.genesis)
         self._check_data()
-        agent = Agent(identity, os.urandom(SEED_BYTES), stored)
+        past = tuple(disk.outbox.costs(PAST_ROUNDS_MAX).values())
+        self._scheduler = Scheduler(means.limits, past)
+        agent = Agent(identity, os.urandom(SEED_BYTES), stored, self._scheduler)
         self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters, means.notifier.status)
         self._loop: EventLoop[Any, Any] = EventLoop(
             Trusting(self._reporting, agent, folder),
@@ -118,10 +129,20 @@ class Device:
             _limits(means.notifier),
             alive=means.notifier.alive,
         )
-        setup = TrainerSetup(
-            identity.signer.public_key, disk.objects, means.data, means.threads, self._loop.post
+        spending = Spending(lambda: means.transport.traffic)
+        key, post = identity.signer.public_key, self._loop.post
+        self._trainer = Trainer(TrainerSetup(key, disk.objects, means.data, means.threads, post, spending))
+        self._watch = ConditionsWatch(
+            Watched(
+                folder=folder,
+                board=Board(folder),
+                traffic=lambda: means.transport.traffic,
+                spending=spending,
+                training=lambda: self._trainer.busy,
+                post=post,
+                clock=self._clock,
+            )
         )
-        self._trainer = Trainer(setup)
         self._publisher = Publisher(disk.objects, ModelFiles(folder), means.hook, _say("model_unpublished"))
 
     def run(self) -> None:
@@ -131,6 +152,7 @@ class Device:
             self._means.transport.start(self._loop.post)
             watch = WishWatch(self._wish, self._loop.post)
             watch.start()
+            self._watch.start()
             try:
                 self._publish_model()
                 self._loop.run()
@@ -140,6 +162,7 @@ class Device:
                 self._loop.drain()  # where the trainer stopped
             finally:
                 watch.stop()
+                self._watch.stop()
                 self._trainer.stop()
                 self._means.transport.stop()
                 self._trainer.join(TRAINER_STOP_S_MAX)
@@ -201,6 +224,7 @@ class Device:
         interrupted = self._disk.checkpoint.get()
         root = interrupted.root if interrupted is not None and interrupted.order == effect.order else None
         self._trainer.start(self._genesis, Job(effect.order, tuple(self._disk.outbox.residual()), root))
+        self._watch.hasten()
 
     def _refused(self, effect: Refused) -> None:
         self._log.refused(effect)
@@ -214,6 +238,7 @@ class Device:
             "refused": refused,
             "up_bytes": traffic.up_bytes,
             "down_bytes": traffic.down_bytes,
+            "closed_gates": list(self._scheduler.closed),
             "messages_dropped": traffic.dropped_count + self._loop.dropped_count,
         }
 

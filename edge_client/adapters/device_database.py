@@ -50,7 +50,15 @@ def shown_headers(database: Database) -> None:
     database.conn.execute("CREATE TABLE shown (height INTEGER PRIMARY KEY, proof BLOB NOT NULL)")
 
 
-MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets, shown_headers)
+def round_costs(database: Database) -> None:
+    """What rounds did cost, for predictions and `history`; energy is NULL without a meter."""
+    database.conn.execute(
+        "CREATE TABLE costs (round INTEGER PRIMARY KEY, ended_ms INTEGER NOT NULL, steps INTEGER NOT NULL,"
+        " train_ms INTEGER NOT NULL, energy_mj INTEGER, up INTEGER NOT NULL, down INTEGER NOT NULL)"
+    )
+
+
+MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets, shown_headers, round_costs)
 
 
 def open_device_database(folder: Path) -> Database:

@@ -13,6 +13,7 @@ from enum import Enum
 from sqlite_utils import Database
 
 from edge_client.adapters.shown_headers import keep_shown
+from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.encoding import Reader
@@ -24,6 +25,9 @@ from edge_client.runtime.objects import ObjectStore
 HISTORY_MAX = 256
 """Settled updates shown by `status`. Older ones go, unless they are included: what a device can prove about
 its work, some 600 bytes a round it took part in, is kept for ever."""
+
+COSTS_KEPT_MAX = 10_000
+"""Rounds whose costs are kept, some 40 bytes each."""
 
 
 class PartKind(str, Enum):
@@ -68,12 +72,33 @@ class OutboxStore:
         self._database = database
         self._objects = objects
 
+    def _insert_cost(self, round_number: int, spent: Spent) -> None:
+        cost = spent.cost
+        row = (cost.steps, cost.train_ms, cost.energy_mj, cost.up_bytes, cost.down_bytes)
+        self._database.conn.execute(
+            "INSERT OR REPLACE INTO costs (round, ended_ms, steps, train_ms, energy_mj, up, down)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (round_number, spent.ended_ms, *row),
+        )
+        self._database.conn.execute("DELETE FROM costs WHERE round <= ?", (round_number - COSTS_KEPT_MAX,))
+
+    def costs(self, count: int) -> dict[int, Spent]:
+        """What the last rounds did cost, by round, oldest first."""
+        query = (
+            "SELECT round, ended_ms, steps, train_ms, energy_mj, up, down FROM costs"
+            " ORDER BY round DESC LIMIT ?"
+        )
+        rows = self._database.conn.execute(query, (count,)).fetchall()
+        return {row[0]: Spent(row[1], Cost(*row[2:])) for row in reversed(rows)}
+
     def save_update(self, effect: SaveUpdate) -> None:
         """The update becomes pending and the residual is swapped, both or neither."""
         head, hashes = effect.update.head, b"".join(effect.update.chunk_hashes)
         with transaction(self._database):
             self._delete_parts(effect.consumed)
             self._insert_part(effect.residue_root, PartKind.RESIDUE, head.round)
+            if effect.spent is not None:
+                self._insert_cost(head.round, effect.spent)
             self._database.conn.execute(
                 "INSERT INTO updates (root, round, head, chunk_hashes, fate) VALUES (?, ?, ?, ?, ?)",
                 (head.update_root, head.round, head.encode(), hashes, Fate.PENDING.value),

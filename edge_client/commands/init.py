@@ -18,7 +18,8 @@ from edge_client.commands.options import STATE
     required=True,
     help="Training data: npz:PATH, csv:PATH, folder:PATH or python:MODULE:CALLABLE.",
 )
-def init(join: str, folder: Path, data: str) -> None:
+@click.option("--always", is_flag=True, help="Train whatever the board reads: it is there for nothing else.")
+def init(join: str, folder: Path, data: str, always: bool) -> None:
     """Write `edge-client.toml` and a new key into the state folder. Nothing that exists is overwritten."""
     from edge_client.adapters.data.parse import parse_source
     from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml
@@ -36,7 +37,7 @@ def init(join: str, folder: Path, data: str) -> None:
             fail(f"{config} exists already and is never overwritten; choose another --state folder")
         seed = create_seed(folder / KEY_FILE)
         # Readable by the owner only: the join string may hold a voucher.
-        write_new(config, device_toml(chain.text(), source.text).encode(), 0o600)
+        write_new(config, device_toml(chain.text(), source.text, always=always).encode(), 0o600)
     except (JoinError, KeyFileError, ValueError) as error:
         fail(str(error))
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from edge_client.core.conditions.prediction import Cost
+from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.conditions.readings import Conditions
 from edge_client.core.trusted import Tip, TrustedHead
 from edge_client.protocol.accounts import AccountProof
@@ -240,11 +240,13 @@ class PendingUpdate:
 @dataclass(frozen=True, slots=True)
 class SaveUpdate:
     """Keep a finished update and swap the residual, in one transaction: the update becomes pending, the parts
-    in `consumed` disappear, `residue_root` becomes a part of the round of the update."""
+    in `consumed` disappear, `residue_root` becomes a part of the round of the update, and what it did cost is
+    kept for predictions."""
 
     update: PendingUpdate
     residue_root: bytes
     consumed: tuple[bytes, ...]
+    spent: Spent | None = None
 
 
 class Fate(str, Enum):

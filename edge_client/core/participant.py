@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
+from edge_client.core.conditions.prediction import Spent
 from edge_client.core.conditions.readings import Conditions
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draws
@@ -286,10 +287,11 @@ class Participant:
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
-        if self._scheduler is not None and result.cost is not None:
-            self._scheduler.spent(result.cost)
+        spent = None if result.cost is None else Spent(now_ms, result.cost)
+        if self._scheduler is not None and spent is not None:
+            self._scheduler.spent(spent)
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
-        saved = SaveUpdate(update, result.residue_root, result.consumed)
+        saved = SaveUpdate(update, result.residue_root, result.consumed, spent)
         return [saved, *self._forget_checkpoint(), note]
 
     def not_trained(self, failure: TrainingFailed) -> Effects:

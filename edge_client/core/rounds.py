@@ -141,5 +141,5 @@ class Rounds:
 
 
 def _counted(value: int | None) -> int:
-    """As the update's head has it: unknown is all ones, and what is too large for it is as large as can be."""
+    """As the update's head has it: unknown is all ones, what is too large for it is as large as can be."""
     return UNKNOWN_U32 if value is None else min(value, UNKNOWN_U32 - 1)

@@ -64,8 +64,8 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What was done. Losses are means over the data in millionths, saturating at 2^32 - 1; so is the one after
-    work that was stopped, as nobody asks for it."""
+    """What was done. Losses are means over the data in millionths, saturating at 2^32 - 1; that is also the
+    one after work that was stopped, as nobody asks for it."""
 
     steps_done: int
     steps_asked: int

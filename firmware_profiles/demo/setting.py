@@ -106,7 +106,7 @@ def _init_devices(folders: tuple[Path, ...], shares: list[Path], join: Join) -> 
     children = Children()
     try:
         for folder, share in zip(folders, shares, strict=True):
-            options = ["--join", join.text(), "--state", str(folder), "--data", f"npz:{share}"]
+            options = ["--join", join.text(), "--state", str(folder), "--data", f"npz:{share}", "--always"]
             log_file = folder.with_suffix(".log")
             children.add(folder.name, [program("edge-client"), "init", *options], log_file)
         children.wait()

@@ -1,4 +1,4 @@
-"""Interrupted training goes on to the bit-identical result: at every step, in the same and in a new process."""
+"""Interrupted training goes on to the bit-identical result: at every step, also in a new process."""
 
 from __future__ import annotations
 

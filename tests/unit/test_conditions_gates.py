@@ -8,7 +8,7 @@ import pytest
 
 from edge_client.core.conditions.gates import ALL, Asked, Verdict, verdicts
 from edge_client.core.conditions.limits import GATES, Limits
-from edge_client.core.conditions.prediction import Budget, Cost, Prediction, predict, steps_that_fit
+from edge_client.core.conditions.prediction import Budget, Cost, Prediction, Spent, predict, steps_that_fit
 from edge_client.core.conditions.readings import NEVER, Conditions, Unknown
 from edge_client.core.conditions.scheduler import READ_AGE_MS_MAX, Scheduler, Trend
 
@@ -41,7 +41,7 @@ def verdict(gate: str, seen: dict[str, object], limits: dict[str, object] | None
         asked.pop("prediction", None),
         NOW_MS,
         asked.pop("training", False),
-        False,
+        rounds_ended_ms=asked.pop("rounds_ended_ms", ()),
     )
     found = verdicts(question, frozenset({gate} if closed else ()))
     return next(one for one in found if one.gate == gate)
@@ -70,9 +70,6 @@ def test_a_fine_board_may_work_and_every_gate_has_its_name() -> None:
         ("hours", {"local_minute": 100, "time_synced": Unknown("x")}, {"hours": "night"}, True),
         ("hours", {"local_minute": Unknown("x")}, {"hours": "night"}, False),
         ("hours", {"local_minute": Unknown("x")}, {}, True),
-        ("rounds", {"rounds_ended_ms": (NOW_MS - 5,) * 7}, {}, True),
-        ("rounds", {"rounds_ended_ms": (NOW_MS - 5,) * 8}, {}, False),
-        ("rounds", {"rounds_ended_ms": (NOW_MS - 86_400_000,) * 8}, {}, True),
         ("power", {"mains": Unknown("x")}, {}, True),
         ("power", BATTERY | {"battery_pct": 100.0}, {}, False),
         ("power", {"has_battery": True, "mains": True, "battery_pct": 5.0}, {}, True),
@@ -154,12 +151,25 @@ def test_the_round_to_come_must_fit_under_the_data_cap() -> None:
     assert verdict("data", {"month_bytes": 490_000_001}, prediction=heavy, training=True).open
 
 
+@pytest.mark.parametrize(
+    ("ended", "training", "is_open"),
+    [
+        ((NOW_MS - 5,) * 7, False, True),
+        ((NOW_MS - 5,) * 8, False, False),
+        ((NOW_MS - 5,) * 8, True, True),
+        ((NOW_MS - 86_400_000,) * 8, False, True),
+    ],
+)
+def test_rounds_of_a_day(ended: tuple[int, ...], training: bool, is_open: bool) -> None:
+    assert verdict("rounds", {}, rounds_ended_ms=ended, training=training).open == is_open
+
+
 def test_forecasts() -> None:
     assert verdict("owner", {"paused_until_ms": NOW_MS + 9}).forecast_ms == NOW_MS + 9
     assert verdict("owner", {"paused_until_ms": NEVER}).forecast_ms is None
     assert verdict("hours", {"local_minute": 1439}, {"hours": "night"}).forecast_ms == NOW_MS + 61 * 60_000
     ended = tuple(NOW_MS - 1000 + number for number in range(9))
-    assert verdict("rounds", {"rounds_ended_ms": ended}).forecast_ms == ended[1] + 86_400_000
+    assert verdict("rounds", {}, rounds_ended_ms=ended).forecast_ms == ended[1] + 86_400_000
     assert verdict("data", {"month_bytes": 10**9, "month_ends_ms": NOW_MS + 7}).forecast_ms == NOW_MS + 7
     trend = Trend()
     trend.add(90.0, NOW_MS)
@@ -211,7 +221,9 @@ class TestScheduler:
         assert hot.forecast_ms == NOW_MS + 200_000, "ten degrees more, to 70"
 
     def test_work_fits_into_session_round_and_battery(self) -> None:
-        made = Scheduler(Limits(require_mains=False, session_min=10), (Cost(100, 60_000, 360_000, 0, 0),))
+        made = Scheduler(
+            Limits(require_mains=False, session_min=10), (Spent(0, Cost(100, 60_000, 360_000, 0, 0)),)
+        )
         made.read(FINE, False, NOW_MS)
         assert made.steps_max(3600) == 1000, "ten minutes"
         assert made.steps_max(60) == 100, "the round"

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from edge_client.config import CONFIG_FILE, DeviceConfig, device_toml, read_config
+from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
 from edge_client.protocol.join import Join
 from edge_client.runtime.settings import SettingsError
 from edge_client.runtime.transport import Will
 
 JOIN = Join(("mqtt://one:1884", "mqtt://two"), bytes(range(32))).text()
+LIMITS = [field.name for field in fields(Limits)]
 TLS_JOIN = Join(("mqtts://one",), bytes(range(32)), ca_sha256=b"c" * 32).text()
 
 
@@ -45,6 +48,7 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
         "keep_days",
         "classes",
         "model_updated",
+        *LIMITS,
     ):
         assert f"# {line}" in text
         text = text.replace(f"# {line}", line)
@@ -55,6 +59,11 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
     assert options.tls.ca_file == tmp_path / "ca.pem"
     assert options.tls.ca_sha256 == b"c" * 32
     assert str(options.servers[0]) == "mqtts://one:8883"
+
+
+def test_a_board_for_nothing_else_is_held_back_by_its_owner_only(tmp_path: Path) -> None:
+    read = read_config(write(tmp_path, device_toml(JOIN, "npz:d.npz", always=True)))
+    assert set(read.limits.ignore) == set(GATES) - {OWNER_GATE}
 
 
 def test_servers_come_from_the_join_string(tmp_path: Path) -> None:
@@ -77,6 +86,8 @@ def test_servers_come_from_the_join_string(tmp_path: Path) -> None:
         ('label_column = "y"\n', "line 7: label_column is for csv: sources only"),
         ('[hooks]\nmodel_updated = "a \'b"\n', "line 8: model_updated cannot be read: No closing quotation"),
         ("[trainning]\nthreads = 1\n", "line 7: unknown key 'trainning'; did you mean 'training'"),
+        ("[limits]\nhours = 'nights'\n", "line 8: hours must be 'any', 'night' or like"),
+        ("[limits]\nbattery_stop_pct = 20\n", "line 8: battery_stop_pct must be 30 to 100, not 20"),
         ("[mqtt\n", "not valid TOML"),
     ],
 )

@@ -48,7 +48,9 @@ class Asked:
     prediction: Prediction | None
     now_ms: int
     training: bool
-    closed: bool
+    closed: bool = False
+    rounds_ended_ms: tuple[int, ...] = ()
+    """Ends of the last rounds, oldest first."""
 
 
 Gate: TypeAlias = Callable[[Asked], Verdict]
@@ -82,7 +84,7 @@ def hours(asked: Asked) -> Verdict:
 
 def rounds(asked: Asked) -> Verdict:
     """Rounds of the last 24 hours; never closed on a round that goes on."""
-    ended = [at for at in asked.conditions.rounds_ended_ms if at > asked.now_ms - DAY_MS]
+    ended = [at for at in asked.rounds_ended_ms if at > asked.now_ms - DAY_MS]
     most = asked.limits.rounds_a_day
     is_open = asked.training or len(ended) < most
     forecast = None if is_open else ended[-most] + DAY_MS

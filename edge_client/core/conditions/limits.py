@@ -9,8 +9,9 @@ BATTERY_PCT_MIN = 30
 MINUTES_A_DAY = 24 * 60
 PRESETS = {"any": "00:00-24:00", "night": "01:00-06:00"}
 ROUNDS_A_DAY_MAX = 10_000
+OWNER_GATE = "owner"
 GATES = (
-    *("owner", "hours", "rounds", "power", "temperature", "throttling"),
+    *(OWNER_GATE, "hours", "rounds", "power", "temperature", "throttling"),
     *("link", "data", "cpu", "memory", "io", "disk"),
 )
 """Names of the gates, in the order in which `why` shows them."""

@@ -23,6 +23,14 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What the round that ended then did cost."""
+
+    ended_ms: int
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """Averages over rounds, the newest counting most. Energy is None until a meter was there."""
 

@@ -40,7 +40,6 @@ class Conditions:
     seconds in which some program had to wait. `trip_c` is the lowest temperature at which the system itself
     slows down; `throttled_bits` are those of the Raspberry Pi firmware. `local_minute` counts from local
     midnight. `paused_until_ms` is the owner's word (0: not paused, `NEVER`: until he says so).
-    `rounds_ended_ms` are the ends of the rounds of the last 24 hours, oldest first.
     """
 
     has_battery: bool = False
@@ -65,4 +64,3 @@ class Conditions:
     time_synced: Reading[bool] = NOT_READ
     local_minute: Reading[int] = NOT_READ
     paused_until_ms: int = 0
-    rounds_ended_ms: tuple[int, ...] = ()

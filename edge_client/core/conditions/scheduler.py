@@ -6,7 +6,14 @@ from dataclasses import replace
 
 from edge_client.core.conditions.gates import MINUTE_MS, Asked, Verdict, verdicts
 from edge_client.core.conditions.limits import Limits
-from edge_client.core.conditions.prediction import MJ_PER_WH, Budget, Cost, predict, steps_that_fit
+from edge_client.core.conditions.prediction import (
+    MJ_PER_WH,
+    Budget,
+    Prediction,
+    Spent,
+    predict,
+    steps_that_fit,
+)
 from edge_client.core.conditions.readings import Conditions, known
 
 READ_AGE_MS_MAX = 120_000
@@ -19,14 +26,20 @@ TREND_MS_MIN, TREND_MS_MAX = 60_000, 900_000
 class Scheduler:
     """Holds the last readings, which gates they closed, and what rounds have cost."""
 
-    def __init__(self, limits: Limits, costs: tuple[Cost, ...] = ()) -> None:
-        """`costs` are those of earlier rounds, oldest first."""
+    def __init__(self, limits: Limits, past: tuple[Spent, ...] = ()) -> None:
+        """`past` are earlier rounds, oldest first: the last `COSTS_MAX`, and all of the last 24 hours."""
         self._limits = limits
-        self._costs = costs[-COSTS_MAX:]
+        self._costs = tuple(one.cost for one in past[-COSTS_MAX:])
+        self._ended_ms = tuple(one.ended_ms for one in past[-limits.rounds_a_day :])
         self._conditions: Conditions | None = None
         self._read_ms = 0
         self._trends = {"temperature": Trend(), "power": Trend()}
         self.verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What the next round will cost."""
+        return predict(self._costs)
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -40,7 +53,14 @@ class Scheduler:
         self._conditions, self._read_ms = conditions, now_ms
         self._trends["temperature"].add(known(conditions.temperature_c), now_ms)
         self._trends["power"].add(known(conditions.battery_pct), now_ms)
-        asked = Asked(conditions, self._limits, predict(self._costs), now_ms, training, False)
+        asked = Asked(
+            conditions,
+            self._limits,
+            predict(self._costs),
+            now_ms,
+            training,
+            rounds_ended_ms=self._ended_ms,
+        )
         found = verdicts(asked, frozenset(self.closed))
         self.verdicts = tuple(self._with_forecast(verdict, now_ms) for verdict in found)
 
@@ -53,9 +73,10 @@ class Scheduler:
         time_ms = min(self._limits.session_min * MINUTE_MS, round_s * 1000)
         return steps_that_fit(predict(self._costs), Budget(time_ms, self._energy_mj()))
 
-    def spent(self, cost: Cost) -> None:
+    def spent(self, spent: Spent) -> None:
         """A round is over."""
-        self._costs = (*self._costs, cost)[-COSTS_MAX:]
+        self._costs = (*self._costs, spent.cost)[-COSTS_MAX:]
+        self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
 
     def _energy_mj(self) -> int | None:
         """What the battery gives down to its floor; None on mains and for an unknown battery."""

@@ -1,0 +1,84 @@
+"""Bytes of the month, counted by ourselves and kept in a small SQLite file of their own.
+
+Written when enough came together, not at every look: a crash forgets at most `UNSAVED_BYTES_MAX` and what
+went over the link since the last look.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from edge_client.runtime.database import open_database, transaction
+from edge_client.runtime.transport import Traffic
+
+TRAFFIC_FILE = "traffic.db"
+UNSAVED_BYTES_MAX = 100_000
+
+
+def months_schema(database: Database) -> None:
+    """Bytes by month (`2026-11`, local time)."""
+    database.conn.execute(
+        "CREATE TABLE months (month TEXT PRIMARY KEY, up INTEGER NOT NULL, down INTEGER NOT NULL)"
+    )
+
+
+class MonthBytes:
+    """The file; for one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or create; raises `DatabaseError`."""
+        self._database = open_database(folder / TRAFFIC_FILE, (months_schema,))
+        self._saved = (0, 0)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def count(self, month: str, up_bytes: int, down_bytes: int, save: bool = False) -> int:
+        """Take what went over the link since the process started; all bytes of the month, both directions."""
+        up, down = up_bytes - self._saved[0], down_bytes - self._saved[1]
+        if up + down >= UNSAVED_BYTES_MAX or (save and up + down):
+            with transaction(self._database):
+                self._database.conn.execute(
+                    "INSERT INTO months (month, up, down) VALUES (?, ?, ?) ON CONFLICT (month)"
+                    " DO UPDATE SET up = up + excluded.up, down = down + excluded.down",
+                    (month, up, down),
+                )
+            self._saved = (up_bytes, down_bytes)
+            up = down = 0
+        query = "SELECT up + down FROM months WHERE month = ?"
+        row = self._database.conn.execute(query, (month,)).fetchone()
+        return up + down + (0 if row is None else int(row[0]))
+
+
+class Spending:
+    """What the trainer asks for the cost of a round: energy by the meter, bytes since the round before. Fed
+    by the watch, asked by the trainer; see `Meter`."""
+
+    def __init__(self, traffic: Callable[[], Traffic]) -> None:
+        self._traffic = traffic
+        self._lock = threading.Lock()
+        self._energy_mj: float | None = None
+        self._told = (0, 0)
+
+    def add_energy(self, power_w: float, duration_ms: int) -> None:
+        """The board took so much power for so long."""
+        with self._lock:
+            self._energy_mj = (self._energy_mj or 0.0) + power_w * duration_ms
+
+    def energy_mj(self) -> int | None:
+        """See `Meter`."""
+        with self._lock:
+            return None if self._energy_mj is None else round(self._energy_mj)
+
+    def traffic_bytes(self) -> tuple[int, int]:
+        """See `Meter`."""
+        traffic = self._traffic()
+        now = (traffic.up_bytes, traffic.down_bytes)
+        up, down = now[0] - self._told[0], now[1] - self._told[1]
+        self._told = now
+        return up, down

@@ -1,0 +1,80 @@
+"""Looks at the board from a thread of its own: every second while it trains, else twice a minute."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_client.adapters.conditions.board import Board, month_of
+from edge_client.adapters.conditions.traffic import MonthBytes, Spending
+from edge_client.core.conditions.readings import Unknown
+from edge_client.core.events import ConditionsRead
+from edge_client.runtime.clock import Clock
+from edge_client.runtime.transport import Traffic
+
+TRAINING_S, IDLE_S = 0.9, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the watch looks at, whom it tells, and how it knows that somebody trains."""
+
+    folder: Path
+    board: Board
+    traffic: Callable[[], Traffic]
+    spending: Spending
+    training: Callable[[], bool]
+    post: Callable[[ConditionsRead], None]
+    clock: Clock
+
+
+class ConditionsWatch:
+    """The thread; it posts each look and counts bytes and energy meanwhile."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._changed = threading.Event()
+        self._stopping = False
+        self._looked_ms: int | None = None
+        self._thread = threading.Thread(target=self._run, name="conditions", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def hasten(self) -> None:
+        """Look now: training begins, or the owner said something."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Look no more; what was counted is on the disk afterwards."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        months = MonthBytes(self._watched.folder)
+        try:
+            while not self._stopping:
+                self._look(months)
+                self._changed.wait(TRAINING_S if self._watched.training() else IDLE_S)
+                self._changed.clear()
+            self._count(months, save=True)
+        finally:
+            months.close()
+
+    def _look(self, months: MonthBytes) -> None:
+        watched = self._watched
+        conditions = watched.board.look(watched.clock.now_ms(), self._count(months))
+        now_ms = time.monotonic_ns() // 1_000_000
+        if self._looked_ms is not None and not isinstance(conditions.power_w, Unknown):
+            watched.spending.add_energy(conditions.power_w, now_ms - self._looked_ms)
+        self._looked_ms = now_ms
+        watched.post(ConditionsRead(conditions))
+
+    def _count(self, months: MonthBytes, *, save: bool = False) -> int:
+        traffic, month = self._watched.traffic(), month_of(self._watched.clock.now_ms())
+        return months.count(month, traffic.up_bytes, traffic.down_bytes, save)

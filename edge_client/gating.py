@@ -1,0 +1,44 @@
+"""The gates as seen from outside the running agent: for `why`. Looks at the board itself, so that it also
+answers while nothing runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_client.adapters.conditions.board import Board, Roots, month_of
+from edge_client.adapters.conditions.traffic import MonthBytes
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.status_file import read_status_file
+from edge_client.config import DeviceConfig
+from edge_client.core.conditions.gates import Asked, Verdict, verdicts
+from edge_client.core.conditions.prediction import predict
+from edge_client.runtime.lock import is_running
+
+ROUNDS_LOOKED_AT = 1000
+
+
+def read_gates(
+    folder: Path, config: DeviceConfig, now_ms: int, roots: Roots | None = None
+) -> tuple[Verdict, ...]:
+    """What each gate says now; those that a running agent closed stay closed up to their second threshold.
+    Raises `DatabaseError`."""
+    disk = DeviceDisk(folder, config.chain.parsed().chain_id)
+    try:
+        past = tuple(disk.outbox.costs(ROUNDS_LOOKED_AT).values())
+    finally:
+        disk.close()
+    months = MonthBytes(folder)
+    try:
+        month_bytes = months.count(month_of(now_ms), 0, 0)
+    finally:
+        months.close()
+    words = read_status_file(folder) if is_running(folder) else {}
+    asked = Asked(
+        conditions=Board(folder, roots).look(now_ms, month_bytes),
+        limits=config.limits,
+        prediction=predict(one.cost for one in past),
+        now_ms=now_ms,
+        training=words.get("phase") == "training",
+        rounds_ended_ms=tuple(one.ended_ms for one in past),
+    )
+    return verdicts(asked, frozenset(words.get("closed_gates", ())))
