@@ -172,6 +172,8 @@ class Agent:
                 device.candidacy.wish(event.wish)
         elif isinstance(event, ModelMeasured):
             return [SaveMeasure(event)]
+        elif isinstance(event, ConditionsRead):
+            return self._read(event, now_ms)
         elif device is None:
             return []
         elif isinstance(event, Acknowledged):
@@ -184,9 +186,16 @@ class Agent:
             return device.not_trained(event)
         elif isinstance(event, TrainingPaused):
             return device.training_paused(event)
-        elif isinstance(event, ConditionsRead):
-            return device.read(event.conditions, now_ms)
         return []
+
+    def _read(self, event: ConditionsRead, now_ms: int) -> Effects:
+        """The gates are asked from the first look on, whether or not the chain is known yet."""
+        device = self.participant
+        training = device is not None and device.rounds.training
+        if self._scheduler is None:
+            return []
+        self._scheduler.read(event.conditions, training, now_ms)
+        return [] if device is None or self._scheduler.is_open(now_ms) else device.pause()
 
     def _received(self, message: Received, now_ms: int) -> Effects:
         """Route by topic; whatever a peer did wrong ends here, as a value."""

@@ -11,7 +11,6 @@ from typing import TypeAlias
 from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
 from edge_client.core.conditions.prediction import Spent
-from edge_client.core.conditions.readings import Conditions
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draws
 from edge_client.core.events import (
@@ -311,14 +310,6 @@ class Participant:
         why = ", ".join(self._scheduler.closed) if self._scheduler is not None else ""
         note = Note("training_paused", {"round": paused.round, "steps": paused.steps, "closed": why})
         return [SaveCheckpoint(interrupted), note]
-
-    def read(self, conditions: Conditions, now_ms: int) -> Effects:
-        """Ask the gates; running work stops at its next step when one is closed."""
-        scheduler = self._scheduler
-        if scheduler is None:
-            return []
-        scheduler.read(conditions, self.rounds.training, now_ms)
-        return [] if scheduler.is_open(now_ms) else self.pause()
 
     def pause(self) -> Effects:
         """Keep what the trainer has done so far and let it go."""

@@ -66,6 +66,13 @@ def test_nothing_starts_before_every_gate_is_open() -> None:
     assert [one.round for one in made.orders] == [1]
 
 
+def test_a_look_before_the_chain_is_known_counts() -> None:
+    made = DeviceWorld(ChainMaker(devices=3), 2, limits=Limits())
+    made.tell(ConditionsRead(FINE))
+    made.join()
+    assert made.orders
+
+
 def test_readings_that_are_too_old_open_nothing() -> None:
     made = world(HOT)
     made.now_ms += 600_000

@@ -227,6 +227,6 @@ def verdicts(asked: Asked, closed: frozenset[str]) -> tuple[Verdict, ...]:
     for name, gate in zip(GATES, ALL, strict=True):
         verdict = gate(replace(asked, closed=name in closed))
         if name in asked.limits.ignore:
-            verdict = Verdict(name, True, verdict.reading, "ignored")
+            verdict = Verdict(name, True, verdict.reading, f"ignored: {verdict.threshold}")
         found.append(verdict)
     return tuple(found)

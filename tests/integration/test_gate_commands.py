@@ -1,0 +1,51 @@
+"""`why`, `pause` and `resume` on a device that never ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_client.core.conditions.limits import GATES
+from edge_client.protocol.join import Join
+from tests.integration.test_device_cli import edge_client
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    join = Join(("mqtt://127.0.0.1:9",), bytes(range(32))).text()
+    folder = tmp_path / "state"
+    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
+    return folder
+
+
+class TestGates:
+    def test_why_says_one_line_for_each_gate(self, state: Path) -> None:
+        result = edge_client("why", "--state", state)
+        assert result.exit_code == 0, result.output
+        lines = result.stdout.splitlines()
+        assert [line.split()[0] for line in lines[:-1]] == list(GATES)
+        found = json.loads(edge_client("why", "--state", state, "--json").stdout)
+        assert [one["gate"] for one in found] == list(GATES)
+
+    def test_a_pause_is_told_and_ends(self, state: Path) -> None:
+        assert "until 2" in edge_client("pause", "2h", "--state", state).stdout
+        (owner,) = [
+            line for line in edge_client("why", "--state", state).stdout.splitlines() if "owner " in line
+        ]
+        assert "CLOSED paused" in owner
+        assert "; opens 2" in owner
+        assert "`edge-client resume`" in edge_client("pause", "--state", state).stdout
+        assert edge_client("resume", "--state", state).stdout == "resumed\n"
+        assert edge_client("resume", "--state", state).stdout == "it was not paused\n"
+
+    @pytest.mark.parametrize("duration", ["2", "h", "-1h", "0m", "99999999d", "2 hours"])
+    def test_durations_that_are_none(self, state: Path, duration: str) -> None:
+        result = edge_client("pause", "--state", state, "--", duration)
+        assert (result.exit_code, f"'{duration}'" in result.stderr) == (2, True)
+
+    @pytest.mark.parametrize("command", ["pause", "resume", "why"])
+    def test_there_must_be_a_device(self, tmp_path: Path, command: str) -> None:
+        assert edge_client(command, "--state", tmp_path).exit_code == 2
+        assert list(tmp_path.iterdir()) == []
