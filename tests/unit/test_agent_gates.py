@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from edge_client.core.agent import Phase
 from edge_client.core.conditions.limits import Limits
@@ -40,7 +41,7 @@ def world(conditions: Conditions = FINE, **params: int) -> DeviceWorld:
     return made
 
 
-def of(world: DeviceWorld, kind: type) -> list:
+def of(world: DeviceWorld, kind: type) -> list[Any]:
     return [one for one in world.effects if isinstance(one, kind)]
 
 

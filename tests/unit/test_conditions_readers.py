@@ -66,7 +66,7 @@ def test_no_supply_known(tmp_path: Path) -> None:
 
 def test_the_first_source_that_sees_a_battery_is_believed() -> None:
     mains, battery = (
-        Supply(False, True, *(NONE_SEEN.battery_pct,) * 2, NONE_SEEN.power_w),  # type: ignore[call-arg]
+        Supply(False, True, *(NONE_SEEN.battery_pct,) * 2, NONE_SEEN.power_w),
         Supply(True, False, 50.0, NONE_SEEN.battery_wh, NONE_SEEN.power_w),
     )
     assert first_supply((lambda: NONE_SEEN, lambda: mains, lambda: battery)) == battery
