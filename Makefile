@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint test-fast test-rest test-e2e mosquitto pythons clean FORCE
+.PHONY: help demo test lint test-fast test-rest test-e2e test-arm64 mosquitto pythons clean FORCE
 
 help: ## what can be made
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12 VENV=.venv-3.12]"; echo
@@ -38,6 +38,9 @@ test-rest: $(VENV)/.dev mosquitto
 
 test-e2e: $(VENV)/.dev mosquitto
 	$(PYTEST) -m e2e $(ARGS)
+
+test-arm64: $(VENV)/.dev ## install, train and verify on emulated ARM boards (root, debootstrap, qemu-user)
+	$(PY) -m scripts.arm64.rehearse $(ARGS)
 
 bench-%: $(VENV)/.dev FORCE ## one benchmark, e.g. bench-train: prints its figures, writes build/bench-train.json
 	$(PY) -m benchmarks.bench_$(subst -,_,$*) $(ARGS)

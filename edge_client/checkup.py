@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from edge_client.adapters.data.own_data import OwnData
@@ -14,7 +12,7 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
 from edge_client.core.trusted import TrustedHead
 from edge_client.core.verify import CLOCK_DRIFT_MS
-from edge_client.litert.graph import RUNTIMES
+from edge_client.machine_checkup import Finding, Python, check_disk, check_machine, check_runtime
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
@@ -28,28 +26,26 @@ CONNECT_TIMEOUT_S = 5.0
 SERVERS = "servers"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: its name, whether it passed, and what was found or how to mend it."""
-
-    check: str
-    good: bool
-    detail: str
-
-
-def checkup(folder: Path) -> list[Finding]:
-    """All checks that can be made; without a configuration there are few."""
+def checkup(folder: Path, root: Path = Path("/")) -> list[Finding]:
+    """All checks that can be made; without a configuration there are few.
+    Files of the system are below `root`."""
+    machine = [check_runtime(Python.here()), *check_machine(root)]
     try:
         config = read_config(folder)
     except SettingsError as error:
-        return [Finding("config", False, str(error)), _runtime()]
-    findings = [Finding("config", True, str(folder / CONFIG_FILE)), _runtime(), _key(config)]
+        return [Finding("config", False, str(error)), *machine]
+    findings = [Finding("config", True, str(folder / CONFIG_FILE)), *machine, _key(config)]
     try:
         genesis, head = _stored(folder, config)
     except (DatabaseError, OSError) as error:
         findings.append(Finding("folder", False, str(error)))
     else:
-        findings += [_folder(folder), _data(config.own_data(folder), genesis), _clock(genesis, head)]
+        findings += [
+            _folder(folder),
+            check_disk(folder),
+            _data(config.own_data(folder), genesis),
+            _clock(genesis, head),
+        ]
     return [*findings, _servers(config)]
 
 
@@ -59,16 +55,6 @@ def _stored(folder: Path, config: DeviceConfig) -> tuple[Genesis | None, Trusted
         return disk.genesis(), disk.chain.head()
     finally:
         disk.close()
-
-
-def _runtime() -> Finding:
-    for name in RUNTIMES:
-        try:
-            import_module(name)
-        except ImportError:
-            continue
-        return Finding("runtime", True, name.partition(".")[0])
-    return Finding("runtime", False, "no TFLite runtime; run: pip install 'edge-client[litert]'")
 
 
 def _key(config: DeviceConfig) -> Finding:
@@ -81,7 +67,8 @@ def _key(config: DeviceConfig) -> Finding:
 
 def _folder(folder: Path) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding("folder", False, f"{folder} cannot be written by this user")
+        found = f"{folder} cannot be written by this user"
+        return Finding("folder", False, found, f"sudo chown -R $USER {folder}")
     return Finding("folder", True, str(folder))
 
 
@@ -104,7 +91,9 @@ def _clock(genesis: Genesis | None, head: TrustedHead | None) -> Finding:
     chain_ms = (genesis.t0_s + (head.time_s if head else 0)) * 1000
     behind_ms = chain_ms - SystemClock().now_ms()
     if behind_ms > CLOCK_DRIFT_MS:
-        return Finding("clock", False, f"{behind_ms // 1000} s behind the chain: synchronise it")
+        return Finding(
+            "clock", False, f"{behind_ms // 1000} s behind the chain", "sudo timedatectl set-ntp true"
+        )
     return Finding("clock", True, "not behind the chain")
 
 

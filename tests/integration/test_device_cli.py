@@ -340,7 +340,8 @@ class TestDoctor:
     def test_only_the_server_is_missing(self, lived: Path) -> None:
         found = self.findings(lived, 3)
         assert [name for name, good in found.items() if not good] == ["servers"]
-        assert set(found) == {"config", "runtime", "key", "folder", "data", "clock", "servers"}
+        machine = {"runtime", "cgroup", "pressure", "rtc", "time"}
+        assert set(found) == {"config", *machine, "key", "folder", "disk", "data", "clock", "servers"}
 
     def test_what_the_owner_has_to_mend(self, lived: Path) -> None:
         (lived / KEY_FILE).chmod(0o640)
