@@ -3,7 +3,8 @@ holds it [EVI-5]."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from broker.core.consensus import events as on
 from broker.core.effects import ForgetEvidence, StoreEvidence
@@ -17,6 +18,8 @@ from edge_client.protocol.machine import Note
 from edge_client.protocol.messages import Ask, SubmitRecord
 
 TELL_MS, TELL_MS_MAX = 2_000, 60_000
+
+Seen = TypeVar("Seen")
 
 
 class Accuser:
@@ -51,6 +54,13 @@ class Accuser:
         self._open[seen.key] = pair
         self.hurry()
         return [StoreEvidence(pair), _pending(pair)]
+
+    def follow(self, effects: Iterable[Seen], now_ms: int) -> Iterator[Seen | StoreEvidence | Note]:
+        """The same effects, each offence a device's report has shown with its accusation behind it."""
+        for effect in effects:
+            yield effect
+            if isinstance(effect, on.Evidence):
+                yield from self.accuse(effect, now_ms)
 
     def hear(self, pair: Evidence, now_ms: int) -> list[Note]:
         """Another validator or a device brings evidence; raises `ProtocolError` when it is forged. Whoever

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.core.archive import Archive
+from broker.core.consensus import events as on
 from broker.core.effects import StoreAttack
 from broker.core.identity import Identity
 from broker.core.ledger import Ledger
@@ -24,8 +25,9 @@ class Attacks:
         self._archive = archive
         self._ledger = ledger
 
-    def report(self, device: str, attack: LightAttack) -> list[StoreAttack | Note]:
-        """Cheap checks first, then the signatures of what is not ours; raises `ProtocolError`."""
+    def report(self, device: str, attack: LightAttack) -> list[StoreAttack | Note | on.Evidence]:
+        """Cheap checks first, then the signatures of what is not ours; raises `ProtocolError`. Whoever
+        voted to finalise both in one slot is an offender [ATK-3]."""
         strangers = [one for one in (attack.first, attack.second) if not self._is_ours(one.header)]
         self._check_heights(attack, strangers)
         known = [LightAttack.decode(data) for data in self._archive.attacks()]
@@ -35,7 +37,27 @@ class Attacks:
             validators = self._validators(one.header.epoch)
             one.finality.verify(one.header, self._rules.chain_id, validators, self._rules.verify)
         heights = {"height": attack.first.header.height, "other_height": attack.second.header.height}
-        return [StoreAttack(attack.encode()), Note("light_attack", {"device": device, **heights})]
+        note = Note("light_attack", {"device": device, **heights})
+        return [StoreAttack(attack.encode()), note, *self._offenders(attack)]
+
+    def _offenders(self, attack: LightAttack) -> list[on.Evidence]:
+        """Two F of one key in one slot; nobody when the two were finalised in different slots."""
+        first, second = attack.first, attack.second
+        places = {(one.header.epoch, one.finality.slot) for one in (first, second)}
+        if len(places) > 1:
+            return []
+        validators = self._validators(first.header.epoch)
+        try:
+            for one in (first, second):  # what is ours was not verified yet: its signatures may be made up
+                one.finality.verify(one.header, self._rules.chain_id, validators, self._rules.verify)
+        except ProtocolError:
+            return []
+        votes = [
+            one.finality.certificate(one.header, self._rules.chain_id).votes() for one in (first, second)
+        ]
+        later = {vote.signer: vote for vote in votes[1]}
+        both = [(vote, later[vote.signer]) for vote in votes[0] if vote.signer in later]
+        return [on.Evidence(one.signer, validators.keys[one.signer], one, other) for one, other in both]
 
     def _is_ours(self, header: Header) -> bool:
         return self._archive.header(header.height) == header

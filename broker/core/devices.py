@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from broker.core.answers import header_run, pieces, vouched
 from broker.core.archive import Archive
 from broker.core.attacks import Attacks
+from broker.core.consensus import events as on
 from broker.core.effects import StoreAttack, StoreUpdate
 from broker.core.identity import Identity
 from broker.core.ingest import Complete, Ingest
@@ -52,7 +53,7 @@ from edge_client.protocol.update import UpdateHead
 from edge_client.protocol.vouched import GetVouched
 from edge_client.protocol.wake import Fresh, Wake
 
-DeskEffect = Publish | Note | StoreUpdate | StoreAttack
+DeskEffect = Publish | Note | StoreUpdate | StoreAttack | on.Evidence
 DEVICE_KINDS = frozenset(ObjectKind) - {ObjectKind.UPDATE, ObjectKind.STATE}
 """What a device may fetch: never the update of another [ASK-8]. Of updates a block holds the heads only."""
 

@@ -242,7 +242,7 @@ class Validator:
             case [device, "chunk", root, index]:
                 return self._desk.chunk(device, hash_level(root), index_level(index), payload, now_ms)
             case [device, "ask"]:
-                return self._desk.ask(device, payload, now_ms)
+                return self._accuser.follow(self._desk.ask(device, payload, now_ms), now_ms)
             case _:
                 raise DecodeError(f"topic up/{'/'.join(levels)}")
 

@@ -42,8 +42,8 @@ class _Entry:
     missing: set[int] = field(default_factory=set)
     collect_due_ms: int | None = None
     repeats: int = 0
-    accepted: set[int] = field(default_factory=set)
-    refused: dict[int, Reason] = field(default_factory=dict)
+    accepted: set[bytes] = field(default_factory=set)
+    refused: dict[bytes, Reason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,9 @@ class Outbox:
         if flight is not None and not event.delivered and flight.root in self._entries:
             self._entries[flight.root].missing.add(flight.index)
 
-    def receipt(self, validator: int, receipt: Receipt) -> None:
-        """Take a receipt whose signature is verified; a validator's later word replaces its earlier one."""
+    def receipt(self, validator: bytes, receipt: Receipt) -> None:
+        """Take a receipt that this key signed; a validator's later word replaces its earlier one. Keys are
+        counted and not seats: after an epoch's end a seat may be somebody else's."""
         entry = self._entries.get(receipt.update_root)
         if entry is None:
             return

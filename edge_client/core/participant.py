@@ -133,7 +133,7 @@ class Participant:
         elif isinstance(message, Receipt):
             key = self.sync.validators.keys[index]
             message.verify(self._identity.chain_id, key, self._identity.verify)
-            self.outbox.receipt(index, message)
+            self.outbox.receipt(key, message)
         return []
 
     def piece(self, validator: str, root: bytes, index: int, payload: bytes, now_ms: int) -> Effects:

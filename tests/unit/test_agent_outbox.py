@@ -25,6 +25,7 @@ CHUNKS = 10
 ROOT = bytes([7]) * 32
 OTHER = bytes([8]) * 32
 (SIGNER,) = make_signers(1, "device")
+KEYS = [signer.public_key for signer in make_signers(4)]
 
 
 def pending(root: bytes = ROOT, round_number: int = 3) -> PendingUpdate:
@@ -119,8 +120,8 @@ def test_offers_back_off_until_enough_validators_confirm(outbox: Outbox) -> None
     gaps = [b - a for a, b in pairwise(times)]
     assert gaps[0] < gaps[1] < gaps[2]
     assert max(gaps) <= 60_000
-    outbox.receipt(0, receipt())
-    outbox.receipt(2, receipt())
+    outbox.receipt(KEYS[0], receipt())
+    outbox.receipt(KEYS[2], receipt())
     assert not outbox.sending
     assert outbox.advance(10**7) == []
     assert outbox.deadline() is None
@@ -129,7 +130,7 @@ def test_offers_back_off_until_enough_validators_confirm(outbox: Outbox) -> None
 def test_confirmations_stop_chunks_under_way(outbox: Outbox) -> None:
     outbox.advance(0)
     for validator in (1, 2):
-        outbox.receipt(validator, receipt())
+        outbox.receipt(KEYS[validator], receipt())
     assert outbox.advance(0) == []
 
 
@@ -182,11 +183,11 @@ def test_two_updates_share_one_window(outbox: Outbox) -> None:
 
 
 def test_a_later_word_of_a_validator_replaces_its_earlier_one(outbox: Outbox) -> None:
-    outbox.receipt(0, receipt())
-    outbox.receipt(1, receipt(REFUSED, Reason.JAILED))
-    outbox.receipt(0, receipt(REFUSED, Reason.JAILED))
+    outbox.receipt(KEYS[0], receipt())
+    outbox.receipt(KEYS[1], receipt(REFUSED, Reason.JAILED))
+    outbox.receipt(KEYS[0], receipt(REFUSED, Reason.JAILED))
     assert outbox.wants_claim
-    outbox.receipt(1, receipt())
+    outbox.receipt(KEYS[1], receipt())
     assert not outbox.wants_claim
 
 
@@ -208,7 +209,7 @@ def test_what_an_absent_update_is(
     outbox: Outbox, refusals: int, round_number: int, last_round: int, fates: list[str]
 ) -> None:
     for validator in range(refusals):
-        outbox.receipt(validator, receipt(REFUSED, Reason.WRONG_SHAPE))
+        outbox.receipt(KEYS[validator], receipt(REFUSED, Reason.WRONG_SHAPE))
     settled = outbox.settle_absent(account(last_round), 50, round_number, 8)
     assert [one.fate.value for one in settled] == fates
     assert bool(outbox.roots) == (not fates)
@@ -249,7 +250,7 @@ def test_acknowledgements_of_a_settled_update_are_harmless(outbox: Outbox) -> No
     effects = outbox.advance(0)
     outbox.settle_placed(Placed(ROOT, 4, RecordProof(0, 1, (), bytes(32)), None), 4)
     acknowledge(outbox, effects, delivered=False)
-    outbox.receipt(0, receipt())
+    outbox.receipt(KEYS[0], receipt())
     outbox.missing(ROOT, Bitmap.of(CHUNKS, [1]), 1)
     outbox.link_lost()
     outbox.link_up(9)

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from broker.core.attacks import ATTACKS_MAX
-from broker.core.effects import StoreAttack
+from broker.core.consensus import events as on
+from broker.core.effects import StoreAttack, StoreEvidence
 from broker.core.rate import ATTACK_TOKENS, DEVICE_ASKS
 from broker.core.validator import ValidatorEffect
 from edge_client.protocol.attack import FinalHeader, LightAttack
 from edge_client.protocol.errors import DecodeError, Reason
+from edge_client.protocol.evidence import pair_of
 from edge_client.protocol.header import Header
+from edge_client.protocol.keys import verify
 from edge_client.protocol.machine import Note, Refused
 from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.builders import make_signers
@@ -51,6 +54,10 @@ def report(lone: LoneValidator, attack: LightAttack) -> list[ValidatorEffect]:
     return lone.ask(STRANGER, attack)
 
 
+def stored(effects: Sequence[ValidatorEffect]) -> bool:
+    return any(isinstance(one, StoreAttack) for one in effects)
+
+
 def reason(effects: Sequence[ValidatorEffect]) -> Reason:
     (refused,) = refusals(effects)
     return refused.reason
@@ -58,7 +65,7 @@ def reason(effects: Sequence[ValidatorEffect]) -> Reason:
 
 def test_two_final_headers_of_one_height_are_kept_and_said_once(lone: LoneValidator) -> None:
     attack = LightAttack.of(0, ours(lone), forked(lone))
-    store, note = report(lone, attack)
+    store, note, *_ = report(lone, attack)
     assert store == StoreAttack(attack.encode())
     assert isinstance(note, Note)
     assert note.event == "light_attack"
@@ -69,9 +76,35 @@ def test_two_final_headers_of_one_height_are_kept_and_said_once(lone: LoneValida
     assert lone.store.attacks() == (attack.encode(),)
 
 
+def accused(effects: Sequence[ValidatorEffect]) -> list[bytes]:
+    return [one.pair.key for one in effects if isinstance(one, StoreEvidence)]
+
+
+def test_who_finalised_both_in_one_slot_is_accused(lone: LoneValidator) -> None:
+    effects = report(lone, LightAttack.of(0, ours(lone), forked(lone)))
+    assert accused(effects) == [lone.signer.public_key]
+    (seen,) = [one for one in effects if isinstance(one, on.Evidence)]
+    pair = pair_of(seen.key, seen.first, seen.second)
+    pair.verify(lone.chain_id, verify)
+
+
+def test_who_finalised_in_two_slots_is_not(lone: LoneValidator) -> None:
+    """A later slot may finalise another block, and no pair of votes contradicts itself."""
+    effects = report(lone, LightAttack.of(0, ours(lone), forked(lone, slot=2)))
+    assert stored(effects)
+    assert accused(effects) == []
+
+
+def test_made_up_signatures_under_our_own_header_accuse_nobody(lone: LoneValidator) -> None:
+    own = signed(lone, ours(lone).header, by=1)
+    effects = report(lone, LightAttack.of(0, own, forked(lone)))
+    assert stored(effects)
+    assert accused(effects) == []
+
+
 def test_neither_need_be_ours(lone: LoneValidator) -> None:
     attack = LightAttack.of(0, forked(lone, 1, height=9), forked(lone, 2, height=9))
-    assert len(report(lone, attack)) == 2
+    assert stored(report(lone, attack))
 
 
 def test_a_later_header_that_is_not_on_our_chain_convicts(lone: LoneValidator) -> None:
@@ -79,7 +112,7 @@ def test_a_later_header_that_is_not_on_our_chain_convicts(lone: LoneValidator) -
     lone.hand_in(1)
     assert lone.machine.head.height == 2
     attack = LightAttack.of(1, ours(lone), forked(lone, 1, height=2, slot=2))
-    assert len(report(lone, attack)) == 2
+    assert stored(report(lone, attack))
 
 
 def test_headers_of_one_history_are_no_attack(lone: LoneValidator) -> None:
