@@ -86,6 +86,11 @@ def _file(disk: DeviceDisk, height: int, finish: Finish, checkpoint: int | None)
     claim = finish(ancestry.ancestors.get(height))
     handoffs = [one for one in disk.chain.handoffs(0) if one.epoch < head.header.epoch]
     hops = plan(TrustedSet(0, genesis.validators), handoffs)
+    if disk.chain.vouched() and (hops[-1].epoch + 1 if hops else 0) != head.header.epoch:
+        raise CannotProveError(
+            "no handoffs lead from genesis to the head: you vouched for a header on the way (`edge-client "
+            "trust`), and nobody else needs to take your word"
+        )
     if len(hops) > HANDOFFS_MAX:
         raise CannotProveError(f"it takes {len(hops)} handoffs, and a proof holds {HANDOFFS_MAX}")
     proof = ProofFile(genesis, Bundle(head.header, head.finality, ancestry.peaks, shown, (claim,), hops))

@@ -150,5 +150,5 @@ def verify_disk(disk: DeviceDisk) -> Proven | Invalid | None:
     if genesis is None or tip is None or head is None:
         return None
     rules = LightRules(genesis.chain_id(), genesis.t0_s, keys.verify)
-    held = Held(disk.chain.history(tip.height), tip, head, disk.chain.handoffs(0))
+    held = Held(disk.chain.history(tip.height), tip, head, disk.chain.handoffs(0), disk.chain.vouched())
     return audit(rules, genesis.validators, held, SystemClock().now_ms())

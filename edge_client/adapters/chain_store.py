@@ -26,7 +26,7 @@ from edge_client.runtime.database import transaction
 
 
 class ChainStore:
-    """Tables `headers`, `jumps`, `handoffs`, `facts`. Headers stay until pruned, 96 bytes a block."""
+    """Tables `headers`, `jumps`, `handoffs`, `vouched`, `facts`. Headers (96 bytes) stay until pruned."""
 
     def __init__(self, database: Database, chain_id: bytes) -> None:
         self._database = database
@@ -43,6 +43,13 @@ class ChainStore:
             if effect.extension:
                 jump = first, b"".join(effect.extension)
                 self._database.conn.execute("INSERT INTO jumps (first, extension) VALUES (?, ?)", jump)
+            if effect.vouching is not None:
+                handoff = effect.vouching.handoff
+                row = handoff.epoch, handoff.encode()
+                self._database.conn.execute(
+                    "INSERT OR REPLACE INTO vouched (epoch, handoff) VALUES (?, ?)", row
+                )
+                keep_shown(self._database, [effect.vouching.at])
             self._set("tip", tip.height.to_bytes(4, "big") + tip.time_s.to_bytes(4, "big") + tip.hash)
             self._set("peaks", tip.peaks.encode())
             self._set("signing", effect.signing.epoch.to_bytes(4, "big") + effect.signing.validators.encode())
@@ -114,6 +121,11 @@ class ChainStore:
         """Those of this epoch and later ones."""
         query = "SELECT handoff FROM handoffs WHERE epoch >= ? ORDER BY epoch"
         return tuple(Handoff.decode(row[0]) for row in self._database.conn.execute(query, (first,)))
+
+    def vouched(self) -> tuple[Handoff, ...]:
+        """Those that the owner's word showed."""
+        rows = self._database.conn.execute("SELECT handoff FROM vouched ORDER BY epoch")
+        return tuple(Handoff.decode(row[0]) for row in rows)
 
     def head_block(self) -> LightBlock | None:
         """The light block of the head, with its certificate."""

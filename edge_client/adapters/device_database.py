@@ -58,7 +58,20 @@ def round_costs(database: Database) -> None:
     )
 
 
-MIGRATIONS = (first_schema, inclusion_proofs, kept_models, validator_sets, shown_headers, round_costs)
+def vouched_sets(database: Database) -> None:
+    """Handoffs that the owner's word showed, by the epoch that ends; their headers are in `shown`."""
+    database.conn.execute("CREATE TABLE vouched (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
+
+
+MIGRATIONS = (
+    first_schema,
+    inclusion_proofs,
+    kept_models,
+    validator_sets,
+    shown_headers,
+    round_costs,
+    vouched_sets,
+)
 
 
 def open_device_database(folder: Path) -> Database:

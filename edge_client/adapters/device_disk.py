@@ -108,9 +108,10 @@ class DeviceDisk:
         )
 
     def own_heights(self) -> set[int]:
-        """Blocks whose headers show something of our own: updates, the account, models."""
-        account, models = self.chain.account(), self.models.all()
-        heights = self.outbox.included_heights() | {one.height for one in models}
+        """Blocks whose headers show something of our own: updates, the account, models, and
+        what the owner's word showed."""
+        account, vouched = self.chain.account(), {one.header.height for one in self.chain.vouched()}
+        heights = self.outbox.included_heights() | {one.height for one in self.models.all()} | vouched
         return heights if account is None else heights | {account[0]}
 
     def transaction(self) -> AbstractContextManager[Database]:

@@ -52,6 +52,7 @@ def verify(folder: Path, as_json: bool) -> None:
         "epoch": proven.epoch,
         "handoffs": proven.handoffs,
         "shown": list(proven.shown),
+        "vouched": proven.vouched,
     }
     if as_json:
         click.echo(json.dumps(facts, indent=1))
@@ -79,3 +80,5 @@ def _in_words(proven: Proven) -> Iterator[str]:
     yield "and it commits to the stored model, accounts, rules and round"
     if proven.epoch:
         yield f"they are of the set of epoch {proven.epoch}, reached by {proven.handoffs} handoffs"
+    if proven.vouched:
+        yield f"from {proven.vouched} older sets your word led on (`edge-client trust`), not their signatures"

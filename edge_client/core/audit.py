@@ -30,6 +30,8 @@ class Held:
     tip: Tip
     head: LightBlock
     handoffs: Sequence[Handoff]
+    vouched: Sequence[Handoff] = ()
+    """Those that the owner's word showed: nothing but their place in the history speaks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Proven:
     gaps between them each history is shown to begin with the one before. That of `final_height` carries a
     quorum of the set of `epoch`, so all up to it are final, and its leaves show model, accounts, rules and
     round. That set was reached from genesis by so many handoffs. The headers of the heights `shown`, which
-    lie in gaps, stand in the same history."""
+    lie in gaps, stand in the same history. `vouched` times the owner's word led to later validators."""
 
     linked: tuple[tuple[int, int], ...]
     final_height: int
@@ -46,6 +48,7 @@ class Proven:
     epoch: int
     handoffs: int
     shown: tuple[int, ...] = ()
+    vouched: int = 0
 
 
 @dataclass(slots=True)
@@ -57,12 +60,22 @@ class _Linked:
     stretches: list[tuple[int, int]] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
 
+    def check(self, vouched: Sequence[Handoff]) -> None:
+        """Raise `ProtocolError` unless the header of each was met, in a gap or in a stretch."""
+        for handoff in vouched:
+            height = handoff.header.height
+            if height not in self.shown and not any(
+                first <= height <= last for first, last in self.stretches
+            ):
+                raise ProtocolError(Reason.MALFORMED, f"header {height}, that was vouched for, is not stored")
+
 
 def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> Proven | Invalid:
     """Check everything that is stored."""
     try:
-        sets = _sets(rules, genesis, held.handoffs)
+        sets = _sets(rules, genesis, held)
         linked = _link_all(rules, held, sets)
+        linked.check(held.vouched)
     except ProtocolError as error:
         return Invalid(error.reason, error.detail)
     tip, head = held.tip, held.head
@@ -83,16 +96,28 @@ def audit(rules: LightRules, genesis: ValidatorSet, held: Held, now_ms: int) -> 
         epoch=epoch,
         handoffs=len(held.handoffs),
         shown=tuple(linked.shown),
+        vouched=len(held.vouched),
     )
 
 
-def _sets(rules: LightRules, genesis: ValidatorSet, handoffs: Sequence[Handoff]) -> TrustedSets:
+def _sets(rules: LightRules, genesis: ValidatorSet, held: Held) -> TrustedSets:
     """All validator sets that the stored handoffs lead to; raises `ProtocolError`."""
     sets = TrustedSets(TrustedSet(0, genesis))
-    for handoff in handoffs:
-        _verify(rules, sets, handoff)
+    vouched = {one.epoch: one for one in held.vouched}
+    for handoff in sorted((*held.vouched, *held.handoffs), key=lambda one: one.epoch):
+        if handoff == vouched.get(handoff.epoch):
+            _stands_in_history(handoff, held.history)
+        else:
+            _verify(rules, sets, handoff)
         sets.adopt(handoff)
     return sets
+
+
+def _stands_in_history(handoff: Handoff, history: History) -> None:
+    """Its header names its sets, and is the one shown at its height, if one is."""
+    header, shown = handoff.header, history.shown.get(handoff.header.height)
+    if handoff.sets.app_root() != header.app_root or (shown is not None and shown.header != header):
+        raise ProtocolError(Reason.WRONG_HASH, f"the end of epoch {handoff.epoch} that was vouched for")
 
 
 def _verify(rules: LightRules, sets: TrustedSets, handoff: Handoff) -> None:

@@ -12,6 +12,7 @@ from enum import Enum
 from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.conditions.readings import Conditions
 from edge_client.core.trusted import Tip, TrustedHead
+from edge_client.core.vouching import Vouching
 from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import ObjectKind
@@ -195,7 +196,8 @@ class SaveChain:
     """Append linked headers (84 bytes each, the last has `tip.height`) and move the tip; one transaction.
 
     `head` is None while a long run is still being linked; `signing` is the validator set of the tip's epoch.
-    With an `extension` there is a gap before them, and it shows that their history begins with ours.
+    With an `extension` there is a gap before them, and it shows that their history begins with ours. With a
+    `vouching` it was the owner's word that led there, and that is how it showed the validators.
     """
 
     linked: tuple[bytes, ...]
@@ -203,6 +205,7 @@ class SaveChain:
     head: TrustedHead | None
     signing: TrustedSet
     extension: tuple[bytes, ...] = ()
+    vouching: Vouching | None = None
 
 
 @dataclass(frozen=True, slots=True)

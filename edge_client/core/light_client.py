@@ -28,7 +28,7 @@ from edge_client.core.verify import (
     trust_has_expired,
     verify,
 )
-from edge_client.core.vouching import land
+from edge_client.core.vouching import Vouching, land
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.header import Header
@@ -50,13 +50,14 @@ outage are not worth a gap."""
 class Advanced:
     """The tip moved over these headers, the last of which the set `signing` made final; `head` is set when
     the state after it is known, too. After a jump `extension` shows that the history of the first of them
-    begins with ours."""
+    begins with ours; after the owner's word `vouching` shows the validators."""
 
     headers: tuple[Header, ...]
     tip: Tip
     head: TrustedHead | None
     signing: TrustedSet
     extension: tuple[bytes, ...] = ()
+    vouching: Vouching | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,9 @@ class LightClient:
             return Invalid(error.reason, error.detail)
         self.tip, self._sets = landing.tip, TrustedSets(landing.signing)
         self._target = self._waiting = self._run_epoch = None
-        return Advanced((vouched.header,), self.tip, None, landing.signing, vouched.extension)
+        return Advanced(
+            (vouched.header,), self.tip, None, landing.signing, vouched.extension, landing.vouching
+        )
 
     # --- jumps --------------------------------------------------------------------------------------------
 

@@ -161,7 +161,14 @@ class Participant:
         self._anchors.add_headers(progress.headers)
         linked = tuple(header.encode_linked() for header in progress.headers)
         effects: Effects = [
-            SaveChain(linked, progress.tip, progress.head, progress.signing, progress.extension)
+            SaveChain(
+                linked=linked,
+                tip=progress.tip,
+                head=progress.head,
+                signing=progress.signing,
+                extension=progress.extension,
+                vouching=progress.vouching,
+            )
         ]
         return effects if progress.head is None else [*effects, *self._new_head(progress.head)]
 

@@ -8,18 +8,30 @@ from edge_client.core.trusted import Tip
 from edge_client.core.trusted_sets import TrustedSets
 from edge_client.core.verify import LightRules
 from edge_client.protocol.errors import ProtocolError, Reason
-from edge_client.protocol.handoff import TrustedSet
+from edge_client.protocol.handoff import Handoff, TrustedSet
 from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.mmr_extension import Extended, extend
+from edge_client.protocol.proofs import AncestorProof
 from edge_client.protocol.vouched import Vouched
 
 
 @dataclass(frozen=True, slots=True)
+class Vouching:
+    """How the owner's word showed the validators of its epoch: the end of the epoch before, which stands in
+    the history of the header vouched for. No signature leads there from what was trusted."""
+
+    handoff: Handoff
+    at: AncestorProof
+
+
+@dataclass(frozen=True, slots=True)
 class Landing:
-    """Where the owner's word leads: the new tip, and the validators of its epoch."""
+    """Where the owner's word leads: the new tip, the validators of its epoch, and how they were shown; None
+    for those that were trusted before."""
 
     tip: Tip
     signing: TrustedSet
+    vouching: Vouching | None
 
 
 def land(rules: LightRules, tip: Tip, sets: TrustedSets, checkpoint: Checkpoint, vouched: Vouched) -> Landing:
@@ -33,21 +45,24 @@ def land(rules: LightRules, tip: Tip, sets: TrustedSets, checkpoint: Checkpoint,
         raise ProtocolError(
             Reason.WRONG_HASH, "the history of the header vouched for does not begin with ours"
         )
-    signing = _signing(rules, sets, extended, vouched)
+    signing, vouching = _signing(rules, sets, extended, vouched)
     peaks = extended.peaks.append(header_hash)
-    return Landing(Tip(header.height, header_hash, header.time_s, peaks), signing)
+    return Landing(Tip(header.height, header_hash, header.time_s, peaks), signing, vouching)
 
 
-def _signing(rules: LightRules, sets: TrustedSets, extended: Extended, vouched: Vouched) -> TrustedSet:
+def _signing(
+    rules: LightRules, sets: TrustedSets, extended: Extended, vouched: Vouched
+) -> tuple[TrustedSet, Vouching | None]:
     """The validators of the header's epoch: those we know, since our history is its own; or those that the
     end of the epoch before names, which stands in its history."""
     epoch, end = vouched.header.epoch, vouched.end
     if epoch == sets.signing.epoch:
-        return sets.signing
+        return sets.signing, None
     if end is None or end.handoff.epoch != epoch - 1:
         raise ProtocolError(Reason.MALFORMED, f"the end of epoch {epoch - 1} is not shown")
     boundary = end.handoff.header
-    extended.siblings(boundary.hash(rules.chain_id), boundary.height, end.below)
+    siblings = extended.siblings(boundary.hash(rules.chain_id), boundary.height, end.below)
     if end.handoff.sets.app_root() != boundary.app_root:
         raise ProtocolError(Reason.WRONG_HASH, f"validator sets of epoch {epoch - 1}")
-    return TrustedSet(epoch, end.handoff.sets.next)
+    vouching = Vouching(end.handoff, AncestorProof(boundary, siblings))
+    return TrustedSet(epoch, end.handoff.sets.next), vouching

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from broker.core.answers import vouched
+from edge_client.core.audit import Held, Proven, audit
 from edge_client.core.light_client import Advanced, Known, LightClient
+from edge_client.core.segments import History, Segment
 from edge_client.core.trusted import Tip, Trusted, verified_head
 from edge_client.core.verify import DAY_MS, Conflict, Invalid, LightRules, NeedCheckpoint
 from edge_client.protocol import keys
@@ -162,3 +164,37 @@ def test_what_is_wrong_moves_nothing(name: str) -> None:
 def test_what_is_not_there_is_not_answered() -> None:
     shelf = Shelf(CHAIN)
     assert vouched(shelf, 2, 22) is None  # type: ignore[arg-type]
+
+
+def held() -> Held:
+    """What is stored after the owner's word and one block more."""
+    light = client(word())
+    landed = light.take_vouched(shown(), LATE_MS)
+    assert isinstance(landed, Advanced)
+    assert landed.vouching is not None
+    assert isinstance(light.offer(CHAIN.light_block(18), LATE_MS), Advanced)
+    linked = [CHAIN.header(height).encode_linked() for height in range(1, 19)]
+    segments = [Segment(1, (), linked[:SLEPT_AT]), Segment(TOLD, landed.extension, linked[TOLD - 1 :])]
+    at = landed.vouching.at
+    history = History(segments, {at.header.height: at})
+    return Held(history, light.tip, CHAIN.light_block(18), (), [landed.vouching.handoff])
+
+
+def test_what_the_owners_word_led_to_can_be_audited() -> None:
+    rules = LightRules(CHAIN.chain_id, CHAIN.genesis.t0_s, keys.verify)
+    proven = audit(rules, CHAIN.genesis.validators, held(), LATE_MS)
+    assert isinstance(proven, Proven)
+    assert (proven.linked, proven.vouched, proven.epoch) == (((1, 2), (17, 18)), 1, CHAIN.header(18).epoch)
+
+
+def test_without_its_end_of_epoch_it_cannot() -> None:
+    rules, true = LightRules(CHAIN.chain_id, CHAIN.genesis.t0_s, keys.verify), held()
+    (end,) = true.vouched
+    forged = CHAIN.forged_handoff(end.epoch, body_root=bytes(32))
+    other = replace(end.sets.changes[0], key=newcomer(9).public_key)
+    for lie in ((), (forged,), (replace(end, sets=replace(end.sets, changes=(other,))),)):
+        assert isinstance(
+            audit(rules, CHAIN.genesis.validators, replace(true, vouched=lie), LATE_MS), Invalid
+        )
+    unshown = replace(true, history=replace(true.history, shown={}))
+    assert isinstance(audit(rules, CHAIN.genesis.validators, unshown, LATE_MS), Invalid)
