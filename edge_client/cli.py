@@ -28,6 +28,8 @@ COMMANDS = (
     "why",
     "pause",
     "resume",
+    "history",
+    "diag",
     "verify",
     "prune",
     "trust",

@@ -1,0 +1,63 @@
+"""`edge-client history`: rounds, bytes, joules and rewards, with a chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_client.commands.failing import fail
+from edge_client.commands.options import JSON, STATE
+
+BAR_CHARS = 30
+ROUNDS_SHOWN = 40
+
+
+@click.command(short_help="Show rounds, bytes, joules and rewards.")
+@STATE
+@JSON
+def history(folder: Path, as_json: bool) -> None:
+    """Show the latest rounds this device trained in: what became of them, what they took, and a bar of their
+    bytes. Works while the device runs and when not."""
+    import json
+
+    from edge_client.config import read_config
+    from edge_client.history import read_history
+    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.settings import SettingsError
+
+    try:
+        found = read_history(folder, read_config(folder))
+    except (SettingsError, DatabaseError) as error:
+        fail(str(error))
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    rounds = found["rounds"][-ROUNDS_SHOWN:]
+    most = max((_bytes(one) for one in rounds), default=0)
+    click.echo(f"{'round':>7}  {'fate':<9}{'steps':>7}{'seconds':>10}{'joules':>9}{'kB':>9}")
+    for one in rounds:
+        click.echo(_line(one, most))
+    click.echo(f"balance {_or_dash(found['balance'])}, contribution {_or_dash(found['contribution'])}")
+
+
+def _line(one: dict[str, Any], most_bytes: int) -> str:
+    total = _bytes(one)
+    bar = "█" * round(BAR_CHARS * total / most_bytes) if most_bytes else ""
+    numbers = (
+        f"{_or_dash(one['train_ms'], 1000):>10}"
+        f"{_or_dash(one['energy_mj'], 1000):>9}"
+        f"{_or_dash(total if one['up_bytes'] is not None else None, 1000):>9}"
+    )
+    return f"{one['round']:>7}  {one['fate']:<9}{one['steps']:>7}{numbers}  {bar}".rstrip()
+
+
+def _bytes(one: dict[str, Any]) -> int:
+    return (one["up_bytes"] or 0) + (one["down_bytes"] or 0)
+
+
+def _or_dash(value: int | None, scale: int = 1) -> str:
+    if value is None:
+        return "-"
+    return str(value) if scale == 1 else f"{value / scale:.1f}"

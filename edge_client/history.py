@@ -1,0 +1,46 @@
+"""What a device did, round by round: for `history`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.outbox_store import COSTS_KEPT_MAX, HISTORY_MAX
+from edge_client.config import DeviceConfig
+from edge_client.protocol.update import UNKNOWN_U32
+
+
+def read_history(folder: Path, config: DeviceConfig) -> dict[str, Any]:
+    """The latest rounds, oldest first, and what they earned so far; None where nobody measured. Raises
+    `DatabaseError`."""
+    disk = DeviceDisk(folder, config.chain.parsed().chain_id)
+    try:
+        costs, account = disk.outbox.costs(COSTS_KEPT_MAX), disk.chain.account()
+        rows = sorted(disk.outbox.history(HISTORY_MAX), key=lambda row: row.head.round)
+    finally:
+        disk.close()
+    rounds = []
+    for row in rows:
+        spent = costs.get(row.head.round)
+        rounds.append(
+            {
+                "round": row.head.round,
+                "fate": row.fate.value,
+                "steps": row.head.steps,
+                "train_ms": None if spent is None else spent.cost.train_ms,
+                "energy_mj": _counted(row.head.energy_mj),
+                "up_bytes": _counted(row.head.up_bytes),
+                "down_bytes": _counted(row.head.down_bytes),
+            }
+        )
+    own = None if account is None else account[1].account
+    return {
+        "balance": None if own is None else own.balance,
+        "contribution": None if own is None else own.contribution,
+        "rounds": rounds,
+    }
+
+
+def _counted(value: int) -> int | None:
+    return None if value == UNKNOWN_U32 else value

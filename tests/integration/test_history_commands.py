@@ -1,0 +1,82 @@
+"""`history` and `diag`: what a device did, and a bundle that gives no secret away."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.config import KEY_FILE
+from edge_client.core.conditions.prediction import Cost, Spent
+from edge_client.core.events import PendingUpdate, SaveUpdate
+from edge_client.protocol.join import Join, Voucher
+from edge_client.protocol.update import UpdateHead
+from edge_client.runtime.keystore import load_seed
+from tests.integration.test_device_cli import edge_client
+
+CHAIN = bytes(range(32))
+VOUCHER = Voucher(3, 0, b"secret seed of the voucher......", bytes(range(64)))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Two rounds, one of them measured."""
+    folder = tmp_path / "state"
+    join = Join(("mqtt://127.0.0.1:9",), CHAIN, voucher=VOUCHER).text()
+    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
+    disk = DeviceDisk(folder, CHAIN)
+    for number, energy_mj in ((1, 0xFFFFFFFF), (2, 2500)):
+        root = bytes([number]) * 32
+        head = UpdateHead(0, number, 0, bytes(32), root, 9, 40, 15, energy_mj=energy_mj, up_bytes=1000,
+                          down_bytes=4000 * number)  # fmt: skip
+        spent = Spent(number, Cost(15, 1500, None, 1000, 4000 * number))
+        disk.outbox.save_update(
+            SaveUpdate(PendingUpdate(head, (bytes(32),)), b"e" * 31 + root[:1], (), spent)
+        )
+    disk.close()
+    return folder
+
+
+def test_history_shows_rounds_and_bars(state: Path) -> None:
+    lines = edge_client("history", "--state", state).stdout.splitlines()
+    assert lines[1].split()[:6] == ["1", "pending", "15", "1.5", "-", "5.0"]
+    assert lines[2].split()[:6] == ["2", "pending", "15", "1.5", "2.5", "9.0"]
+    assert lines[2].count("█") == 30
+    assert lines[1].count("█") == 17
+    assert lines[3] == "balance -, contribution -"
+    found = json.loads(edge_client("history", "--state", state, "--json").stdout)
+    assert [one["energy_mj"] for one in found["rounds"]] == [None, 2500]
+
+
+def test_the_bundle_holds_no_key_bytes(state: Path, tmp_path: Path) -> None:
+    target = tmp_path / "diag.tar.gz"
+    result = edge_client("diag", "--state", state, "-o", target)
+    assert result.exit_code == 0, result.output
+    with tarfile.open(target) as bundle:
+        contents = {one.name: bundle.extractfile(one).read() for one in bundle}  # type: ignore[union-attr]
+    assert set(contents) >= {"edge-client.toml", "status.json", "gates.json", "history.json", "versions.json"}
+    assert b"[limits]" in contents["edge-client.toml"]
+    text = b"".join(contents.values())
+    for secret in (load_seed(state / KEY_FILE), VOUCHER.seed):
+        for form in (
+            secret,
+            secret.hex().encode(),
+            base64.b64encode(secret),
+            base64.urlsafe_b64encode(secret),
+        ):
+            assert form.rstrip(b"=")[:20] not in text
+    join_line = next(
+        line for line in (state / "edge-client.toml").read_text().splitlines() if "join =" in line
+    )
+    assert join_line.split('"')[1].encode() not in text
+
+
+def test_a_bundle_is_never_overwritten(state: Path, tmp_path: Path) -> None:
+    target = tmp_path / "diag.tar.gz"
+    target.write_bytes(b"mine")
+    assert edge_client("diag", "--state", state, "-o", target).exit_code == 2
+    assert target.read_bytes() == b"mine"
