@@ -1,4 +1,4 @@
-"""What a device gains by claiming more samples, steps or a larger step than it has: little, by cap and clip."""
+"""What a device gains by claiming more samples, steps or a larger step than it has: little."""
 
 from __future__ import annotations
 
