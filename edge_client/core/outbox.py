@@ -9,7 +9,7 @@ a validator that already counted it would also refuse it as a replay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from edge_client.core.events import Fate, PendingUpdate, PublishChunk, SettleUpdate
@@ -136,6 +136,16 @@ class Outbox:
             entry.accepted.add(validator)
         else:
             entry.refused[validator] = REASONS[receipt.reason]
+
+    def seated(self, validators: Container[bytes]) -> None:
+        """What a key without a seat has said counts no more: an update that lacks f+1 receipts by that is
+        offered again, to those who can include it [RCP-1]."""
+        for entry in self._entries.values():
+            was_quiet = self._is_quiet(entry)
+            entry.accepted = {key for key in entry.accepted if key in validators}
+            entry.refused = {key: reason for key, reason in entry.refused.items() if key in validators}
+            if was_quiet and not self._is_quiet(entry):
+                entry.offer_due_ms, entry.wait_ms = 0, self._timing.offer_ms
 
     def missing(self, root: bytes, bitmap: Bitmap, now_ms: int) -> None:
         """Unite what validators miss; raises `ProtocolError` for nonsense."""

@@ -154,6 +154,7 @@ class Participant:
         return names.index(validator)
 
     def _progressed(self, progress: Progress | None) -> Effects:
+        self.outbox.seated(self.sync.validators.keys)
         if isinstance(progress, HandedOver):
             return [SaveHandoffs(progress.handoffs)]
         if not isinstance(progress, Advanced):

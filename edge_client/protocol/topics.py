@@ -82,15 +82,16 @@ class Topics:
         return (f"{self.base}/down/{device}/+/say", f"{self.base}/down/{device}/+/chunk/+/+")
 
     def validator_filters(self) -> tuple[str, ...]:
-        """What a validator hears: all devices and all validators, never through a shared subscription."""
+        """What a validator hears: all devices and all validators, never through a shared subscription. In the
+        order in which the server hands over what is retained, so that what devices leave there comes last."""
         return (
-            f"{self.base}/up/+/head/+",
-            f"{self.base}/up/+/chunk/+/+",
-            f"{self.base}/up/+/ask",
+            f"{self.base}/val/+/snap",
             f"{self.base}/val/+/say",
             f"{self.base}/val/+/ask",
-            f"{self.base}/val/+/snap",
             f"{self.base}/val/+/chunk/+/+",
+            f"{self.base}/up/+/ask",
+            f"{self.base}/up/+/head/+",
+            f"{self.base}/up/+/chunk/+/+",
         )
 
     def split(self, topic: str) -> list[str] | None:

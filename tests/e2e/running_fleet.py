@@ -65,7 +65,7 @@ class RunningFleet:
     @property
     def devices(self) -> list[Child]:
         """Processes of the devices."""
-        return self.children.members[VALIDATORS:]
+        return self.children.members[VALIDATORS : VALIDATORS + DEVICES]
 
     def start(self) -> None:
         """Start everybody; returns when every device has taken part in a round."""
@@ -154,9 +154,9 @@ class RunningFleet:
 
 
 @contextmanager
-def running_fleet(folder: Path, seed: int, mqtt: Choice) -> Iterator[RunningFleet]:
+def running_fleet(folder: Path, seed: int, mqtt: Choice, lesson: Lesson = LESSON) -> Iterator[RunningFleet]:
     """A started fleet that is gone afterwards."""
-    fleet = RunningFleet(folder, seed, mqtt)
+    fleet = RunningFleet(folder, seed, mqtt, lesson)
     try:
         fleet.start()
         yield fleet

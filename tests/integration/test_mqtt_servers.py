@@ -22,6 +22,8 @@ from edge_client.runtime.transport import Will
 from tests.transport_rigs import ACCESS, DEVICE, FAST, OTHER_DEVICE, TOPICS, VALIDATOR, WAIT_S_MAX, Client
 
 RELOAD_TRIES_MAX = 1_000
+LEFT_COUNT = 2_500
+"""More than Mosquitto queues for a client, and more than a client holds before its subscriptions stand."""
 SERVERS = ["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)]
 
 
@@ -100,6 +102,31 @@ def test_a_newcomer_gets_no_retained_message_that_others_subscribed_to(server: M
     assert device.payloads() == [b"hello"]
     for one in (validator, device):
         one.transport.stop()
+
+
+def test_what_devices_leave_with_the_server_reaches_a_validator_after_its_peers(
+    server: MqttServerProcess,
+) -> None:
+    """Nobody but its writer can clear it, and the server hands it over after every connect."""
+
+    def client(node: str, *filters: str) -> Client:
+        made = Client(MqttTransport(MqttOptions((server.address,), node, limits=FAST)), None)
+        made.transport.subscribe(filters)
+        return made.start()
+
+    def leave(sender: Client, topics: list[str], payload: bytes) -> None:
+        for token, topic in enumerate(topics, 1):
+            sender.transport.publish(Publish(topic, payload, retain=True, token=token))
+            sender.wait(Acknowledged)
+        sender.transport.stop()
+
+    leave(client(DEVICE), [TOPICS.up_head(DEVICE, f"{i:064x}") for i in range(LEFT_COUNT)], b"junk")
+    leave(client(VALIDATOR), [TOPICS.snapshot(VALIDATOR)], b"snapshot")
+    validator = client(VALIDATOR, *TOPICS.validator_filters())
+    validator.wait(Received)
+    assert validator.payloads()[0] == b"snapshot"
+    validator.wait(Received, lambda one: one.payload == b"junk")
+    validator.transport.stop()
 
 
 def test_who_is_admitted_is_heard_after_a_reload(server: MqttServerProcess, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ CHUNKS = 10
 ROOT = bytes([7]) * 32
 OTHER = bytes([8]) * 32
 (SIGNER,) = make_signers(1, "device")
-KEYS = [signer.public_key for signer in make_signers(4)]
+KEYS = [signer.public_key for signer in make_signers(5)]
+"""Of four validators, and of one that comes later."""
 
 
 def pending(root: bytes = ROOT, round_number: int = 3) -> PendingUpdate:
@@ -125,6 +126,27 @@ def test_offers_back_off_until_enough_validators_confirm(outbox: Outbox) -> None
     assert not outbox.sending
     assert outbox.advance(10**7) == []
     assert outbox.deadline() is None
+
+
+def test_an_update_is_offered_again_when_who_confirmed_it_has_lost_its_seat(outbox: Outbox) -> None:
+    send_all(outbox)
+    outbox.receipt(KEYS[0], receipt())
+    outbox.receipt(KEYS[2], receipt())
+    outbox.seated(KEYS[:4])
+    assert outbox.deadline() is None
+    outbox.seated(KEYS[1:])
+    assert outbox.sending
+    assert offers(outbox.advance(10**6)) == 1
+    outbox.receipt(KEYS[4], receipt())
+    assert not outbox.sending
+
+
+def test_a_refusal_of_who_has_lost_its_seat_counts_no_more(outbox: Outbox) -> None:
+    for key in KEYS[:2]:
+        outbox.receipt(key, receipt(REFUSED, Reason.JAILED))
+    assert outbox.wants_claim
+    outbox.seated(KEYS[1:])
+    assert not outbox.wants_claim
 
 
 def test_confirmations_stop_chunks_under_way(outbox: Outbox) -> None:
