@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from edge_client.core.agent import Phase
 from edge_client.core.events import PendingUpdate, PublishChunk
 from edge_client.core.identity import Identity
 from edge_client.core.outbox import PENDING_MAX, REPEATS_MAX, Outbox
@@ -15,11 +16,14 @@ from edge_client.protocol.accounts import Account
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Bitmap
 from edge_client.protocol.errors import ProtocolError, Reason
+from edge_client.protocol.handoff import Handoff, SeatChange, SetProof
 from edge_client.protocol.machine import Acknowledged, Publish
-from edge_client.protocol.messages import ACCEPTED, REASONS, REFUSED, Receipt
+from edge_client.protocol.messages import ACCEPTED, REASONS, REFUSED, Handoffs, Receipt
 from edge_client.protocol.params import STALENESS_MAX
 from edge_client.protocol.update import UpdateHead
-from tests.builders import make_signers
+from tests.builders import ChainMaker, make_genesis, make_params, make_signers
+from tests.candidacies import ELECTIONS, opt_in, seat_key
+from tests.device_world import DeviceWorld
 
 CHUNKS = 10
 ROOT = bytes([7]) * 32
@@ -277,3 +281,26 @@ def test_acknowledgements_of_a_settled_update_are_harmless(outbox: Outbox) -> No
     outbox.link_lost()
     outbox.link_up(9)
     assert outbox.advance(9) == []
+
+
+def test_the_agent_notices_who_has_lost_its_seat() -> None:
+    """Two of four confirmed an update, and one of them is replaced."""
+    rules = {**ELECTIONS, "k": 1, "epoch_blocks": 6}
+    world = DeviceWorld(ChainMaker(make_genesis(params=make_params(**rules)))).join()
+    chain = world.chain
+    world.finish_training()
+    chain.add([world.offers[0].head], time_s=100)
+    chain.add([opt_in(chain, 0)])
+    world.publish_head()
+    world.answer()
+    root = world.finish_training()
+    world.give_receipts(root, (0, 1))
+    assert world.phase() != Phase.SENDING
+
+    while not chain.state.seats.is_sealed:
+        chain.add()
+    seats, block = chain.state.seats, chain.light_block()
+    sets = SetProof.of(block.app, seats.validators, seats.next_validators)
+    assert sets.changes == (SeatChange(0, seat_key(0).public_key),)
+    world.say(Handoffs((Handoff(block.header, block.finality, sets),)))
+    assert world.phase() == Phase.SENDING
