@@ -1,16 +1,27 @@
-"""No byte of a handoff, or of a bundle over epochs, can be another without the whole being refused."""
+"""No byte of a handoff, a bundle over epochs or an owner's header can be another without being refused."""
 
 from __future__ import annotations
 
+from broker.core.answers import vouched
+from edge_client.core.trusted import Tip
+from edge_client.core.trusted_sets import TrustedSets
+from edge_client.core.verify import LightRules
+from edge_client.core.vouching import land
 from edge_client.protocol import keys
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.errors import DecodeError, ProtocolError
 from edge_client.protocol.handoff import Handoff, HandoffCase, TrustedSet, verify_handoff
+from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.proof_checks import Anchor, Proven, check_proof
 from edge_client.protocol.proofs import Bundle, ModelProof, ProofFile
-from tests.light_epochs import rotating
+from edge_client.protocol.vouched import Vouched
+from tests.light_epochs import rotating, set_of
+from tests.light_shelf import Shelf
 
 CHAIN = rotating()
+RULES = LightRules(CHAIN.chain_id, CHAIN.genesis.t0_s, keys.verify)
+SLEPT = Tip(2, CHAIN.hash(2), CHAIN.header(2).time_s, CHAIN.peaks(2))
+WORD = Checkpoint(17, CHAIN.hash(17))
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -55,3 +66,32 @@ def test_every_byte_of_a_bundle_over_epochs_counts() -> None:
     data = Bundle(head, finality, CHAIN.peaks(last - 1), None, (claim,), hops).encode()
     assert proves(data)
     assert [at for at in range(len(data)) if proves(flipped(data, at))] == []
+
+
+def lands(data: bytes) -> bool:
+    """Whether the owner's word is taken in this form, and then leads where the true one does."""
+    reader = Reader(data, "Vouched")
+    try:
+        vouched = Vouched.read(reader)
+        reader.finish()
+        landing = land(
+            RULES, SLEPT, TrustedSets(TrustedSet(0, set_of(CHAIN.blocks[1].signers))), WORD, vouched
+        )
+    except ProtocolError:
+        return False
+    return landing.tip.hash == WORD.header_hash
+
+
+def test_every_byte_of_what_the_owner_vouched_for_counts_but_the_signatures() -> None:
+    """The header is known by its hash, and the end of the epoch before stands in its history: nobody's
+    signature is asked for, so the finality of that end is read and no more."""
+    true = vouched(Shelf(CHAIN), SLEPT.height, WORD.height)  # type: ignore[arg-type]
+    assert true is not None
+    assert true.end is not None
+    data, handoff = true.encode(), true.end.handoff
+    start = data.index(handoff.encode()) + len(handoff.header.encode())
+    finality = range(start, start + len(handoff.finality.encode()))
+    assert lands(data)
+    taken = [at for at in range(len(data)) if lands(flipped(data, at))]
+    assert set(taken) <= set(finality)
+    assert len(taken) > len(finality) // 2

@@ -14,36 +14,16 @@ from edge_client.core.trusted import Tip, Trusted, verified_head
 from edge_client.core.verify import DAY_MS, Conflict, Invalid, LightRules, NeedCheckpoint
 from edge_client.protocol import keys
 from edge_client.protocol.errors import Reason
-from edge_client.protocol.handoff import Handoff, TrustedSet
-from edge_client.protocol.header import Header
+from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.join import Checkpoint
-from edge_client.protocol.mmr_nodes import appended
 from edge_client.protocol.vouched import GetVouched, LastEnd, Vouched
 from tests.builders import T0_S
-from tests.light_epochs import EpochChain, newcomer, rotating, set_of
+from tests.light_epochs import newcomer, rotating, set_of
+from tests.light_shelf import Shelf
 
 CHAIN = rotating()
 SLEPT_AT, TOLD = 2, 17
 LATE_MS = (T0_S + 10 * SLEPT_AT) * 1000 + DAY_MS
-
-
-class Shelf:
-    """What a validator can look up of a chain."""
-
-    def __init__(self, chain: EpochChain) -> None:
-        self.chain = chain
-        self.nodes = [chain.chain_id]
-        for height in range(1, chain.height + 1):
-            self.nodes += appended(height, chain.hash(height), self.mmr_node)
-
-    def mmr_node(self, position: int) -> bytes | None:
-        return self.nodes[position] if position < len(self.nodes) else None
-
-    def header(self, height: int) -> Header | None:
-        return self.chain.header(height) if height <= self.chain.height else None
-
-    def handoff(self, epoch: int) -> Handoff | None:
-        return self.chain.handoff(epoch) if epoch < self.chain.epoch else None
 
 
 def word(height: int = TOLD) -> Checkpoint:
