@@ -12,6 +12,7 @@ import sys
 import click
 
 from broker.commands.admit import admit
+from broker.commands.audit import audit
 from broker.commands.consent import consent
 from broker.commands.init import init
 from broker.commands.key import key
@@ -40,6 +41,7 @@ main.add_command(admit)
 main.add_command(validator)
 main.add_command(consent)
 main.add_command(status)
+main.add_command(audit)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -131,8 +131,18 @@ class Retention:
         row = self._connection.execute(query).fetchone()
         return None if row is None else Checkpoint(row[0], AppLeaves.decode(row[1]))
 
-    def checkpoint_heights(self) -> list[int]:
+    def checkpoints(self) -> list[Checkpoint]:
         """Those that are kept, ascending."""
+        query = "select height, app from checkpoints order by height desc limit ?"
+        rows = self._connection.execute(query, [CHECKPOINTS_KEPT]).fetchall()
+        return [Checkpoint(height, AppLeaves.decode(app)) for height, app in reversed(rows)]
+
+    def state(self, root: bytes) -> bytes | None:
+        """The encoded state of a checkpoint."""
+        return self._folders[ObjectKind.STATE].get(root)
+
+    def checkpoint_heights(self) -> list[int]:
+        """Where they are, ascending."""
         return sorted(self._kept_heights())
 
     def lacking(self) -> int | None:

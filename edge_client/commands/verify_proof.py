@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -11,6 +11,7 @@ from edge_client.commands.failing import MISTAKE, OWNER, fail
 from edge_client.commands.options import JSON
 
 if TYPE_CHECKING:
+    from edge_client.protocol.fraud import FraudProof
     from edge_client.protocol.proof_checks import Anchor, Verdict
     from edge_client.protocol.proofs import ProofFile
 
@@ -24,6 +25,7 @@ def verify_proof(files: tuple[Path, ...], chain: str | None, checkpoint: str | N
     """Check PROOF, offline, against a chain id or a checkpoint that you trust, and say what is proven.
 
     With MODEL, a file written by `edge-client export`: also check that this very file holds the proven model.
+    A fraud proof, as `edge-broker audit` writes it, is executed again.
     Ends with 2 when nothing is proven, with 4 when a final header of the chain contradicts the checkpoint.
     """
     import json
@@ -31,17 +33,20 @@ def verify_proof(files: tuple[Path, ...], chain: str | None, checkpoint: str | N
     from edge_client.proof_reading import facts_of, in_words
     from edge_client.protocol import keys
     from edge_client.protocol.proof_checks import Contradicted, Proven, check_proof
+    from edge_client.protocol.proofs import ProofFile
 
     if len(files) > 2:
         fail("give a proof, or a model and its proof")
     file = files[-1]
     anchor, proof = _anchor(chain, checkpoint), _read(file)
+    if not isinstance(proof, ProofFile):
+        if len(files) > 1:
+            fail(f"{file} is a fraud proof; give it alone")
+        _judge_block(file, proof, anchor, as_json=as_json)
+        return
     verdict = check_proof(proof, anchor, keys.verify)
     if not isinstance(verdict, Proven):
-        sentence = _why_not(verdict)
-        if as_json:
-            click.echo(json.dumps({"proven": False, "why": sentence}, indent=1))
-        fail(f"{file} proves nothing: {sentence}", OWNER if isinstance(verdict, Contradicted) else MISTAKE)
+        _refuse(file, _why_not(verdict), contradicted=isinstance(verdict, Contradicted), as_json=as_json)
     facts = facts_of(proof, verdict)
     if len(files) > 1:
         facts["file"] = _held_by(files[0], proof)
@@ -49,6 +54,30 @@ def verify_proof(files: tuple[Path, ...], chain: str | None, checkpoint: str | N
         click.echo(json.dumps(facts, indent=1))
         return
     for line in in_words(facts):
+        click.echo(line)
+
+
+def _refuse(file: Path, sentence: str, *, contradicted: bool, as_json: bool) -> NoReturn:
+    import json
+
+    if as_json:
+        click.echo(json.dumps({"proven": False, "why": sentence}, indent=1))
+    fail(f"{file} proves nothing: {sentence}", OWNER if contradicted else MISTAKE)
+
+
+def _judge_block(file: Path, proof: FraudProof, anchor: Anchor, *, as_json: bool) -> None:
+    """Execute the block of a fraud proof again and say what is wrong with it."""
+    import json
+
+    from edge_client.fraud_reading import facts_of, in_words, why_not
+    from edge_client.protocol import keys
+    from edge_client.protocol.fraud_checks import NotProven, Why, check_fraud
+
+    verdict = check_fraud(proof, anchor, keys.verify)
+    if isinstance(verdict, NotProven):
+        contradicted = verdict.why is Why.CONTRADICTED
+        _refuse(file, why_not(verdict), contradicted=contradicted, as_json=as_json)
+    for line in [json.dumps(facts_of(verdict), indent=1)] if as_json else in_words(verdict):
         click.echo(line)
 
 
@@ -91,13 +120,17 @@ def _anchor(chain: str | None, checkpoint: str | None) -> Anchor:
     return Anchor(chain_id, trusted)
 
 
-def _read(file: Path) -> ProofFile:
+def _read(file: Path) -> ProofFile | FraudProof:
     from edge_client.protocol.errors import DecodeError
+    from edge_client.protocol.fraud import FRAUD_BYTES_MAX, FRAUD_MAGIC, FraudProof, is_fraud_proof
     from edge_client.protocol.proofs import PROOF_BYTES_MAX, ProofFile
 
     try:
         with file.open("rb") as opened:
-            return ProofFile.decode(opened.read(PROOF_BYTES_MAX + 1))
+            start = opened.read(len(FRAUD_MAGIC))
+            if is_fraud_proof(start):
+                return FraudProof.decode(start + opened.read(FRAUD_BYTES_MAX))
+            return ProofFile.decode(start + opened.read(PROOF_BYTES_MAX))
     except OSError as error:
         fail(f"cannot read {file}: {error.strerror}")
     except DecodeError as error:

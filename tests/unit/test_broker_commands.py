@@ -30,7 +30,7 @@ from edge_client.runtime.keystore import create_seed, load_seed
 from edge_client.runtime.lock import single_instance
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model, make_seed
 
-COMMANDS = ("init", "key", "voucher", "consent", "admit", "validator", "status")
+COMMANDS = ("init", "key", "voucher", "consent", "admit", "validator", "status", "audit")
 
 
 def edge_broker(*arguments: str | Path) -> Result:
