@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
 
 
 @click.command(short_help="Make a device: configuration and key.")
-@click.option("--join", required=True, help="The line that `edge-broker init` printed.")
-@STATE
+@click.option("--join", help="The line that `edge-broker init` printed.")
 @click.option(
-    "--data",
-    required=True,
-    help="Training data: npz:PATH, csv:PATH, folder:PATH or python:MODULE:CALLABLE.",
+    "--state",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The device's folder: configuration, key and everything it keeps.",
 )
+@click.option("--data", help="Training data: npz:PATH, csv:PATH, folder:PATH or python:MODULE:CALLABLE.")
 @click.option("--always", is_flag=True, help="Train whatever the board reads: it is there for nothing else.")
-def init(join: str, folder: Path, data: str, always: bool) -> None:
-    """Write `edge-client.toml` and a new key into the state folder. Nothing that exists is overwritten."""
-    from edge_client.adapters.data.parse import parse_source
+def init(join: str | None, folder: Path | None, data: str | None, always: bool) -> None:
+    """Write `edge-client.toml` and a new key into the state folder. Nothing that exists is overwritten.
+
+    What is not given is asked for when a person sits at the terminal.
+    """
+    from edge_client.adapters.data.parse import FORMS, parse_source
     from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml
     from edge_client.protocol.join import JoinError, parse_join
     from edge_client.protocol.keys import Signer, node_id
     from edge_client.runtime.files import write_new
     from edge_client.runtime.keystore import KeyFileError, create_seed
 
+    join = join or _ask("--join", "Join string (from the chain's operator)", parse_join)
+    folder = folder or Path(_ask("--state", "Folder of the device", _new_folder)).expanduser()
+    data = data or _ask("--data", f"Training data ({FORMS})", lambda text: parse_source(text, Path.cwd()))
     try:
         chain = parse_join(join)
         source = parse_source(data, Path.cwd())
@@ -44,3 +52,28 @@ def init(join: str, folder: Path, data: str, always: bool) -> None:
         fail(f"cannot write into {folder}: {error.strerror}")
     click.echo(f"device {node_id(Signer(seed).public_key)} of chain {chain.chain_id.hex()[:16]}")
     click.echo(f"next: edge-client run --state {folder}")
+
+
+def _ask(option: str, question: str, check: Callable[[str], object]) -> str:
+    """What the person at the terminal answers, once `check` takes it; fails when nobody is there."""
+    if not sys.stdin.isatty():
+        fail(f"{option} is missing; see: edge-client init --help")
+
+    def checked(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+        return text
+
+    answer: str = click.prompt(question, value_proc=checked)
+    return answer
+
+
+def _new_folder(text: str) -> None:
+    """Raises `ValueError` for one that holds a device already."""
+    from edge_client.config import CONFIG_FILE
+
+    path = Path(text).expanduser()
+    if (path / CONFIG_FILE).exists():
+        raise ValueError(f"{path} holds a device already")
