@@ -29,7 +29,6 @@ LIBRARIES = (
     "numpy",
     "pynacl",
     "paho-mqtt",
-    "sqlite-utils",
     "ai-edge-litert",
     "amqtt",
     "scikit-learn",

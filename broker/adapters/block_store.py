@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from broker.adapters.log_name import LogName
 from broker.adapters.mmr_table import MmrTable, create_mmr
 from broker.adapters.retention import Retention, create_retention
@@ -52,7 +50,7 @@ from edge_client.protocol.seats import Seats
 from edge_client.protocol.state import Base, ChainState, Learning
 from edge_client.protocol.state_object import encode_state
 from edge_client.protocol.votes import Certificate
-from edge_client.runtime.database import open_database, transaction
+from edge_client.runtime.database import Database, open_database, transaction
 from edge_client.runtime.objects import ObjectStore
 
 DATABASE_FILE = "validator.db"
@@ -62,21 +60,25 @@ _HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS, _SEATS = "head", "params", "learning"
 
 def create_tables(database: Database) -> None:
     """First schema."""
-    database["meta"].create({"key": str, "value": bytes}, pk="key")
-    database["headers"].create(
-        {"height": int, "hash": bytes, "header": bytes, "certificate": bytes}, pk="height"
+    database.conn.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB)")
+    database.conn.execute(
+        "CREATE TABLE headers (height INTEGER PRIMARY KEY, hash BLOB, header BLOB, certificate BLOB)"
     )
-    database["accounts"].create({"id": int, "account": bytes}, pk="id")
-    database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
-    database["handoffs"].create({"epoch": int, "handoff": bytes}, pk="epoch")
-    database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
-    database["consensus_log"].create({"seq": int, "epoch": int, "slot": int, "entry": bytes}, pk="seq")
+    database.conn.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, account BLOB)")
+    database.conn.execute(
+        "CREATE TABLE inclusions (update_root BLOB PRIMARY KEY, height INTEGER, place INTEGER)"
+    )
+    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB)")
+    database.conn.execute("CREATE TABLE offers (update_root BLOB PRIMARY KEY, offer BLOB)")
+    database.conn.execute(
+        "CREATE TABLE consensus_log (seq INTEGER PRIMARY KEY, epoch INTEGER, slot INTEGER, entry BLOB)"
+    )
 
 
 def create_evidence(database: Database) -> None:
     """Evidence of two final histories; and pairs that convict a key and wait for a block, as records."""
-    database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
-    database["evidence"].create({"key": bytes, "record": bytes}, pk="key")
+    database.conn.execute("CREATE TABLE attacks (seq INTEGER PRIMARY KEY, attack BLOB)")
+    database.conn.execute("CREATE TABLE evidence (key BLOB PRIMARY KEY, record BLOB)")
 
 
 MIGRATIONS = (create_tables, create_mmr, create_retention, create_evidence)
@@ -250,14 +252,14 @@ class BlockStore:
             self.retention.note_found(effect.header.height)
 
     def _head_height(self) -> int:
-        row = self._db.execute("select value from meta where key = ?", [_HEAD]).fetchone()
+        row = self._db.conn.execute("select value from meta where key = ?", [_HEAD]).fetchone()
         return 0 if row is None else Header.decode(row[0]).height
 
     def _write_header(self, header: Header, header_hash: bytes, certificate: Certificate | None) -> None:
         """A header may be here already, from before its state was; only its certificate may be news."""
         encoded = certificate.encode() if certificate else None
         query = "select hash from headers where height = ?"
-        row = self._db.execute(query, [header.height]).fetchone()
+        row = self._db.conn.execute(query, [header.height]).fetchone()
         if row is None:
             self._write(
                 "insert into headers (height, hash, header, certificate) values (?, ?, ?, ?)",
@@ -311,7 +313,7 @@ class BlockStore:
     def _drop_offers(self, oldest_round: int) -> None:
         """Offers that are on the chain or too old need no second look after a restart."""
         self._write("delete from offers where update_root in (select update_root from inclusions)")
-        rows = self._db.execute("select update_root, offer from offers").fetchall()
+        rows = self._db.conn.execute("select update_root, offer from offers").fetchall()
         expired = [root for root, offer in rows if UpdateOffer.decode(offer).head.round < oldest_round]
         self._db.conn.executemany("delete from offers where update_root = ?", [(root,) for root in expired])
         self._expired += expired
@@ -342,24 +344,27 @@ class BlockStore:
             self._write("insert into consensus_log (epoch, slot, entry) values (?, ?, ?)", *values)
 
     def _write(self, statement: str, *values: bytes | int | str | None) -> None:
-        """Plain SQL: these run many times in every slot, and sqlite-utils looks at the schema each time."""
+        """One statement."""
         self._db.conn.execute(statement, values)
 
     # --- reading ------------------------------------------------------------------------------------------
 
     def load(self) -> Stored:
         """Everything a validator starts from."""
-        offers = tuple(UpdateOffer.decode(row["offer"]) for row in self._db["offers"].rows)
-        pairs = self._db["evidence"].rows_where(order_by="key")
-        evidence = tuple(decode_evidence(bytes(row["record"])) for row in pairs)
+        offers = tuple(
+            UpdateOffer.decode(row[0]) for row in self._db.conn.execute("select offer from offers")
+        )
+        pairs = self._db.conn.execute("select record from evidence order by key")
+        evidence = tuple(decode_evidence(bytes(row[0])) for row in pairs)
         return Stored(self._load_final(), offers, self.log_name.entries(), evidence, self.log_name.above())
 
     def _load_final(self) -> StoredFinal | None:
-        meta = {row["key"]: row["value"] for row in self._db["meta"].rows}
+        meta: dict[str, bytes] = dict(self._db.conn.execute("select key, value from meta").fetchall())
         if _HEAD not in meta:
             return None
         header = Header.decode(meta[_HEAD])
-        accounts = [Account.decode(row["account"]) for row in self._db["accounts"].rows_where(order_by="id")]
+        rows = self._db.conn.execute("select account from accounts order by id")
+        accounts = [Account.decode(row[0]) for row in rows]
         params = ParamsPair.decode(meta[_PARAMS])
         seats = Seats.decode(meta[_SEATS])
         self._remember(params, seats)
@@ -403,12 +408,14 @@ class BlockStore:
 
     def header(self, height: int) -> Header | None:
         """`Archive.header`."""
-        row = self._db.execute("select header from headers where height = ?", [height]).fetchone()
+        row = self._db.conn.execute("select header from headers where height = ?", [height]).fetchone()
         return None if row is None else Header.decode(row[0])
 
     def attacks(self) -> tuple[bytes, ...]:
         """`Archive.attacks`."""
-        return tuple(bytes(row[0]) for row in self._db.execute("select attack from attacks order by seq"))
+        return tuple(
+            bytes(row[0]) for row in self._db.conn.execute("select attack from attacks order by seq")
+        )
 
     def mmr_node(self, position: int) -> bytes | None:
         """`Archive.mmr_node`."""
@@ -416,7 +423,7 @@ class BlockStore:
 
     def headers_to(self) -> int:
         """`Archive.headers_to`."""
-        (height,) = self._db.execute("select max(height) from headers").fetchone()
+        (height,) = self._db.conn.execute("select max(height) from headers").fetchone()
         return height or 0
 
     def checkpoint(self) -> Checkpoint | None:
@@ -436,18 +443,19 @@ class BlockStore:
         return self._certificate("height <= ? and certificate is not null order by height desc", height)
 
     def _certificate(self, where: str, height: int) -> Certificate | None:
-        row = self._db.execute(f"select certificate from headers where {where} limit 1", [height]).fetchone()  # noqa: S608
+        query = f"select certificate from headers where {where} limit 1"  # noqa: S608
+        row = self._db.conn.execute(query, [height]).fetchone()
         return None if row is None or row[0] is None else Certificate.decode(row[0])
 
     def handoff(self, epoch: int) -> Handoff | None:
         """`Archive.handoff`."""
-        row = self._db.execute("select handoff from handoffs where epoch = ?", [epoch]).fetchone()
+        row = self._db.conn.execute("select handoff from handoffs where epoch = ?", [epoch]).fetchone()
         return None if row is None else Handoff.decode(row[0])
 
     def inclusion(self, update_root: bytes) -> tuple[int, int] | None:
         """`Archive.inclusion`."""
         query = "select height, place from inclusions where update_root = ?"
-        row = self._db.execute(query, [update_root]).fetchone()
+        row = self._db.conn.execute(query, [update_root]).fetchone()
         return None if row is None else (row[0], row[1])
 
 

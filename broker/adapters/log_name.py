@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from broker.core.effects import EndRejoin
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 
 _LOG_ID, _SIGN_ABOVE = "log_id", "sign_above"
 
@@ -22,7 +20,9 @@ class LogName:
 
     def entries(self) -> bytes:
         """All of it, in order."""
-        return b"".join(row["entry"] for row in self._db["consensus_log"].rows_where(order_by="seq"))
+        return b"".join(
+            row[0] for row in self._db.conn.execute("select entry from consensus_log order by seq")
+        )
 
     def above(self) -> int:
         """The slot that a rejoin ended with, 0 when there was none."""
@@ -31,7 +31,7 @@ class LogName:
     def is_blank(self) -> bool:
         """Whether there is neither a vote nor a block: nothing was ever signed from here."""
         query = "select exists(select 1 from consensus_log) or exists(select 1 from headers)"
-        return not self._db.execute(query).fetchone()[0]
+        return not self._db.conn.execute(query).fetchone()[0]
 
     def begin(self, log_id: bytes) -> None:
         """From now on the log has this id; the key's marker names the one it signs with."""
@@ -42,9 +42,9 @@ class LogName:
         self._write(_SIGN_ABOVE, effect.sign_above.to_bytes(4, "big"))
 
     def _read(self, key: str) -> bytes | None:
-        row = self._db.execute("select value from meta where key = ?", [key]).fetchone()
+        row = self._db.conn.execute("select value from meta where key = ?", [key]).fetchone()
         return None if row is None else bytes(row[0])
 
     def _write(self, key: str, value: bytes) -> None:
         with transaction(self._db):
-            self._db.execute("insert or replace into meta (key, value) values (?, ?)", [key, value])
+            self._db.conn.execute("insert or replace into meta (key, value) values (?, ?)", [key, value])

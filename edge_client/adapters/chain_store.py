@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sqlite_utils import Database
-
 from edge_client.adapters.shown_headers import keep_shown, read_shown
 from edge_client.core.anchors import BODY_ROOTS_MAX
 from edge_client.core.events import SaveAccount, SaveChain, SaveConflict, SaveHandoffs, SaveParams
@@ -22,7 +20,7 @@ from edge_client.protocol.mmr import Peaks
 from edge_client.protocol.params import ParamsPair
 from edge_client.protocol.proofs import AncestorProof
 from edge_client.protocol.validators import ValidatorSet
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 
 
 class ChainStore:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
-
 from edge_client.core.events import Interrupted, SaveCheckpoint, TrainingOrder
 from edge_client.protocol.encoding import Reader, uint
 from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.params import RoundParams
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 from edge_client.runtime.objects import ObjectStore
 
 FACT = "interrupted"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlite_utils import Database
-
-from edge_client.runtime.database import open_database
+from edge_client.runtime.database import Database, open_database
 
 DATABASE_FILE = "agent.db"
 

@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from edge_client.adapters.chain_store import ChainStore
 from edge_client.adapters.checkpoint_store import CheckpointStore
 from edge_client.adapters.device_database import open_device_database
@@ -32,7 +30,7 @@ from edge_client.core.stored import Stored
 from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.machine import Publish
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 from edge_client.runtime.objects import ObjectStore
 
 OBJECTS_FOLDER = "objects"

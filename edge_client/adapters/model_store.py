@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlite_utils import Database
-
 from edge_client.core.events import SaveMeasure, Score
 from edge_client.protocol.header import AppLeaves
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 from edge_client.runtime.objects import ObjectStore
 
 LATEST_KEPT = 3

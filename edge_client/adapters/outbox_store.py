@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlite_utils import Database
-
 from edge_client.adapters.shown_headers import keep_shown
 from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
@@ -19,7 +17,7 @@ from edge_client.protocol.body import RecordProof
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.hashing import HASH_BYTES
 from edge_client.protocol.update import UpdateHead
-from edge_client.runtime.database import transaction
+from edge_client.runtime.database import Database, transaction
 from edge_client.runtime.objects import ObjectStore
 
 HISTORY_MAX = 256

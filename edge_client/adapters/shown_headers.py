@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlite_utils import Database
-
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.proofs import AncestorProof
+from edge_client.runtime.database import Database
 
 
 def keep_shown(database: Database, proofs: Iterable[AncestorProof]) -> None:

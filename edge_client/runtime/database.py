@@ -1,8 +1,7 @@
 """SQLite, opened the one way that survives power cuts: write-ahead log, every commit synced, foreign keys on.
 
-Uses sqlite-utils for schema, migrations and queries; bulk inserts of headers go through `executemany` on
-`Database.conn`. Importing it costs 3 MiB and 30 ms on top of what the agent has loaded anyway (27 MiB alone,
-because it loads numpy), so commands that need no database do not import this module.
+Plain `sqlite3` and a table of applied migrations: sqlite-utils, which was here before, cost every agent 3 MB
+of memory for these two things (docs/PERFORMANCE.md).
 """
 
 from __future__ import annotations
@@ -10,9 +9,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils import Database, Migrations
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One open database file; `conn` commits each statement by itself unless a `transaction` is open."""
+
+    conn: sqlite3.Connection
+
+    def close(self) -> None:
+        """Close the connection; what is not committed is lost."""
+        self.conn.close()
+
 
 Migration = Callable[[Database], None]
 """Changes the schema; its `__name__` is its record, so a published migration is never renamed or edited."""
@@ -30,7 +40,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = Database(sqlite3.connect(path), execute_plugins=False)
+        database = Database(sqlite3.connect(path, isolation_level=None))
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"cannot open the database {path}: {error}") from error
     try:
@@ -47,14 +57,26 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
 
 @contextmanager
 def transaction(database: Database) -> Iterator[Database]:
-    """All writes inside are committed and synced together, or none of them.
+    """All writes inside are committed and synced together, or none of them; one inside another is a part of
+    it, which can fail alone.
 
     An error from SQLite is not caught here: a Persist that fails must end the process.
     """
-    with database.atomic():
+    conn = database.conn
+    inside = conn.in_transaction
+    begin, commit, undo = _PART if inside else _WHOLE
+    conn.execute(begin)
+    try:
         yield database
+        conn.execute(commit)
+    except BaseException:
+        for statement in undo if conn.in_transaction else ():  # an error may have ended it already
+            conn.execute(statement)
+        raise
 
 
+_WHOLE = ("BEGIN", "COMMIT", ("ROLLBACK",))
+_PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 _MEND = "make room if the disk is full; for a damaged file see docs/OPERATIONS.md, 'When something breaks'"
 
 
@@ -71,11 +93,15 @@ def _check(database: Database, path: Path) -> None:
 
 
 def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
-    known = Migrations("schema")
-    for migration in migrations:
-        known()(migration)
+    conn = database.conn
+    conn.execute("CREATE TABLE IF NOT EXISTS _migrations (name TEXT PRIMARY KEY)")
+    applied = [row[0] for row in conn.execute("SELECT name FROM _migrations ORDER BY rowid")]
     names = {migration.__name__ for migration in migrations}
-    newer = [applied.name for applied in known.applied(database) if applied.name not in names]
+    newer = [name for name in applied if name not in names]
     if newer:
         raise DatabaseError(f"the database {path} was written by a newer version ({newer[0]}); upgrade first")
-    known.apply(database)
+    for migration in migrations:
+        if migration.__name__ not in applied:
+            with transaction(database):
+                migration(database)
+                conn.execute("INSERT INTO _migrations (name) VALUES (?)", (migration.__name__,))

@@ -4,26 +4,26 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
-from edge_client.runtime.database import DatabaseError, open_database, transaction
+from edge_client.runtime.database import Database, DatabaseError, open_database, transaction
 
 
 def create_things(database: Database) -> None:
-    database["things"].create({"id": int, "name": str}, pk="id")
+    database.conn.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)")
 
 
 def add_parts(database: Database) -> None:
-    database["parts"].create({"id": int, "thing": int}, pk="id", foreign_keys=[("thing", "things", "id")])
+    database.conn.execute("CREATE TABLE parts (id INTEGER PRIMARY KEY, thing INTEGER REFERENCES things(id))")
 
 
 def fail(database: Database) -> None:
-    database["half"].create({"id": int})
+    database.conn.execute("CREATE TABLE half (id INTEGER)")
     raise RuntimeError("bug in a migration")
 
 
 def names(database: Database) -> set[str]:
-    return {name for name in database.table_names() if not name.startswith("_")}
+    rows = database.conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in rows if not name.startswith("_")}
 
 
 def test_settings_are_those_that_survive_a_power_cut(tmp_path: Path) -> None:
@@ -59,6 +59,18 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
         database.conn.execute("INSERT INTO things VALUES (2, 'c')")
     other = sqlite3.connect(path)
     assert other.execute("SELECT id FROM things").fetchall() == [(2,)]
+
+
+def test_a_transaction_in_another_fails_alone_and_is_committed_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    database, other = open_database(path, [create_things]), sqlite3.connect(path)
+    with transaction(database):
+        with transaction(database):
+            database.conn.execute("INSERT INTO things VALUES (1, 'a')")
+        with pytest.raises(sqlite3.IntegrityError), transaction(database):
+            database.conn.executemany("INSERT INTO things VALUES (?, '')", [(2,), (1,)])
+        assert other.execute("SELECT id FROM things").fetchall() == []
+    assert other.execute("SELECT id FROM things").fetchall() == [(1,)]
 
 
 def test_foreign_keys_are_enforced(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlite_utils import Database
-
-from edge_client.runtime.database import open_database, transaction
+from edge_client.runtime.database import Database, open_database, transaction
 from edge_client.runtime.transport import Traffic
 
 TRAFFIC_FILE = "traffic.db"
