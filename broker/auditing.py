@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broker.adapters.block_store import DATABASE_FILE, BlockStore
+from broker.adapters.block_store import BlockStore
+from broker.adapters.validator_database import DATABASE_FILE
 from broker.config import ValidatorConfig
 from broker.core.auditor import Audited, Auditor, Fraud, Start, Unreadable, genesis_start
 from broker.founding import ChainFiles

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from broker.adapters.block_store import DATABASE_FILE, BlockStore
+from broker.adapters.block_store import BlockStore
 from broker.adapters.key_marker import KeyMarker
 from broker.adapters.status_file import read_status_file
+from broker.adapters.validator_database import DATABASE_FILE
 from broker.config import ValidatorConfig
 from broker.core.effects import StoredFinal
 from broker.core.guard import Phase, RestoredError

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from broker.adapters.log_name import LogName
-from broker.adapters.mmr_table import MmrTable, create_mmr
-from broker.adapters.retention import Retention, create_retention
+from broker.adapters.mmr_table import MmrTable
+from broker.adapters.retention import Retention
 from broker.adapters.together import Together
+from broker.adapters.validator_database import DATABASE_FILE, MIGRATIONS
 from broker.core.effects import (
     AppendLog,
     ForgetEvidence,
@@ -50,38 +51,11 @@ from edge_client.protocol.seats import Seats
 from edge_client.protocol.state import Base, ChainState, Learning
 from edge_client.protocol.state_object import encode_state
 from edge_client.protocol.votes import Certificate
-from edge_client.runtime.database import Database, open_database, transaction
+from edge_client.runtime.database import open_database, transaction
 from edge_client.runtime.objects import ObjectStore
 
-DATABASE_FILE = "validator.db"
 OBJECT_BYTES_MAX = max(4 * PARAMETERS_MAX, BODY_BYTES_MAX) + 1024
 _HEAD, _PARAMS, _LEARNING, _BASES, _PEAKS, _SEATS = "head", "params", "learning", "bases", "peaks", "seats"
-
-
-def create_tables(database: Database) -> None:
-    """First schema."""
-    database.conn.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB)")
-    database.conn.execute(
-        "CREATE TABLE headers (height INTEGER PRIMARY KEY, hash BLOB, header BLOB, certificate BLOB)"
-    )
-    database.conn.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, account BLOB)")
-    database.conn.execute(
-        "CREATE TABLE inclusions (update_root BLOB PRIMARY KEY, height INTEGER, place INTEGER)"
-    )
-    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB)")
-    database.conn.execute("CREATE TABLE offers (update_root BLOB PRIMARY KEY, offer BLOB)")
-    database.conn.execute(
-        "CREATE TABLE consensus_log (seq INTEGER PRIMARY KEY, epoch INTEGER, slot INTEGER, entry BLOB)"
-    )
-
-
-def create_evidence(database: Database) -> None:
-    """Evidence of two final histories; and pairs that convict a key and wait for a block, as records."""
-    database.conn.execute("CREATE TABLE attacks (seq INTEGER PRIMARY KEY, attack BLOB)")
-    database.conn.execute("CREATE TABLE evidence (key BLOB PRIMARY KEY, record BLOB)")
-
-
-MIGRATIONS = (create_tables, create_mmr, create_retention, create_evidence)
 
 
 class BlockStore:

@@ -65,8 +65,7 @@ BOARDS = {
         "armhf", "qemu-arm-static", "tflite",
         (*BASE, "python3-numpy", "python3-psutil", "python3-nacl", "python3-cffi"),
         ("manylinux_2_34_armv7l",),
-        ("tflite-runtime==2.14.0", "click", "paho-mqtt", "sqlite-utils", "click-default-group", "pluggy",
-         "python-dateutil", "sqlite-fts4", "tabulate", "tzdata", "six"),
+        ("tflite-runtime==2.14.0", "click", "paho-mqtt"),
         tuple(f"/usr/lib/arm-linux-gnueabihf/{one}" for one in ("blas", "lapack")), CPUINFO_32,
     ),
 }  # fmt: skip

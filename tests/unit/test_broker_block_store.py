@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.adapters.block_store import DATABASE_FILE, BlockStore
+from broker.adapters.block_store import BlockStore
+from broker.adapters.validator_database import DATABASE_FILE
 from broker.core.effects import AppendLog, ForgetEvidence, StoreEvidence, StoreFinal, StoreUpdate
 from broker.core.ledger import included_updates
 from edge_client.protocol.chunks import CHUNK_BYTES, ObjectKind, split
