@@ -19,9 +19,12 @@ from broker.core.ledger import included_updates
 from broker.founding import ChainFiles
 from broker.service import open_store
 from edge_client import cli as client
+from edge_client.protocol.header import Header
 from edge_client.protocol.keys import node_id
 from edge_client.runtime.keystore import create_seed
+from edge_client.runtime.lock import single_instance
 from tests.builders import GRAPH_BYTES, ChainMaker, chain_of, make_model, make_signers, register
+from tests.candidacies import opt_in, voting_chain
 from tests.fraud_cases import forbidden, overwrite
 
 WINDOW = 8
@@ -40,6 +43,11 @@ def facts_of(file: Path, chain: ChainMaker) -> Any:
     result = run(client.main, "verify-proof", file, "--chain", chain.chain_id.hex(), "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.output)
+
+
+def seated_of_genesis(header: Header) -> tuple[int, ...]:
+    """Seats whose keys are still those of genesis; the first one changes in these tests."""
+    return (1, 2, 3) if header.epoch else (0, 1, 2)
 
 
 def folder_of(chain: ChainMaker, parent: Path, without: Sequence[int] = ()) -> Path:
@@ -61,7 +69,7 @@ def folder_of(chain: ChainMaker, parent: Path, without: Sequence[int] = ()) -> P
             StoreFinal(
                 header,
                 header_hash,
-                None if height in without else chain.certificate(height),
+                None if height in without else chain.certificate(height, seated_of_genesis(header)),
                 state,
                 tuple(enumerate(state.accounts)),
                 chain.outcomes[height - 1].model,
@@ -159,6 +167,26 @@ def test_a_wrong_block_under_a_later_certificate(tmp_path: Path, chain: ChainMak
         run(client.main, "verify-proof", file, "--chain", chain.chain_id.hex(), "--json").output
     )
     assert (told["fraud"]["height"], told["fraud"]["final_height"]) == (3, 4)
+
+
+def test_a_wrong_block_of_a_later_epoch(tmp_path: Path) -> None:
+    """Block 3 gives seat 0 to an account; the set of the next epoch makes the wrong block 4 final."""
+    chain, file = voting_chain(epoch_blocks=3), tmp_path / "wrong.fraud"
+    chain.add([opt_in(chain, 1)])
+    chain.close_round()
+    folder = folder_of(cheated(chain), tmp_path)
+    assert "blocks 1 to 3" in edge_broker("audit", folder, "--to", "3").output
+    assert edge_broker("audit", folder, "--write", file).exit_code == 4
+    facts = facts_of(file, chain)["fraud"]
+    assert (facts["height"], [one["index"] for one in facts["signers"]]) == (4, [1, 2, 3])
+
+
+def test_it_works_beside_a_running_validator(tmp_path: Path, chain: ChainMaker) -> None:
+    folder = folder_of(chain, tmp_path)
+    store = open_store(folder / "state", ChainFiles.read(tmp_path / "chain"))
+    with single_instance(folder / "state", "validator"):
+        assert edge_broker("audit", folder).exit_code == 0
+    store.close()
 
 
 def test_forbidden_records_are_proven(tmp_path: Path, chain: ChainMaker) -> None:
