@@ -63,7 +63,8 @@ BOARDS = {
     ),
     "armhf": Board(
         "armhf", "qemu-arm-static", "tflite",
-        (*BASE, "python3-numpy", "python3-psutil", "python3-nacl", "python3-cffi"),
+        (*BASE, "python3-numpy", "python3-psutil", "python3-nacl", "python3-cffi",
+         "python3-cffi-backend"),
         ("manylinux_2_34_armv7l",),
         ("tflite-runtime==2.14.0", "click", "paho-mqtt"),
         tuple(f"/usr/lib/arm-linux-gnueabihf/{one}" for one in ("blas", "lapack")), CPUINFO_32,
