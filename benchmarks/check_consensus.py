@@ -22,13 +22,22 @@ PROGRESS_FILE = "check-consensus.progress.json"
 RUNS_FILE = "check-consensus.runs.json"
 SEED = 4
 NOTES = {
+    f"{search.LARGE_NAME}: states": (
+        "slot 2 has two proposals on each parent, and those of slot 1 again: every choice of three, as many "
+        "as three honest validators can hold, counted together; choices alike but for names once"
+    ),
     "simulation: schedules": (
         "epochs change every few heights in most of them; pruning and slashing are tested at the validator"
     ),
-    "predicate mutants tried": "none of trusting period, hops, second sources and freshness: not built",
     "perturbations on real Mosquitto": "with four devices, one more than asked",
 }
-QUICK_NOTES = {f"{search.LARGE_NAME}: completes": "quick run: one proposal on each parent instead of two"}
+QUICK_NOTES = {
+    f"{search.LARGE_NAME}: states": "quick run: every choice of two proposals in slot 2 instead of three",
+    "simulation: schedules": "quick run: a tenth of the schedules",
+    "simulation: faults": "quick run: as many as the schedules bring",
+    "decoders: inputs": "quick run: a tenth of the inputs",
+    "perturbations on real Mosquitto": "quick run: each kind once",
+}
 
 
 @dataclass(frozen=True, slots=True)

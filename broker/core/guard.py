@@ -4,7 +4,7 @@ A validator's memory of its own votes is its log. A log restored from a backup, 
 signing from it would contradict what was signed before. So (ADR 0012):
 
 - the key's marker names the log it signs with; another log, or none, must not sign (`judge_start`);
-- after a start it asks what it signed, and listens before it signs anything (LISTENING);
+- after a start it asks what it signed, again and again, and listens before it signs anything (LISTENING);
 - one that its log does not know means that the log is not the whole one: it stops (`LogGap`);
 - told to rejoin, it follows without signing until a block is final that was proposed after its start, and
   then signs only in later slots (REJOINING).
@@ -20,6 +20,9 @@ from broker.core.ledger import Clock
 
 LISTEN_MS = 2_000
 """How long a start waits for what is retained, and for what the others remember of us."""
+ASK_MS = 500
+"""How often it asks them meanwhile. An answer is one message for each vote, and none where nothing is known,
+so no answer shows that it was the whole one: it asks until the wait is over."""
 
 
 class RestoredError(Exception):
@@ -68,6 +71,7 @@ class Guard:
         self._clock = clock
         self._sign_above = sign_above
         self._listens_until_ms: int | None = None
+        self._asks_at_ms = 0
         self._started_s: int | None = None
         self._height: int | None = None
 
@@ -79,6 +83,14 @@ class Guard:
         """From now on what is retained comes in; time without a link is no listening."""
         if self.phase is Phase.LISTENING:
             self._listens_until_ms = now_ms + self._standing.listen_ms
+            self._asks_at_ms = now_ms
+
+    def asks(self, now_ms: int) -> bool:
+        """Whether to ask the others now what we signed; true once every `ASK_MS` of listening."""
+        if self.phase is not Phase.LISTENING or self._listens_until_ms is None or now_ms < self._asks_at_ms:
+            return False
+        self._asks_at_ms = now_ms + ASK_MS
+        return True
 
     def link_lost(self) -> None:
         """See `link_up`."""
@@ -108,8 +120,10 @@ class Guard:
         return [EndRejoin(self._sign_above)]
 
     def deadline(self) -> int | None:
-        """When listening ends at the latest."""
-        return self._listens_until_ms if self.phase is Phase.LISTENING else None
+        """When to ask again, or when listening ends."""
+        if self.phase is not Phase.LISTENING or self._listens_until_ms is None:
+            return None
+        return min(self._asks_at_ms, self._listens_until_ms)
 
     def _has_listened(self, now_ms: int) -> bool:
         return self._listens_until_ms is not None and now_ms >= self._listens_until_ms

@@ -174,17 +174,18 @@ class Validator:
         self._guard.link_up(now_ms)
         if self._guard.phase is not Phase.LISTENING:
             self._feed(event, now_ms)
-        elif self._seating.now.own_index is not None:
-            self._say(Recall(self._seating.now.epoch, self._ledger.head.slot))
 
     def _settle_guard(self, now_ms: int) -> None:
-        """Consensus hears of the link when listening is over: until then our retained snapshot must stay."""
+        """Consensus hears of the link when listening is over: until then our retained snapshot must stay, and
+        the others are asked what we signed."""
         before, head = self._guard.phase, self._ledger.head
         slot = max(head.slot, self._certificate.subject.slot if self._certificate else 0)
         self._effects += self._guard.settle(head.height, head.time_s, slot, now_ms)
         if self._guard.phase is not before and self._link is not None:
             self._effects.append(Note("phase", {"phase": self._guard.phase.value}))
             self._feed(self._link, now_ms)
+        if self._guard.asks(now_ms) and self._seating.now.own_index is not None:
+            self._say(Recall(self._seating.now.epoch, self._ledger.head.slot))
 
     def _work(self, now_ms: int) -> None:
         """Everything that may have become possible: check blocks, see whether one is due, build it, ask."""

@@ -12,9 +12,9 @@ Left out, because no vote depends on it: which quorum signed, ballots of others,
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 from typing import TypeAlias, TypeVar
@@ -33,6 +33,8 @@ from tests.simulation.consensus_parts import EPOCH, GENESIS, Committee, hash_of
 
 ME, OTHERS, BYZANTINE = 0, (1, 2), 3
 LONG_MS = 1_000_000
+AGAIN = 1_000
+"""More than there are proposals on one parent."""
 T = TypeVar("T")
 
 
@@ -62,7 +64,8 @@ class Case:
     """How much is searched: slots, proposals a slot on each possible parent (in slots after the first `later`
     of them, if told: 0 leaves only blocks that are proposed again), whether validators crash, and
     whether the leader also proposes blocks that lack certificates of skipped slots. With `seals` every block
-    on genesis ends the epoch, and those on it must never be decided."""
+    on genesis ends the epoch, and those on it must never be decided. `chosen` are the proposals that the last
+    slot keeps, by their number among all; see `choices`."""
 
     slots: int
     proposals: int
@@ -70,6 +73,7 @@ class Case:
     gaps: bool = False
     seals: bool = False
     later: int | None = None
+    chosen: tuple[int, ...] | None = None
 
     def labels(self, slot: int) -> range:
         """Names of the proposals in a slot."""
@@ -88,6 +92,10 @@ class Report:
     trace: tuple[str, ...] = ()
 
 
+Place: TypeAlias = tuple[Block, int]
+"""A block and the slot it is proposed in: its own or, proposed again, a later one."""
+
+
 class Universe:
     """All blocks and certificates of a case, with a bit for each subject."""
 
@@ -95,14 +103,12 @@ class Universe:
         self.case = case
         self.committee = Committee(4, kind=LedByByzantine)
         self.validators = self.committee.validators
-        self.blocks = [block for slot in range(1, case.slots + 1) for block in self._blocks_of(slot)]
-        self.again = [
-            (block, slot) for block in self.blocks for slot in range(block.header.slot + 1, case.slots + 1)
-        ]
-        places = [*((block, block.header.slot) for block in self.blocks), *self.again]
+        self.places = self._places()
+        self.blocks = [block for block, slot in self.places if slot == block.header.slot]
+        self.again = [(block, slot) for block, slot in self.places if slot > block.header.slot]
         self.subjects = [
-            *(notarize(one.header, hash_of(one.header), slot) for one, slot in places),
-            *(finalize(one.header, hash_of(one.header), slot) for one, slot in places),
+            *(notarize(one.header, hash_of(one.header), slot) for one, slot in self.places),
+            *(finalize(one.header, hash_of(one.header), slot) for one, slot in self.places),
             *(nullify(EPOCH, slot) for slot in range(1, case.slots + 1)),
         ]
         self.bits = {subject: 1 << at for at, subject in enumerate(self.subjects)}
@@ -112,11 +118,31 @@ class Universe:
             for one, other in combinations(self.blocks, 2)
             if hash_of(one.header) not in other.ancestors
         ]
+        self.needed = self.validators.quorum - 1
+        self.clashes = self._clashes() if 2 * self.needed > len((ME, *OTHERS)) else {}
         self.beyond = [one for one in self.blocks if case.seals and one.ancestors]
+
+    def _clashes(self) -> dict[Subject, frozenset[Subject]]:
+        """Subjects that cannot both be certified unless an honest validator signed both and is convicted."""
+        return {
+            one: frozenset(other for other in self.subjects if convicted(frozenset((one, other))))
+            for one in self.subjects
+        }
+
+    def _places(self) -> list[Place]:
+        """New blocks and blocks proposed again, of the last slot only those that are chosen."""
+        slots, chosen = range(1, self.case.slots + 1), self.case.chosen
+        blocks = [block for slot in slots for block in self._blocks_of(slot)]
+        places = [(block, block.header.slot) for block in blocks]
+        places += [(block, slot) for block in blocks for slot in slots if slot > block.header.slot]
+        last = [place for place in places if place[1] == self.case.slots]
+        if chosen is None:
+            return places
+        return [place for place in places if place not in last] + [last[number] for number in chosen]
 
     def _finals(self, block: Block) -> list[Subject]:
         """F votes for a block, in its own slot or when it is proposed again."""
-        slots = range(block.header.slot, self.case.slots + 1)
+        slots = [slot for one, slot in self.places if one is block]
         return [finalize(block.header, hash_of(block.header), slot) for slot in slots]
 
     def _blocks_of(self, slot: int) -> Iterator[Block]:
@@ -167,6 +193,7 @@ class Seen:
 
     slot: int
     signed: frozenset[Subject]
+    proposals: dict[int, bytes]
 
 
 Key: TypeAlias = tuple[object, ...]
@@ -187,6 +214,7 @@ class Automaton:
             (0, ("expire", 0)),
             (0, ("fetch", 0)),
         ]
+        self._clashes = [self._clashes_of(action) for _, action in self.actions]
         self.seen: list[Seen] = []
         self.steps: list[tuple[tuple[int, ...], ...]] = []
         self._ids: dict[Key, int] = {}
@@ -194,7 +222,23 @@ class Automaton:
         self._number(Local(self._machine(()), (), frozenset()))
         while self._open:
             local = self._open.popleft()
-            self.steps.append(tuple(tuple(self._after(local, action)) for _, action in self.actions))
+            self.steps.append(tuple(self._steps_of(local)))
+
+    def _clashes_of(self, action: Action) -> frozenset[Subject]:
+        """Certificates that cannot exist beside those which an action brings."""
+        kind, at = action
+        brought = self.universe.blocks[at].needs if kind == "offer" else frozenset[Subject]()
+        if kind == "certify":
+            brought = frozenset({self.universe.subjects[at]})
+        return frozenset[Subject]().union(*(self.universe.clashes.get(one, ()) for one in brought))
+
+    def _steps_of(self, local: Local) -> Iterator[tuple[int, ...]]:
+        """Where each action leads. Certificates that clash are not both shown: where both can be formed, an
+        honest validator is convicted, and the search has ended."""
+        here = self._number(local)
+        shown = {one.subject for one in local.machine._known.pool.all()}
+        for (_, action), clashes in zip(self.actions, self._clashes, strict=True):
+            yield (here,) if clashes & shown else tuple(self._after(local, action))
 
     def _after(self, local: Local, action: Action) -> Iterator[int]:
         """The state after an action; with crashes also those where it died after each of its persists."""
@@ -250,7 +294,9 @@ class Automaton:
     def _number(self, local: Local) -> int:
         known = self._ids.setdefault(self._key(local), len(self.seen))
         if known == len(self.seen):
-            self.seen.append(Seen(local.machine.slot, local.signed))
+            held = local.machine._known.witness.proposals
+            proposals = {slot: one.hash for slot, one in held.items()}
+            self.seen.append(Seen(local.machine.slot, local.signed, proposals))
             self._open.append(local)
         return known
 
@@ -382,7 +428,6 @@ class Search:
         automaton = Automaton(self.universe, key)
         self.automaton_states = len(automaton.seen)
         self.quotient = Quotient(automaton)
-        self._needed = self.universe.validators.quorum - 1
         self._parents: dict[State, State | None] = {(0, 0, 0): None}
         self._edges = 0
 
@@ -412,7 +457,7 @@ class Search:
     def _available(self, state: State) -> int:
         """Subjects that can be certified: by the Byzantine validator and enough honest ones."""
         a, b, c = (self.quotient.masks[one] for one in state)
-        return [~0, a | b | c, a & b | a & c | b & c, a & b & c][self._needed]
+        return [~0, a | b | c, a & b | a & c | b & c, a & b & c][self.universe.needed]
 
     def _unseen(self, state: State, available: int) -> Iterator[State]:
         for place, local in enumerate(state):
@@ -452,3 +497,26 @@ def describe(subject: Subject) -> str:
 def search(case: Case, key: Callable[[Local], Key] = state_key) -> Report:
     """Search one case."""
     return Search(case, key).run()
+
+
+def choices(case: Case, count: int) -> list[Case]:
+    """Every choice of `count` among the proposals of the second and last slot, one of each kind.
+
+    Of one kind are choices that differ in names only: of the proposals on one parent, or of the blocks of the
+    first slot with all that stands on them.
+    """
+    places = Universe(case).places
+    last = [place for place in places if place[1] == case.slots]
+    kinds: dict[Hashable, Case] = {}
+    for chosen in combinations(range(len(last)), count):
+        on_genesis, branches = 0, Counter[bytes]()
+        for block, slot in (last[number] for number in chosen):
+            if slot > block.header.slot:
+                branches[hash_of(block.header)] += AGAIN
+            elif block.ancestors:
+                branches.update(block.ancestors)
+            else:
+                on_genesis += 1
+        kind = on_genesis, tuple(sorted(branches.values()))
+        kinds.setdefault(kind, replace(case, chosen=chosen))
+    return list(kinds.values())

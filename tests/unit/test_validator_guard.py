@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from broker.core.effects import EndRejoin, LogGap
-from broker.core.guard import LISTEN_MS, Guard, Phase, RestoredError, Standing, judge_start
+from broker.core.guard import ASK_MS, LISTEN_MS, Guard, Phase, RestoredError, Standing, judge_start
 from broker.core.ledger import Clock
 from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.header import HEADER_VERSION, Header
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish
-from edge_client.protocol.messages import encode_validator_say
+from edge_client.protocol.messages import Recall, decode_validator_say, encode_validator_say
 from edge_client.protocol.votes import Snapshot, Vote, finalize, notarize, nullify, vote
 from tests.builders import make_genesis, make_signers
 from tests.lone_validator import LoneValidator
@@ -77,9 +77,29 @@ def test_a_key_signs_only_with_its_own_log(
 def test_it_listens_before_it_signs() -> None:
     one = guard()
     settle(one, LISTEN_MS - 1)
+    assert one.asks(START_MS + LISTEN_MS - 1)
     assert (one.phase, one.may_sign(1), one.deadline()) == (Phase.LISTENING, False, START_MS + LISTEN_MS)
     settle(one, LISTEN_MS)
     assert (one.phase, one.may_sign(1), one.deadline()) == (Phase.SIGNING, True, None)
+
+
+def test_it_asks_what_it_signed_until_the_wait_is_over() -> None:
+    one, asked_ms = guard(), list[int]()
+    while (now_ms := one.deadline()) is not None:
+        settle(one, now_ms - START_MS)
+        if one.asks(now_ms):
+            asked_ms.append(now_ms - START_MS)
+    assert asked_ms == list(range(0, LISTEN_MS, ASK_MS))
+    assert len(asked_ms) == 4
+
+
+def test_without_a_link_it_asks_nothing_and_with_the_next_one_at_once() -> None:
+    one = guard()
+    assert one.asks(START_MS)
+    one.link_lost()
+    assert not one.asks(START_MS + ASK_MS)
+    one.link_up(START_MS + 1)
+    assert one.asks(START_MS + 1)
 
 
 def test_time_without_a_link_is_no_listening() -> None:
@@ -188,3 +208,18 @@ def test_the_own_retained_snapshot_stays_until_it_was_heard() -> None:
     assert topic not in published
     world.run(1)
     assert topic in published
+
+
+def test_a_validator_asks_again_while_it_listens() -> None:
+    world = World(make_genesis(4), make_signers(4))
+    node = world.add_validator(0)
+    began_ms, asked_ms = world.now_ms, list[int]()
+
+    def hear(message: Publish) -> None:
+        is_said = message.topic.endswith("/say")
+        if is_said and isinstance(decode_validator_say(message.payload), Recall):
+            asked_ms.append(world.now_ms - began_ms)
+
+    node._effects[Publish] = hear
+    world.run(2 * LISTEN_MS)
+    assert asked_ms == [0, 500, 1_000, 1_500]
