@@ -18,8 +18,8 @@ from benchmarks.consensus.progress import Progress
 from benchmarks.figures import BUILD_DIR, Value, report
 
 TARGET = "check-consensus"
-PROGRESS_FILE = "check-consensus.progress.json"
-RUNS_FILE = "check-consensus.runs.json"
+PROGRESS_FILE = "consensus-progress.json"
+RUNS_FILE = "consensus-runs.json"
 SEED = 4
 NOTES = {
     f"{search.LARGE_NAME}: states": (

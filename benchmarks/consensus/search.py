@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.figures import Value
-from tests.simulation.consensus_checker import Case, Report, choices, search
+from tests.simulation.consensus_checker import Report, search
 from tests.simulation.consensus_mutants import MUTANTS
+from tests.simulation.consensus_universe import Case, choices
 from tests.simulation.test_consensus_checker import CASES
 
 LARGE = Case(slots=2, proposals=2)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.consensus_checker import (
-    Automaton,
-    Case,
-    Universe,
-    choices,
-    hash_of,
-    search,
-    state_key,
-    whole_key,
-)
+from tests.simulation.consensus_checker import Automaton, search, state_key, whole_key
 from tests.simulation.consensus_mutants import MUTANTS
+from tests.simulation.consensus_parts import hash_of
+from tests.simulation.consensus_universe import Case, Universe, choices
 from tests.simulation.consensus_world import ViolationError, simulate
 
 SEEDS_MAX = 40
@@ -57,7 +50,7 @@ def test_what_the_search_leaves_out_of_a_state_changes_nothing(case):
 
 def test_a_validator_heeds_one_proposal_a_slot():
     """So three honest ones hold three at most, and `choices` of three are as good as all."""
-    universe = Universe(Case(slots=2, proposals=2, chosen=(0, 2, 6)))
+    universe = Universe(Case(slots=2, proposals=2, chosen=(0, 6)))
     automaton = Automaton(universe, state_key)
     offered = {("offer", at): (block, block.header.slot) for at, block in enumerate(universe.blocks)}
     offered |= {("again", at): place for at, place in enumerate(universe.again)}
