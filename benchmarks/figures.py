@@ -29,6 +29,7 @@ LIBRARIES = (
     "numpy",
     "pynacl",
     "paho-mqtt",
+    "sqlite-utils",
     "ai-edge-litert",
     "amqtt",
     "scikit-learn",

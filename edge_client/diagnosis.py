@@ -23,7 +23,15 @@ from edge_client.gating import read_gates
 from edge_client.history import read_history
 from edge_client.reading import read_status
 
-PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy", "paho-mqtt", "psutil", "pynacl", "jeepney")
+PACKAGES = (
+    "ai-edge-litert",
+    "tflite-runtime",
+    "numpy",
+    "paho-mqtt",
+    "psutil",
+    "pynacl",
+    *("sqlite-utils", "jeepney"),
+)
 JOIN_LINE = re.compile(r"^(\s*join\s*=).*$", re.MULTILINE)
 
 

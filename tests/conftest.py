@@ -12,6 +12,7 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 MARKER_OF_FOLDER = {"simulation": "slow", "integration": "slow", "e2e": "e2e"}
+"""What lies directly in tests/ reads the whole tree and is slow, too."""
 SBIN = "/usr/sbin"  # Debian installs mosquitto here, and a plain user's PATH lacks it
 
 # The same examples for everybody, so that a change is judged by what it changed; to look for new ones:
@@ -28,9 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "oracle": find_spec("torch") is None and "PyTorch is not installed (pip install torch==2.13.0)",
     }
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in MARKER_OF_FOLDER:
-            item.add_marker(MARKER_OF_FOLDER[folder])
+        parts = item.path.relative_to(TESTS).parts
+        marker_of_place = MARKER_OF_FOLDER.get(parts[0]) if len(parts) > 1 else "slow"
+        if marker_of_place is not None:
+            item.add_marker(marker_of_place)
         for marker, reason in missing.items():
             if reason and item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))

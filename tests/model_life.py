@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from edge_client.adapters.hook import Hook
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
-from edge_client.adapters.trainer import Trainer, TrainerSetup
+from edge_client.adapters.trainer import Job, Trainer, TrainerSetup
 from edge_client.cli import main
 from edge_client.config import CONFIG_FILE, KEY_FILE, read_config
-from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished
+from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished, TrainingPaused
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
@@ -83,12 +83,13 @@ class Life:
 
     def round(self) -> TrainingFinished:
         """Train the open round and have its update included."""
-        results: Queue[ModelMeasured | TrainingFinished | TrainingFailed] = Queue()
+        results: Queue[ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused] = Queue()
         key, objects = self.world.signer.public_key, self.disk.real.objects
         trainer = Trainer(
-            TrainerSetup(key, objects, read_config(self.state).own_data(self.state), 1, results.put)
+            TrainerSetup(key, objects, read_config(self.state).own_data(self.state), 1, results.put_nowait)
         )
-        trainer.start(self.chain.genesis, self.world.orders[-1], self.disk.real.outbox.residual())
+        job = Job(self.world.orders[-1], self.disk.real.outbox.residual())
+        trainer.start(self.chain.genesis, job)
         measured, finished = results.get(timeout=WAIT_S), results.get(timeout=WAIT_S)
         assert isinstance(measured, ModelMeasured), measured
         assert isinstance(finished, TrainingFinished), finished

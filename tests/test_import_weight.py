@@ -11,7 +11,7 @@ import click
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = ("amqtt", "qrcode", "rich", "sklearn", "tensorflow", "torch", "cryptography")
-HEAVY = ("ai_edge_litert", "tflite_runtime", "numpy", "flatbuffers", "paho")
+HEAVY = ("ai_edge_litert", "tflite_runtime", "numpy", "flatbuffers", "sqlite_utils", "paho")
 HELP = """
 import sys
 for name in {blocked!r}:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from sqlite_utils import Database as Schema
+
 from edge_client.protocol.mmr_nodes import appended, leaf_count, node_count
 from edge_client.runtime.database import Database
 
 
-def create_mmr(database: Database) -> None:
+def create_mmr(database: Schema) -> None:
     """Schema of the table; a store from before it is filled by `MmrTable.complete`."""
-    database.conn.execute("CREATE TABLE mmr (position INTEGER PRIMARY KEY, hash BLOB)")
+    database["mmr"].create({"position": int, "hash": bytes}, pk="position")
 
 
 class MmrTable:

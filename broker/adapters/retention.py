@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sqlite_utils import Database as Schema
+
 from broker.core.pruning import CHECKPOINTS_KEPT, SWEEP_MAX, body_floor, is_checkpoint
 from edge_client.protocol.checkpoint import Checkpoint
 from edge_client.protocol.chunks import ObjectKind
@@ -20,14 +22,12 @@ from edge_client.runtime.objects import ObjectStore
 _PRUNED_TO = "pruned_to"
 
 
-def create_retention(database: Database) -> None:
+def create_retention(database: Schema) -> None:
     """Schema: bodies by the block they belong to, checkpoints, ranges of heights whose block is not here."""
-    database.conn.execute(
-        "CREATE TABLE bodies (root BLOB, kind INTEGER, height INTEGER, PRIMARY KEY (root, kind))"
-    )
-    database.conn.execute("CREATE INDEX bodies_height ON bodies (height)")
-    database.conn.execute("CREATE TABLE checkpoints (height INTEGER PRIMARY KEY, app BLOB, models BLOB)")
-    database.conn.execute("CREATE TABLE lacking (first INTEGER PRIMARY KEY, last INTEGER)")
+    database["bodies"].create({"root": bytes, "kind": int, "height": int}, pk=("root", "kind"))
+    database["bodies"].create_index(["height"], index_name="bodies_height")
+    database["checkpoints"].create({"height": int, "app": bytes, "models": bytes}, pk="height")
+    database["lacking"].create({"first": int, "last": int}, pk="first")
 
 
 class Retention:

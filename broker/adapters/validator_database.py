@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+from sqlite_utils import Database as Schema
+
 from broker.adapters.mmr_table import create_mmr
 from broker.adapters.retention import create_retention
-from edge_client.runtime.database import Database
 
 DATABASE_FILE = "validator.db"
 
 
-def create_tables(database: Database) -> None:
+def create_tables(database: Schema) -> None:
     """First schema."""
-    database.conn.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB)")
-    database.conn.execute(
-        "CREATE TABLE headers (height INTEGER PRIMARY KEY, hash BLOB, header BLOB, certificate BLOB)"
+    database["meta"].create({"key": str, "value": bytes}, pk="key")
+    database["headers"].create(
+        {"height": int, "hash": bytes, "header": bytes, "certificate": bytes}, pk="height"
     )
-    database.conn.execute("CREATE TABLE accounts (id INTEGER PRIMARY KEY, account BLOB)")
-    database.conn.execute(
-        "CREATE TABLE inclusions (update_root BLOB PRIMARY KEY, height INTEGER, place INTEGER)"
-    )
-    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB)")
-    database.conn.execute("CREATE TABLE offers (update_root BLOB PRIMARY KEY, offer BLOB)")
-    database.conn.execute(
-        "CREATE TABLE consensus_log (seq INTEGER PRIMARY KEY, epoch INTEGER, slot INTEGER, entry BLOB)"
-    )
+    database["accounts"].create({"id": int, "account": bytes}, pk="id")
+    database["inclusions"].create({"update_root": bytes, "height": int, "place": int}, pk="update_root")
+    database["handoffs"].create({"epoch": int, "handoff": bytes}, pk="epoch")
+    database["offers"].create({"update_root": bytes, "offer": bytes}, pk="update_root")
+    database["consensus_log"].create({"seq": int, "epoch": int, "slot": int, "entry": bytes}, pk="seq")
 
 
-def create_evidence(database: Database) -> None:
+def create_evidence(database: Schema) -> None:
     """Evidence of two final histories; and pairs that convict a key and wait for a block, as records."""
-    database.conn.execute("CREATE TABLE attacks (seq INTEGER PRIMARY KEY, attack BLOB)")
-    database.conn.execute("CREATE TABLE evidence (key BLOB PRIMARY KEY, record BLOB)")
+    database["attacks"].create({"seq": int, "attack": bytes}, pk="seq")
+    database["evidence"].create({"key": bytes, "record": bytes}, pk="key")
 
 
 MIGRATIONS = (create_tables, create_mmr, create_retention, create_evidence)

@@ -3,62 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edge_client.adapters.conditions.traffic import MonthBytes
 from edge_client.runtime.database import Database, open_database
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Schema
 
 DATABASE_FILE = "agent.db"
 
 
-def first_schema(database: Database) -> None:
+def first_schema(database: Schema) -> None:
     """Facts by name; headers as 84-byte blobs; updates and their fate; parts of the residual; refusals."""
-    database.conn.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-    database.conn.execute("CREATE TABLE headers (height INTEGER PRIMARY KEY, linked BLOB NOT NULL)")
-    database.conn.execute(
-        "CREATE TABLE updates (root BLOB PRIMARY KEY, round INTEGER NOT NULL, head BLOB NOT NULL,"
-        " chunk_hashes BLOB NOT NULL, fate TEXT NOT NULL, reason TEXT, settled_height INTEGER)"
-    )
-    database.conn.execute(
-        "CREATE TABLE residual (root BLOB PRIMARY KEY, kind TEXT NOT NULL, freed_round INTEGER NOT NULL)"
-    )
+    # sqlite-utils makes no table without row ids, and this one is small and always read by name.
+    database.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+    _create(database, "headers", height=int, linked=bytes)
+    updates = {"root": bytes, "round": int, "head": bytes, "chunk_hashes": bytes, "fate": str}
+    _create(database, "updates", **updates)
+    database["updates"].add_column("reason", str)
+    database["updates"].add_column("settled_height", int)
+    _create(database, "residual", root=bytes, kind=str, freed_round=int)
 
 
-def inclusion_proofs(database: Database) -> None:
+def inclusion_proofs(database: Schema) -> None:
     """The proof that an update stands in a block, to be shown to others."""
-    database.conn.execute("ALTER TABLE updates ADD COLUMN inclusion BLOB")
+    database["updates"].add_column("inclusion", bytes)
 
 
-def kept_models(database: Database) -> None:
+def kept_models(database: Schema) -> None:
     """Models worth keeping: where they are proven, and how they did on the local hold-out."""
-    database.conn.execute(
-        "CREATE TABLE models (root BLOB PRIMARY KEY, round INTEGER NOT NULL, height INTEGER NOT NULL,"
-        " app BLOB NOT NULL, samples INTEGER NOT NULL, initial_accuracy REAL NOT NULL, initial_loss REAL"
-        " NOT NULL, accuracy REAL NOT NULL, loss REAL NOT NULL, own_accuracy REAL NOT NULL,"
-        " own_loss REAL NOT NULL)"
-    )
+    place = {"root": bytes, "round": int, "height": int, "app": bytes, "samples": int}
+    measured = ("initial_accuracy", "initial_loss", "accuracy", "loss", "own_accuracy", "own_loss")
+    _create(database, "models", **place, **dict.fromkeys(measured, float))
 
 
-def validator_sets(database: Database) -> None:
+def validator_sets(database: Schema) -> None:
     """Handoffs between validator sets, by the epoch that ends; heights jumped to, and the way there."""
-    database.conn.execute("CREATE TABLE handoffs (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
-    database.conn.execute("CREATE TABLE jumps (first INTEGER PRIMARY KEY, extension BLOB NOT NULL)")
+    _create(database, "handoffs", epoch=int, handoff=bytes)
+    _create(database, "jumps", first=int, extension=bytes)
 
 
-def shown_headers(database: Database) -> None:
+def shown_headers(database: Schema) -> None:
     """Headers that lie in a gap, each with its siblings in a range that reaches beyond the gap."""
-    database.conn.execute("CREATE TABLE shown (height INTEGER PRIMARY KEY, proof BLOB NOT NULL)")
+    _create(database, "shown", height=int, proof=bytes)
 
 
-def round_costs(database: Database) -> None:
+def round_costs(database: Schema) -> None:
     """What rounds did cost, for predictions and `history`; energy is NULL without a meter."""
-    database.conn.execute(
-        "CREATE TABLE costs (round INTEGER PRIMARY KEY, ended_ms INTEGER NOT NULL, steps INTEGER NOT NULL,"
-        " train_ms INTEGER NOT NULL, energy_mj INTEGER, up INTEGER NOT NULL, down INTEGER NOT NULL)"
-    )
+    _create(database, "costs", round=int, ended_ms=int, steps=int, train_ms=int, up=int, down=int)
+    database["costs"].add_column("energy_mj", int)
 
 
-def vouched_sets(database: Database) -> None:
+def vouched_sets(database: Schema) -> None:
     """Handoffs that the owner's word showed, by the epoch that ends; their headers are in `shown`."""
-    database.conn.execute("CREATE TABLE vouched (epoch INTEGER PRIMARY KEY, handoff BLOB NOT NULL)")
+    _create(database, "vouched", epoch=int, handoff=bytes)
+
+
+def _create(database: Schema, table: str, **columns: type) -> None:
+    """A table whose first column is its key and in which nothing may be missing."""
+    key, *others = columns
+    database[table].create(columns, pk=key, not_null=set(others))
 
 
 MIGRATIONS = (
@@ -75,3 +80,10 @@ MIGRATIONS = (
 def open_device_database(folder: Path) -> Database:
     """Open or create the agent's database; raises `DatabaseError`."""
     return open_database(folder / DATABASE_FILE, MIGRATIONS)
+
+
+def create_databases(folder: Path) -> None:
+    """Make the agent's files where they are not yet, so that it finds them up to date; raises
+    `DatabaseError`."""
+    open_device_database(folder).close()
+    MonthBytes(folder).close()

@@ -27,9 +27,11 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     What is not given is asked for when a person sits at the terminal.
     """
     from edge_client.adapters.data.parse import FORMS, parse_source
+    from edge_client.adapters.device_database import create_databases
     from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml
     from edge_client.protocol.join import JoinError, parse_join
     from edge_client.protocol.keys import Signer, node_id
+    from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.files import write_new
     from edge_client.runtime.keystore import KeyFileError, create_seed
 
@@ -46,7 +48,8 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
         seed = create_seed(folder / KEY_FILE)
         # Readable by the owner only: the join string may hold a voucher.
         write_new(config, device_toml(chain.text(), source.text, always=always).encode(), 0o600)
-    except (JoinError, KeyFileError, ValueError) as error:
+        create_databases(folder)
+    except (DatabaseError, JoinError, KeyFileError, ValueError) as error:
         fail(str(error))
     except OSError as error:
         fail(f"cannot write into {folder}: {error.strerror}")

@@ -1,7 +1,8 @@
 """SQLite, opened the one way that survives power cuts: write-ahead log, every commit synced, foreign keys on.
 
-Plain `sqlite3` and a table of applied migrations: sqlite-utils, which was here before, cost every agent 3 MB
-of memory for these two things (docs/PERFORMANCE.md).
+sqlite-utils makes and changes tables. It is loaded only when a file lacks a migration: `edge-client init`
+makes the agent's files, so that an agent that runs does not pay the 3 MB it takes (docs/PERFORMANCE.md).
+Rows are read and written with plain `sqlite3`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Database:
         self.conn.close()
 
 
-Migration = Callable[[Database], None]
+Migration: TypeAlias = "Callable[[Schema], None]"
 """Changes the schema; its `__name__` is its record, so a published migration is never renamed or edited."""
 
 
@@ -100,8 +105,13 @@ def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) ->
     newer = [name for name in applied if name not in names]
     if newer:
         raise DatabaseError(f"the database {path} was written by a newer version ({newer[0]}); upgrade first")
-    for migration in migrations:
-        if migration.__name__ not in applied:
-            with transaction(database):
-                migration(database)
-                conn.execute("INSERT INTO _migrations (name) VALUES (?)", (migration.__name__,))
+    lacking = [migration for migration in migrations if migration.__name__ not in applied]
+    if not lacking:
+        return
+    from sqlite_utils import Database as Schema  # noqa: PLC0415 - see the module's docstring
+
+    schema = Schema(conn, execute_plugins=False)
+    for migration in lacking:
+        with transaction(database):
+            migration(schema)
+            conn.execute("INSERT INTO _migrations (name) VALUES (?)", (migration.__name__,))

@@ -66,7 +66,8 @@ BOARDS = {
         (*BASE, "python3-numpy", "python3-psutil", "python3-nacl", "python3-cffi",
          "python3-cffi-backend"),
         ("manylinux_2_34_armv7l",),
-        ("tflite-runtime==2.14.0", "click", "paho-mqtt"),
+        ("tflite-runtime==2.14.0", "click", "paho-mqtt", "sqlite-utils", "click-default-group", "pluggy",
+         "python-dateutil", "sqlite-fts4", "tabulate", "tzdata", "six"),
         tuple(f"/usr/lib/arm-linux-gnueabihf/{one}" for one in ("blas", "lapack")), CPUINFO_32,
     ),
 }  # fmt: skip

@@ -78,7 +78,7 @@ def test_what_pip_reads(metadata: Message) -> None:
     assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
     wanted = [Requirement(one) for one in metadata.get_all("Requires-Dist", [])]
     always = {one.name for one in wanted if "extra" not in str(one.marker)}
-    assert always == {"click", "numpy", "paho-mqtt", "psutil", "pynacl", "tomli"}
+    assert always == {"click", "numpy", "paho-mqtt", "psutil", "pynacl", "sqlite-utils", "tomli"}
 
 
 def test_it_works_where_it_is_installed_without_a_network(wheel: Path, tmp_path: Path) -> None:

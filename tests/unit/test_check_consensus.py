@@ -16,6 +16,8 @@ from edge_client.protocol.encoding import Reader
 from tests.light_vectors import stored
 from tests.simulation.consensus_campaign import Kind, Totals, campaign
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_finished_part_is_not_run_again(tmp_path: Path) -> None:
     asked: list[str] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,11 +35,13 @@ BATTERY = {"has_battery": True, "mains": False}
 ON_BATTERY = {"require_mains": False}
 
 
-def verdict(gate: str, seen: dict[str, object], limits: dict[str, object] | None = None, **asked) -> Verdict:
+def verdict(
+    gate: str, seen: Mapping[str, object], limits: Mapping[str, object] | None = None, **asked: Any
+) -> Verdict:
     closed = asked.pop("closed", False)
     question = Asked(
-        replace(FINE, **seen),  # type: ignore[arg-type]
-        Limits(**(limits or {})),  # type: ignore[arg-type]
+        replace(FINE, **dict[str, Any](seen)),
+        Limits(**dict[str, Any](limits or {})),
         asked.pop("prediction", None),
         NOW_MS,
         asked.pop("training", False),

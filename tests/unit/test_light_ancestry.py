@@ -12,8 +12,15 @@ from edge_client.core.segments import History, Segment
 from edge_client.protocol.errors import ProtocolError, Reason
 from edge_client.protocol.mmr import peaks_of
 from edge_client.protocol.mmr_extension import extension_places
+from edge_client.protocol.proofs import AncestorProof
 from tests.builders import ChainMaker
-from tests.proof_builders import ancestor
+from tests.proof_builders import ancestor as ancestor_or_none
+
+
+def ancestor(made: ChainMaker, height: int, under: int) -> AncestorProof:
+    proof = ancestor_or_none(made, height, under)
+    assert proof is not None
+    return proof
 
 
 @cache

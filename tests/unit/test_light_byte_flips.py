@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from broker.core.answers import vouched
 from edge_client.core.trusted import Tip
 from edge_client.core.trusted_sets import TrustedSets
@@ -18,6 +20,7 @@ from edge_client.protocol.vouched import Vouched
 from tests.light_epochs import rotating, set_of
 from tests.light_shelf import Shelf
 
+pytestmark = pytest.mark.slow
 CHAIN = rotating()
 RULES = LightRules(CHAIN.chain_id, CHAIN.genesis.t0_s, keys.verify)
 SLEPT = Tip(2, CHAIN.hash(2), CHAIN.header(2).time_s, CHAIN.peaks(2))

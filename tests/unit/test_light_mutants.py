@@ -9,6 +9,7 @@ from tests.light_mutants import MUTANTS, applied
 from tests.light_vectors import mismatches, stored
 
 VECTORS = list(stored().values())
+pytestmark = pytest.mark.slow
 
 
 def noticed() -> str | None:

@@ -59,6 +59,7 @@ def test_every_truncation_and_extension_is_refused(name: str) -> None:
     assert [len(data) for data in longer if reads_back_identically(example, data)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", examples())
 def test_every_flipped_byte_is_refused_or_another_value(name: str) -> None:
     example = examples()[name]

@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database as Schema
 
+from edge_client.adapters.device_database import create_databases
 from edge_client.runtime.database import Database, DatabaseError, open_database, transaction
 
 
-def create_things(database: Database) -> None:
-    database.conn.execute("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT)")
+def create_things(database: Schema) -> None:
+    database["things"].create({"id": int, "name": str}, pk="id")
 
 
-def add_parts(database: Database) -> None:
-    database.conn.execute("CREATE TABLE parts (id INTEGER PRIMARY KEY, thing INTEGER REFERENCES things(id))")
+def add_parts(database: Schema) -> None:
+    database["parts"].create({"id": int, "thing": int}, pk="id", foreign_keys=[("thing", "things", "id")])
 
 
-def fail(database: Database) -> None:
-    database.conn.execute("CREATE TABLE half (id INTEGER)")
+def fail(database: Schema) -> None:
+    database["half"].create({"id": int})
     raise RuntimeError("bug in a migration")
 
 
@@ -106,3 +110,13 @@ def test_damage_is_found_at_the_start(tmp_path: Path) -> None:
         file.write(bytes(range(256)) * 16 * 3)
     with pytest.raises(DatabaseError, match="for a damaged file see docs"):
         open_database(path, [create_things])
+
+
+def test_a_file_that_lacks_nothing_is_opened_without_sqlite_utils(tmp_path: Path) -> None:
+    """The agent opens files that `edge-client init` made."""
+    create_databases(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from edge_client.adapters.device_database import *;"
+        f"create_databases(Path({str(tmp_path)!r})); sys.exit('sqlite_utils' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

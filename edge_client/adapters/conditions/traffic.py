@@ -9,19 +9,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_client.runtime.database import Database, open_database, transaction
+from edge_client.runtime.database import open_database, transaction
 from edge_client.runtime.transport import Traffic
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Schema
 
 TRAFFIC_FILE = "traffic.db"
 UNSAVED_BYTES_MAX = 100_000
 
 
-def months_schema(database: Database) -> None:
+def months_schema(database: Schema) -> None:
     """Bytes by month (`2026-11`, local time)."""
-    database.conn.execute(
-        "CREATE TABLE months (month TEXT PRIMARY KEY, up INTEGER NOT NULL, down INTEGER NOT NULL)"
-    )
+    database["months"].create({"month": str, "up": int, "down": int}, pk="month", not_null={"up", "down"})
 
 
 class MonthBytes:
