@@ -315,6 +315,8 @@ class TestVerify:
             "signatures": 3,
             "epoch": 0,
             "handoffs": 0,
+            "shown": [],
+            "vouched": 0,
         }
         assert "headers 1 to 2 are linked" in edge_client("verify", "--state", lived).stdout
 
