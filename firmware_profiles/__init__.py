@@ -1,1 +1,1 @@
-"""Rehearsing fleets: the demo, device profiles and the fleet twin."""
+"""Rehearsing fleets: the demo, a whole fleet on one machine."""

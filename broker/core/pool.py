@@ -1,4 +1,4 @@
-"""What waits for a block: complete updates and pending records, and whether a block is due (DESIGN §7.6)."""
+"""What waits for a block: complete updates and pending records, and whether a block is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may publish and hear what (DESIGN §9): one table, from which both servers' access lists are made.
+"""Who may publish and hear what: one table, from which both servers' access lists are made.
 
 An access list is no matter of integrity, every message is signed. It keeps a device from filling topics that
 others must listen to, from reading what is not meant for it, and from using another's name.

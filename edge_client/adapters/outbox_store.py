@@ -1,4 +1,4 @@
-"""Updates, their fate, and the residual, in the same transactions: the crash safety of training (DESIGN §5).
+"""Updates, their fate, and the residual, in the same transactions: the crash safety of training.
 
 An update and the residue it leaves are saved together, and what is given back is given back by the same
 write that settles the update. So whatever moment the power fails at, nothing learned counts twice or is lost.

@@ -1,4 +1,4 @@
-"""Client updates as small integers: int8 codes and one exponent per tensor, rounded without bias (DESIGN §5).
+"""Client updates as small integers: int8 codes and one exponent per tensor, rounded without bias.
 
 What rounding loses is the *residue*; it is carried into the next update, so that nothing a device learned is
 lost for good. The residual of a device is a set of parts: the residue of its last update, and the bodies of

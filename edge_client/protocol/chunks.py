@@ -1,7 +1,7 @@
 """Large objects travel in pieces of 16 KiB that a receiver can check, count and ask for again.
 
 Never one big publish: a single 400 KB message never completes on a slow uplink, because the keep-alive
-clock of an MQTT server counts whole packets only (mqtt.md §3.3).
+clock of an MQTT server counts whole packets only.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def test_a_device_on_a_real_disk_lives_like_one_in_memory(tmp_path: Path) -> Non
 
 
 class TestFourMoments:
-    """The crash safety of the residual (DESIGN §5): before the saving, after it and before the sending, after
+    """The crash safety of the residual: before the saving, after it and before the sending, after
     the inclusion was seen and before it is settled, after the settling."""
 
     def test_before_the_update_is_saved(self, tmp_path: Path) -> None:

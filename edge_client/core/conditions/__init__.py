@@ -1,1 +1,1 @@
-"""What a board reads of itself, the owner's limits, and the gates between them and the work [DESIGN 10]."""
+"""What a board reads of itself, the owner's limits, and the gates between them and the work."""
