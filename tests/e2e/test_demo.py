@@ -150,6 +150,8 @@ def test_a_stopped_demo_leaves_nothing_running(
     tmp_path: Path, numbers: list[signal.Signals], moment: str
 ) -> None:
     """Also when somebody presses Ctrl-C twice, or closes the terminal."""
+    # A shell lets jobs in the background ignore Ctrl-C, and the demo would inherit that from such a test run.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, log = tmp_path / "demo", tmp_path / "demo.log"
     with log.open("wb") as output:
         demo = subprocess.Popen(command(folder, 1000, "auto"), stdout=output, stderr=output)
@@ -161,6 +163,7 @@ def test_a_stopped_demo_leaves_nothing_running(
         assert demo.wait(WAIT_S_MAX) == 130, log.read_text()
     finally:
         demo.kill()
+        signal.signal(signal.SIGINT, before)
     assert "nothing is left running" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert processes_that_name(folder) == []
