@@ -45,6 +45,7 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
     from edge_client.config import IdentitySection, read_config
     from edge_client.litert.graph import RuntimeMissingError, require_runtime
     from edge_client.runtime import logs
+    from edge_client.runtime.allocator import spare_memory
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
@@ -53,6 +54,7 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
     from edge_client.runtime.settings import SettingsError
     from edge_client.service import HaltedError, run_device
 
+    spare_memory()
     logs.configure(journal=journal)
     try:
         config = read_config(folder)
