@@ -29,6 +29,7 @@ COMMANDS = (
     "pause",
     "resume",
     "history",
+    "calibrate",
     "diag",
     "verify",
     "prune",

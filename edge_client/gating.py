@@ -33,10 +33,11 @@ def read_gates(
     finally:
         months.close()
     words = read_status_file(folder) if is_running(folder) else {}
+    conditions = Board(folder, roots).look(now_ms, month_bytes)
     asked = Asked(
-        conditions=Board(folder, roots).look(now_ms, month_bytes),
+        conditions=conditions,
         limits=config.limits,
-        prediction=predict(one.cost for one in past),
+        prediction=predict(past, conditions.calibration),
         now_ms=now_ms,
         training=words.get("phase") == "training",
         rounds_ended_ms=tuple(one.ended_ms for one in past),

@@ -10,7 +10,15 @@ import pytest
 
 from edge_client.core.conditions.gates import ALL, Asked, Verdict, verdicts
 from edge_client.core.conditions.limits import GATES, Limits
-from edge_client.core.conditions.prediction import Budget, Cost, Prediction, Spent, predict, steps_that_fit
+from edge_client.core.conditions.prediction import (
+    Budget,
+    Calibration,
+    Cost,
+    Prediction,
+    Spent,
+    predict,
+    steps_that_fit,
+)
 from edge_client.core.conditions.readings import NEVER, Conditions, Unknown
 from edge_client.core.conditions.scheduler import READ_AGE_MS_MAX, Scheduler, Trend
 
@@ -238,14 +246,40 @@ class TestScheduler:
         assert Scheduler(Limits()).steps_max(3600) is None
 
 
+def rounds(*costs: Cost) -> list[Spent]:
+    """Rounds that ended at 1, 2, ..."""
+    return [Spent(at, cost) for at, cost in enumerate(costs, 1)]
+
+
 def test_predictions_follow_the_newest_rounds() -> None:
     assert predict([]) is None
-    first = predict([Cost(10, 1000, None, 5, 50)])
+    first = predict(rounds(Cost(10, 1000, None, 5, 50)))
     assert first is not None
     assert (first.ms_per_step, first.energy_mj, first.traffic_bytes) == (100, None, 55)
-    later = predict([Cost(10, 1000, None, 5, 50), Cost(10, 2000, 40, 5, 50)])
+    later = predict(rounds(Cost(10, 1000, None, 5, 50), Cost(10, 2000, 40, 5, 50)))
     assert later is not None
     assert (round(later.ms_per_step), later.energy_mj) == (130, 40)
     assert steps_that_fit(later, Budget(1300, None)) == 10
     assert steps_that_fit(later, Budget(1300, 20)) == 5
     assert steps_that_fit(later, Budget()) is None
+
+
+class TestCalibration:
+    def test_the_first_round_is_planned_with_it(self) -> None:
+        measured = predict([], Calibration(5, 20.0, 30.0))
+        assert measured is not None
+        assert (measured.energy_mj, measured.traffic_bytes) == (None, 0), "nobody knows how long a round is"
+        assert steps_that_fit(measured, Budget(1000, 600)) == 20
+        made = Scheduler(Limits(session_min=1))
+        made.read(replace(FINE, calibration=Calibration(5, 20.0)), False, NOW_MS)
+        assert made.steps_max(3600) == 3000
+
+    def test_it_takes_the_place_of_rounds_before_it_and_later_ones_move_it(self) -> None:
+        old, new = Cost(10, 1000, 40, 5, 50), Cost(10, 100, 20, 5, 50)
+        measured = predict(rounds(old, old), Calibration(2, 20.0, None))
+        assert measured is not None
+        assert (measured.ms_per_step, measured.mj_per_step, measured.steps) == (20, 4, 10)
+        assert measured.traffic_bytes == 55
+        moved = predict(rounds(old, old, new), Calibration(2, 20.0, 30.0))
+        assert moved is not None
+        assert (moved.ms_per_step, moved.mj_per_step) == (17, pytest.approx(21.6))

@@ -17,6 +17,7 @@ from edge_client.adapters.conditions.battery import (
     read_power_supply,
     read_psutil,
 )
+from edge_client.adapters.conditions.calibration_file import read_calibration
 from edge_client.adapters.conditions.clock_sync import read_time_synced
 from edge_client.adapters.conditions.disk_room import read_disk
 from edge_client.adapters.conditions.heat import read_temperature, read_throttled
@@ -96,6 +97,7 @@ class Board:
             time_synced=read_time_synced(roots.run),
             local_minute=60 * local.hour + local.minute,
             paused_until_ms=self._pause.until_ms(),
+            calibration=read_calibration(self._folder),
         )
 
     def _ask_slowly(self, now_ms: int) -> _Slow:

@@ -1,9 +1,10 @@
-"""What the next round will cost, from what the last ones did; and how much work fits into a budget."""
+"""What the next round will cost, from what the last ones did and what `calibrate` measured; and how much work
+fits into a budget."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NEWEST_SHARE = 0.3
 """Weight of the newest round in the moving average: a change of board or data is half seen after two."""
@@ -31,12 +32,23 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """A step as it was measured at `at_ms` (Unix): its time, and the energy of the whole board meanwhile, as
+    in `Cost` (None without a meter)."""
+
+    at_ms: int
+    ms_per_step: float
+    mj_per_step: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """Averages over rounds, the newest counting most. Energy is None until a meter was there."""
+    """Averages over rounds, the newest counting most. Energy is None until a meter was there, `steps` (of a
+    round) until there was one."""
 
     ms_per_step: float
     mj_per_step: float | None
-    steps: float
+    steps: float | None
     up_bytes: float
     down_bytes: float
 
@@ -48,7 +60,9 @@ class Prediction:
     @property
     def energy_mj(self) -> int | None:
         """Of the next round."""
-        return None if self.mj_per_step is None else round(self.mj_per_step * self.steps)
+        if self.mj_per_step is None or self.steps is None:
+            return None
+        return round(self.mj_per_step * self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +73,23 @@ class Budget:
     energy_mj: int | None = None
 
 
-def predict(costs: Iterable[Cost]) -> Prediction | None:
-    """From the costs of earlier rounds, oldest first; None without any."""
+def predict(past: Iterable[Spent], calibration: Calibration | None = None) -> Prediction | None:
+    """From the costs of earlier rounds, oldest first, and the measured step, which takes the place of what
+    rounds before it said; None without either."""
     found: Prediction | None = None
-    for cost in costs:
-        found = _after(found, cost)
-    return found
+    waiting = calibration
+    for spent in past:
+        if waiting is not None and spent.ended_ms > waiting.at_ms:
+            found, waiting = _calibrated(found, waiting), None
+        found = _after(found, spent.cost)
+    return found if waiting is None else _calibrated(found, waiting)
+
+
+def _calibrated(before: Prediction | None, measured: Calibration) -> Prediction:
+    if before is None:
+        return Prediction(measured.ms_per_step, measured.mj_per_step, None, 0, 0)
+    energy = before.mj_per_step if measured.mj_per_step is None else measured.mj_per_step
+    return replace(before, ms_per_step=measured.ms_per_step, mj_per_step=energy)
 
 
 def _after(before: Prediction | None, cost: Cost) -> Prediction:

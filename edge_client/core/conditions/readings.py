@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+from edge_client.core.conditions.prediction import Calibration
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,8 @@ class Conditions:
     outside. `cpu_pressure_pct`, `memory_pressure_pct` and `io_pressure_pct` are the shares of the last ten
     seconds in which some program had to wait. `trip_c` is the lowest temperature at which the system itself
     slows down; `throttled_bits` are those of the Raspberry Pi firmware. `local_minute` counts from local
-    midnight. `paused_until_ms` is the owner's word (0: not paused, `NEVER`: until he says so).
+    midnight. `paused_until_ms` is the owner's word (0: not paused, `NEVER`: until he says so), `calibration`
+    what `calibrate` measured last.
     """
 
     has_battery: bool = False
@@ -64,3 +67,4 @@ class Conditions:
     time_synced: Reading[bool] = NOT_READ
     local_minute: Reading[int] = NOT_READ
     paused_until_ms: int = 0
+    calibration: Calibration | None = None

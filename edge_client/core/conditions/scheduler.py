@@ -29,7 +29,7 @@ class Scheduler:
     def __init__(self, limits: Limits, past: tuple[Spent, ...] = ()) -> None:
         """`past` are earlier rounds, oldest first: the last `COSTS_MAX`, and all of the last 24 hours."""
         self._limits = limits
-        self._costs = tuple(one.cost for one in past[-COSTS_MAX:])
+        self._past = past[-COSTS_MAX:]
         self._ended_ms = tuple(one.ended_ms for one in past[-limits.rounds_a_day :])
         self._conditions: Conditions | None = None
         self._read_ms = 0
@@ -39,7 +39,8 @@ class Scheduler:
     @property
     def prediction(self) -> Prediction | None:
         """What the next round will cost."""
-        return predict(self._costs)
+        calibration = None if self._conditions is None else self._conditions.calibration
+        return predict(self._past, calibration)
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ class Scheduler:
         asked = Asked(
             conditions,
             self._limits,
-            predict(self._costs),
+            self.prediction,
             now_ms,
             training,
             rounds_ended_ms=self._ended_ms,
@@ -71,11 +72,11 @@ class Scheduler:
     def steps_max(self, round_s: int) -> int | None:
         """How much work fits into the session, the round and the battery; None without a known limit."""
         time_ms = min(self._limits.session_min * MINUTE_MS, round_s * 1000)
-        return steps_that_fit(predict(self._costs), Budget(time_ms, self._energy_mj()))
+        return steps_that_fit(self.prediction, Budget(time_ms, self._energy_mj()))
 
     def spent(self, spent: Spent) -> None:
         """A round is over."""
-        self._costs = (*self._costs, spent.cost)[-COSTS_MAX:]
+        self._past = (*self._past, spent)[-COSTS_MAX:]
         self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
 
     def _energy_mj(self) -> int | None:
