@@ -9,6 +9,9 @@ RUN_EXTRAS := litert,broker,fleet
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ARGS ?=
 
+# Many images forbid byte code; then each of the hundreds of processes that tests start compiles the tree again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint test-fast test-rest test-e2e test-arm64 mosquitto pythons clean FORCE

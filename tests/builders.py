@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from edge_client.protocol.keys import Purpose, Signer, signing_bytes, verify
 from edge_client.protocol.light import HeaderRun, LightBlock
 from edge_client.protocol.manifest import Loss, Manifest, TensorSpec
 from edge_client.protocol.messages import UpdateOffer
-from edge_client.protocol.mmr import Peaks, peaks_of
+from edge_client.protocol.mmr import EMPTY, Peaks
 from edge_client.protocol.model import encode_model, model_root
 from edge_client.protocol.params import PARAMS_VERSION, RoundParams
 from edge_client.protocol.records import OWNERS_MAX, ParamsChange, Record, Register
@@ -50,7 +52,12 @@ DEVICES_MAX = 1 << 14
 
 def make_signers(count: int, role: str = "validator") -> tuple[Signer, ...]:
     """Keys 0 to count-1 of a role; the same ones every time."""
-    return tuple(Signer(make_seed(i, role)) for i in range(count))
+    return tuple(_signer(i, role) for i in range(count))
+
+
+@cache
+def _signer(number: int, role: str) -> Signer:
+    return Signer(make_seed(number, role))
 
 
 def make_seed(number: int, role: str = "validator") -> bytes:
@@ -251,6 +258,9 @@ class ChainMaker:
         self.models: dict[bytes, bytes] = {model_root(initial): initial}
         self.update_bodies: dict[bytes, bytes] = {}
         self._device_signers: dict[bytes, Signer] = {}
+        self._certificates: dict[Header, Certificate] = {}
+        self._peaks: list[Peaks] = [EMPTY.append(self.chain_id)]
+        self._under_peaks: list[Header] = []
         if devices:
             self.join(devices)
 
@@ -295,8 +305,13 @@ class ChainMaker:
         return [self.chain_id, *(header.hash(self.chain_id) for header in self.headers[:last])]
 
     def peaks(self, height: int | None = None) -> Peaks:
-        """Peaks after the block of `height`."""
-        return peaks_of(self.leaves(height))
+        """Peaks after the block of `height`; made once, unless a test puts other headers into the chain."""
+        if not all(map(is_, self._under_peaks, self.headers)):
+            self._peaks, self._under_peaks = self._peaks[:1], []
+        for header in self.headers[len(self._under_peaks) :]:
+            self._under_peaks.append(header)
+            self._peaks.append(self._peaks[-1].append(header.hash(self.chain_id)))
+        return self._peaks[self.height if height is None else height]
 
     # making blocks
 
@@ -349,10 +364,17 @@ class ChainMaker:
 
     def certificate(self, height: int, signers: Sequence[int] | None = None) -> Certificate:
         """The finality certificate of a block, by the first quorum of validators unless told."""
-        subject = finalize(self.headers[height - 1], self.headers[height - 1].hash(self.chain_id))
+        header = self.headers[height - 1]
+        if signers is not None:
+            return self._certify(header, signers)
+        if header not in self._certificates:
+            self._certificates[header] = self._certify(header, range(self.validators.quorum))
+        return self._certificates[header]
+
+    def _certify(self, header: Header, signers: Sequence[int]) -> Certificate:
+        subject = finalize(header, header.hash(self.chain_id))
         message = subject.signing_bytes(self.chain_id)
-        chosen = range(self.validators.quorum) if signers is None else signers
-        return Certificate(subject, Quorum.of({i: self.signers[i].sign(message) for i in chosen}))
+        return Certificate(subject, Quorum.of({i: self.signers[i].sign(message) for i in signers}))
 
     def finality(self, height: int, signers: Sequence[int] | None = None) -> Finality:
         """The same certificate without what the header says."""

@@ -13,6 +13,7 @@ D = -121665 * pow(121666, -1, P) % P
 SQRT_M1 = pow(2, (P - 1) // 4, P)
 
 Point = tuple[int, int]
+_Extended = tuple[int, int, int, int]  # X, Y, Z, T: the point (X/Z, Y/Z), and T = XY/Z
 ZERO: Point = (0, 1)
 
 
@@ -25,13 +26,26 @@ def add(a: Point, b: Point) -> Point:
 
 
 def times(scalar: int, point: Point) -> Point:
-    """`scalar` times a point."""
-    out = ZERO
+    """`scalar` times a point; divides once, at the end (RFC 8032 §5.1.4)."""
+    out, doubled = _extended(ZERO), _extended(point)
     while scalar:
         if scalar & 1:
-            out = add(out, point)
-        point, scalar = add(point, point), scalar >> 1
-    return out
+            out = _add_extended(out, doubled)
+        doubled, scalar = _add_extended(doubled, doubled), scalar >> 1
+    inverse = pow(out[2], -1, P)
+    return out[0] * inverse % P, out[1] * inverse % P
+
+
+def _extended(point: Point) -> _Extended:
+    return point[0], point[1], 1, point[0] * point[1] % P
+
+
+def _add_extended(one: _Extended, two: _Extended) -> _Extended:
+    a = (one[1] - one[0]) * (two[1] - two[0])
+    b = (one[1] + one[0]) * (two[1] + two[0])
+    c, d = 2 * D * one[3] * two[3] % P, 2 * one[2] * two[2]
+    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
 def negative(point: Point) -> Point:

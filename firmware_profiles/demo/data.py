@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
 
 from edge_client.litert.training import Dataset
 
@@ -49,6 +48,8 @@ def cut(labels: npt.NDArray[np.int64], devices: int, validators: int, seed: int)
 
 def write_shares(folder: Path, devices: int, validators: int, seed: int) -> tuple[list[Path], Dataset]:
     """Write `device-<i>.npz` and `root-<i>.npz`; return the device files and the held-out part."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - takes a second, which only cutting should cost
+
     images, labels = load_digits(return_X_y=True)
     pixels, classes = images.astype(np.uint8), labels.astype(np.int64)
     parts = cut(classes, devices, validators, seed)

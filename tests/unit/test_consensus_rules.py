@@ -196,12 +196,12 @@ class TestR3Nullify:
         skipped = [FOUR.zc(slot) for slot in range(1, SKIPPED_SLOTS_MAX + 1)]
         solo = follower(SKIPPED_SLOTS_MAX + 1, *skipped)
         solo.feed(on.RoundDue(True))
-        solo.wait(120_000)
+        solo.wait(on.Timing().slot_timeout_max_ms)
         assert solo.machine.slot == SKIPPED_SLOTS_MAX + 1
         assert solo.cast() == []
         nearly = follower(SKIPPED_SLOTS_MAX, *skipped[:-1])
         nearly.feed(on.RoundDue(True))
-        nearly.wait(120_000)
+        nearly.wait(on.Timing().slot_timeout_max_ms)
         assert nearly.cast() == [(Z, SKIPPED_SLOTS_MAX)]
 
     def test_is_published_again_until_the_slot_is_left(self):

@@ -6,7 +6,7 @@ window of the others that moves on with each: whoever listens has everything aft
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from edge_client.protocol.votes import SNAPSHOT_BYTES_MAX, Certificate, Snapshot, Vote, VoteKind
 
@@ -29,12 +29,15 @@ class SnapshotMaker:
             is_final = isinstance(one, Certificate) and subject.kind == VoteKind.FINALIZE
             (final if is_final else slots.setdefault(subject.slot, [])).append(one)
         left = SNAPSHOT_BYTES_MAX - _COUNTS_BYTES - _size_bytes(final)
-        newest = _fitting(sorted(slots, reverse=True), slots, left if _fits(slots, left) else left // 2)
-        rest = [slot for slot in sorted(slots) if slot not in newest]
+        sizes_bytes = {slot: _size_bytes(slots[slot]) for slot in sorted(slots)}
+        fits = sum(sizes_bytes.values()) <= left
+        newest = _fitting(reversed(sizes_bytes), sizes_bytes, left if fits else left // 2)
+        taken = set(newest)
+        rest = [slot for slot in sizes_bytes if slot not in taken]
         ahead = [slot for slot in rest if slot > self._shown_slot]
-        window = _fitting([*ahead, *rest[: len(rest) - len(ahead)]], slots, left // 2)
+        window = _fitting([*ahead, *rest[: len(rest) - len(ahead)]], sizes_bytes, left // 2)
         self._shown_slot = window[-1] if window else 0
-        shown = [one for slot in sorted({*newest, *window}) for one in slots[slot]]
+        shown = [one for slot in sorted({*taken, *window}) for one in slots[slot]]
         return Snapshot(
             tuple(one for one in shown if isinstance(one, Vote)),
             tuple(one for one in [*final, *shown] if isinstance(one, Certificate)),
@@ -46,15 +49,11 @@ def is_whole(snapshot: Snapshot) -> bool:
     return _size_bytes([*snapshot.votes, *snapshot.certificates]) < SNAPSHOT_BYTES_MAX // 2
 
 
-def _fits(slots: dict[int, list[Vote | Certificate]], bytes_max: int) -> bool:
-    return sum(_size_bytes(held) for held in slots.values()) <= bytes_max
-
-
-def _fitting(order: Sequence[int], slots: dict[int, list[Vote | Certificate]], bytes_max: int) -> list[int]:
-    """The first of `order` whose votes and certificates fit."""
+def _fitting(order: Iterable[int], sizes_bytes: Mapping[int, int], bytes_max: int) -> list[int]:
+    """The first of `order` that fit."""
     fitting: list[int] = []
     for slot in order:
-        bytes_max -= _size_bytes(slots[slot])
+        bytes_max -= sizes_bytes[slot]
         if bytes_max < 0:
             break
         fitting.append(slot)
