@@ -74,3 +74,55 @@ class SubscriptionTree:
             if (rest := node.children.get("#")) is not None:
                 found.update(rest.names)
         return sorted(found)
+
+
+@dataclass(slots=True)
+class _Kept:
+    children: dict[str, _Kept] = field(default_factory=dict)
+    payload: bytes | None = None
+
+
+class RetainedTree:
+    """The retained message of each topic; `find` costs what the filter means, not what is kept."""
+
+    def __init__(self) -> None:
+        self._root = _Kept()
+
+    def put(self, topic: str, payload: bytes) -> None:
+        """Keep the latest message of a topic; an empty one takes it away."""
+        path = [self._root]
+        levels = topic.split("/")
+        for level in levels:
+            path.append(path[-1].children.setdefault(level, _Kept()))
+        path[-1].payload = payload or None
+        for depth in range(len(levels), 0, -1):
+            if path[depth].payload is not None or path[depth].children:
+                return
+            del path[depth - 1].children[levels[depth - 1]]
+
+    def find(self, topic_filter: str) -> list[tuple[str, bytes]]:
+        """Topics that a filter means, with their messages, sorted so that simulations repeat."""
+        levels = topic_filter.split("/")
+        nodes: list[tuple[tuple[str, ...], _Kept]] = [((), self._root)]
+        for level in levels:
+            if level == "#":
+                break
+            nodes = [found for one in nodes for found in _children(*one, level)]
+        if levels[-1] == "#":
+            nodes = [found for one in nodes for found in _below(*one)]
+        return sorted(("/".join(name), node.payload) for name, node in nodes if node.payload is not None)
+
+
+def _children(name: tuple[str, ...], node: _Kept, level: str) -> list[tuple[tuple[str, ...], _Kept]]:
+    if level == "+":
+        return [((*name, key), child) for key, child in node.children.items()]
+    child = node.children.get(level)
+    return [] if child is None else [((*name, level), child)]
+
+
+def _below(name: tuple[str, ...], node: _Kept) -> list[tuple[tuple[str, ...], _Kept]]:
+    """The node itself, for `a/#` means `a`, and everything under it."""
+    found = [(name, node)]
+    for one in _children(name, node, "+"):
+        found += _below(*one)
+    return found

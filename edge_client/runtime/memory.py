@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from edge_client.protocol.machine import Acknowledged, LinkLost, LinkUp, Publish, Received
-from edge_client.runtime.filters import SubscriptionTree, covers
+from edge_client.runtime.filters import RetainedTree, SubscriptionTree
 from edge_client.runtime.send_queue import QueueLimits, SendQueue
 from edge_client.runtime.transport import Deliver, Traffic, Will
 
@@ -68,7 +68,7 @@ class MemoryServer:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._sessions: dict[str, _Session] = {}
         self._tree = SubscriptionTree()
-        self._retained: dict[str, bytes] = {}
+        self._retained = RetainedTree()
 
     def due_ms(self) -> int | None:
         """When the next delivery is due."""
@@ -109,7 +109,7 @@ class MemoryServer:
         """The server dies and comes back with its memory gone; clients are down until `heal`."""
         clients = [session.client for session in self._sessions.values()]
         self._sessions.clear()
-        self._retained.clear()
+        self._retained = RetainedTree()
         self._tree = SubscriptionTree()
         for client in clients:
             client.lost("server restarted")
@@ -130,9 +130,8 @@ class MemoryServer:
         session = self._sessions[client_id]
         session.filters[topic_filter] = None
         self._tree.add(topic_filter, client_id)
-        for topic, payload in self._retained.items():
-            if covers(topic_filter, topic):
-                self._hand_over(session, topic, payload)
+        for topic, payload in self._retained.find(topic_filter):
+            self._hand_over(session, topic, payload)
         return True
 
     def unhear(self, client_id: str, topic_filter: str) -> None:
@@ -169,10 +168,8 @@ class MemoryServer:
         session.client.acknowledged(message, delivered=delivered, denied=not allowed)
 
     def _route(self, message: Publish) -> int:
-        if message.retain and message.payload:
-            self._retained[message.topic] = message.payload
-        elif message.retain:
-            self._retained.pop(message.topic, None)
+        if message.retain:
+            self._retained.put(message.topic, message.payload)
         hearers = self._tree.find(message.topic)
         for name in hearers:
             self._hand_over(self._sessions[name], message.topic, message.payload)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_client.runtime.filters import SubscriptionTree, covers, matches
+from edge_client.runtime.filters import RetainedTree, SubscriptionTree, covers, matches
 
 LEVEL = st.sampled_from(["a", "b", "c"])
 TOPIC = st.lists(LEVEL, min_size=1, max_size=4).map("/".join)
@@ -32,3 +32,13 @@ def test_a_covering_filter_matches_all_that_the_covered_one_matches(
 ) -> None:
     if covers(wide, narrow) and matches(narrow, topic):
         assert matches(wide, topic)
+
+
+@given(st.lists(st.tuples(TOPIC, st.sampled_from([b"", b"1", b"2"])), max_size=20), FILTER)
+def test_the_retained_tree_finds_what_matches_names(puts: list[tuple[str, bytes]], topic_filter: str) -> None:
+    tree, kept = RetainedTree(), {}
+    for topic, payload in puts:
+        tree.put(topic, payload)
+        kept[topic] = payload
+    expected = sorted((topic, one) for topic, one in kept.items() if one and matches(topic_filter, topic))
+    assert tree.find(topic_filter) == expected

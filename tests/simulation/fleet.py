@@ -112,7 +112,7 @@ class DeviceNode(Node):
 def add_device(world: World, number: int, disk: Disk | None = None) -> DeviceNode:
     """Start device `number`, from its disk if it ran before."""
     node = DeviceNode(world, number, disk)
-    world.add_node(node)
+    world.add(node)
     return node
 
 

@@ -23,7 +23,7 @@ class Mortal:
         self.executed_count = 0
         self.is_dead = False
         machine.handle = self.handle  # type: ignore[method-assign]
-        node._effects[Publish] = self.publish
+        node.executors[Publish] = self.publish
 
     def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
         if self.is_dead:

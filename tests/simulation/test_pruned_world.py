@@ -188,7 +188,7 @@ def test_a_device_that_slept_over_the_window_fetches_head_and_model_and_its_upda
         if "/head/" not in message.topic:
             publish(message)
 
-    monkeypatch.setitem(sleeper._effects, Publish, offers_nothing)
+    monkeypatch.setitem(sleeper.executors, Publish, offers_nothing)
     before = set(sleeper.disk.updates)
     assert world.run(300_000, lambda: bool(set(sleeper.disk.updates) - before))
     (root,) = set(sleeper.disk.updates) - before

@@ -61,7 +61,7 @@ def test_what_one_validator_saw_reaches_the_chain_also_over_a_crash(crash: bool)
     for mark in (1, 2):
         for effect in honest[0].machine.handle(Received(*said(world, mark)), world.now_ms):
             if isinstance(effect, StoreEvidence) or not crash:
-                honest[0]._effects[type(effect)](effect)
+                honest[0].executors[type(effect)](effect)
     assert len(world.stores[0].load().evidence) == 1
     if crash:
         honest[0].kill()

@@ -83,7 +83,7 @@ class Signatures:
             self.check(effect)
             publish(effect)
 
-        node._effects[Publish] = checked
+        node.executors[Publish] = checked
         return node
 
 

@@ -1,0 +1,263 @@
+"""A board around the agent, as a machine: readings in, work in its own time, joules counted (ADR 0015)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from edge_client.core.agent import Agent
+from edge_client.core.conditions.prediction import Cost
+from edge_client.core.conditions.readings import Conditions
+from edge_client.core.conditions.scheduler import Scheduler
+from edge_client.core.events import (
+    ConditionsRead,
+    PauseTraining,
+    PublishChunk,
+    StartTraining,
+    StopTraining,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingOrder,
+    TrainingPaused,
+)
+from edge_client.core.timing import earliest
+from edge_client.protocol.chunks import CHUNK_BYTES, blob_root
+from edge_client.protocol.execution.checks import steps_asked
+from edge_client.protocol.machine import Publish, Received, Woke
+
+READ_AGE_MS_MAX = 30_000
+"""The agent's readings are never older than the ones a real board's shell makes."""
+PACKET_BYTES = 100
+"""What goes over the link with each message beside topic and payload: MQTT, TLS, TCP and IP headers, and the
+acknowledgement back."""
+
+
+class Board(Protocol):
+    """What a board is to its agent: readings, speed and a counter of joules; see `board.py`."""
+
+    @property
+    def energy_mj(self) -> float:
+        """Of the whole board since its start, as its meter counts."""
+        ...
+
+    @property
+    def ms_per_step(self) -> float:
+        """At the present clock rate."""
+        ...
+
+    def advance(self, now_ms: int) -> None:
+        """Let physics happen up to now."""
+        ...
+
+    def conditions(self) -> Conditions:
+        """What the readers would find, as of the last `advance`."""
+        ...
+
+    def work(self, *, on: bool) -> None:
+        """Training begins or ends."""
+        ...
+
+    def radio(self, up_bytes: int, down_bytes: int) -> None:
+        """So much goes over the link now."""
+        ...
+
+    def next_change(self) -> int | None:
+        """When a reading crosses a limit that a gate asks about, or the speed changes, if nothing else
+        happens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """The time that the work takes is over: the shell answers with `TrainingFinished` or `TrainingFailed`."""
+
+    order: TrainingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep an object of the board's own: how far interrupted work came."""
+
+    root: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Steps that interrupted work has done; the checkpoint of a twin."""
+
+    round: int
+    steps: int
+
+    def encode(self) -> bytes:
+        """As an object."""
+        return self.round.to_bytes(4, "big") + self.steps.to_bytes(4, "big")
+
+    @classmethod
+    def decode(cls, data: bytes) -> Progress:
+        """The inverse of `encode`."""
+        return cls(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big"))
+
+
+@dataclass(slots=True)
+class _Work:
+    """Running work: what is left of it as of `since_ms`, and the meter when it began."""
+
+    order: TrainingOrder
+    steps: int
+    left: float
+    since_ms: int
+    began_mj: float
+    train_ms: float = 0.0
+    is_computing: bool = False
+
+    def advance(self, ms_per_step: float, now_ms: int) -> None:
+        passed_ms, self.since_ms = now_ms - self.since_ms, now_ms
+        if not self.is_computing:
+            self.train_ms += passed_ms
+            self.left = max(0.0, self.left - passed_ms / ms_per_step)
+
+    def ends_ms(self, ms_per_step: float) -> int:
+        return self.since_ms + -int(-self.left * ms_per_step // 1)
+
+
+class TwinDevice:
+    """The machine; `samples` are those that the board's data source holds for training."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        scheduler: Scheduler,
+        board: Board,
+        samples: int,
+        progress: Progress | None = None,
+    ) -> None:
+        """`progress` is that of the work which the agent finds interrupted on its disk."""
+        self.agent = agent
+        self.scheduler = scheduler
+        self.board = board
+        self.samples = samples
+        self.up_bytes, self.down_bytes = 0, 0
+        self._progress = progress
+        self._work: _Work | None = None
+        self._read_ms: int | None = None
+        self._change_ms: int | None = None
+        self._counted = (0, 0)
+
+    # --- machine contract ---------------------------------------------------------------------------------
+
+    def handle(self, event: Any, now_ms: int) -> list[Any]:
+        """Take one event of the link, of the shell, or a deadline; see `Machine`."""
+        self._advance(now_ms)
+        effects: list[Any] = []
+        if isinstance(event, Received):
+            self._radio(0, len(event.topic) + len(event.payload))
+        if self._is_blind(now_ms):
+            self._read_ms = now_ms
+            effects += self._tell(ConditionsRead(self.board.conditions()), now_ms)
+        if isinstance(event, Woke) and self._work is not None and self._is_over(self._work, now_ms):
+            self._work.is_computing = True
+            effects.append(Compute(self._work.order))
+        effects += self._tell(self._completed(event), now_ms)
+        self._change_ms = self.board.next_change()
+        return effects
+
+    def deadline(self) -> int | None:
+        """See `Machine`."""
+        work = self._work
+        ends_ms = None if work is None or work.is_computing else work.ends_ms(self.board.ms_per_step)
+        return earliest(self.agent.deadline(), ends_ms, self._change_ms, self._opens_ms())
+
+    # --- time ---------------------------------------------------------------------------------------------
+
+    def _advance(self, now_ms: int) -> None:
+        if self._work is not None:
+            self._work.advance(self.board.ms_per_step, now_ms)
+        self.board.advance(now_ms)
+
+    def _is_blind(self, now_ms: int) -> bool:
+        if self._read_ms is None or now_ms - self._read_ms > READ_AGE_MS_MAX:
+            return True
+        due_ms = earliest(self._change_ms, self._opens_ms())
+        return due_ms is not None and due_ms <= now_ms
+
+    def _opens_ms(self) -> int | None:
+        """When a gate opens of which that is known for certain: those that ask for the time."""
+        known = [one.forecast_ms for one in self.scheduler.verdicts if not one.open and one.target is None]
+        return earliest(*known)
+
+    @staticmethod
+    def _is_over(work: _Work, now_ms: int) -> bool:
+        return not work.is_computing and work.left <= 0 and work.since_ms <= now_ms
+
+    # --- the agent, and what it wants of its board --------------------------------------------------------
+
+    def _tell(self, event: Any, now_ms: int) -> list[Any]:
+        passed = []
+        for effect in self.agent.handle(event, now_ms):
+            if isinstance(effect, StartTraining):
+                passed += self._begin(effect.order, now_ms)
+            elif isinstance(effect, PauseTraining):
+                passed += self._pause(effect.round, now_ms)
+            elif isinstance(effect, StopTraining):
+                self._end()
+            else:
+                self._sent(effect)
+                passed.append(effect)
+        return passed
+
+    def _sent(self, effect: Any) -> None:
+        if isinstance(effect, Publish):
+            self._radio(len(effect.topic) + len(effect.payload), 0)
+        elif isinstance(effect, PublishChunk):
+            self._radio(len(effect.topic) + CHUNK_BYTES, 0)
+
+    def _radio(self, up_bytes: int, down_bytes: int) -> None:
+        up_bytes += PACKET_BYTES if up_bytes else 0
+        down_bytes += PACKET_BYTES if down_bytes else 0
+        self.up_bytes += up_bytes
+        self.down_bytes += down_bytes
+        self.board.radio(up_bytes, down_bytes)
+
+    # --- work ---------------------------------------------------------------------------------------------
+
+    def _begin(self, order: TrainingOrder, now_ms: int) -> list[Any]:
+        asked = steps_asked(order.params, self.samples)
+        steps = asked if order.steps_max is None else min(asked, order.steps_max)
+        if steps * 100 < order.params.partial_min_pct * asked or not steps:
+            why = f"{steps} of {asked} steps fit into the owner's limits"
+            return self._tell(TrainingFailed(order.round, why), now_ms)
+        progress, self._progress = self._progress, None
+        done = progress.steps if progress is not None and progress.round == order.round else 0
+        left = float(max(0, steps - done))
+        self._work = _Work(order, steps, left, now_ms, self.board.energy_mj, done * self.board.ms_per_step)
+        self.board.work(on=True)
+        return []
+
+    def _pause(self, round_number: int, now_ms: int) -> list[Any]:
+        work = self._work
+        if work is None or work.is_computing:  # it has just ended, as it may on a real board
+            return []
+        progress = Progress(round_number, int(work.steps - work.left))
+        data, self._progress = progress.encode(), progress
+        self._end()
+        paused = TrainingPaused(round_number, blob_root(data), progress.steps)
+        return [Keep(paused.checkpoint_root, data), *self._tell(paused, now_ms)]
+
+    def _end(self) -> None:
+        self._work = None
+        self.board.work(on=False)
+
+    def _completed(self, event: Any) -> Any:
+        """The result of the work, with what it did cost by the board's own meter."""
+        if not isinstance(event, (TrainingFinished, TrainingFailed)) or self._work is None:
+            return event
+        work = self._work
+        self._end()
+        if isinstance(event, TrainingFailed):
+            return event
+        spent_mj = round(self.board.energy_mj - work.began_mj)
+        up_bytes, down_bytes = self.up_bytes - self._counted[0], self.down_bytes - self._counted[1]
+        self._counted = (self.up_bytes, self.down_bytes)
+        cost = Cost(event.steps, round(work.train_ms), spent_mj, up_bytes, down_bytes)
+        return replace(event, cost=cost)
