@@ -39,6 +39,8 @@ class Node:
         self.refused: list[Refused] = []
         self.notes: list[Note] = []
         self.is_up = True
+        self.key = b""
+        """The public key it signs with, where somebody looks for it."""
         self.due_ms: int | None = None
         self._stuck_count, self._stuck_ms = 0, 0
         self.executors: dict[type[Any], Callable[[Any], None]] = {

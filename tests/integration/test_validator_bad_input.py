@@ -45,9 +45,10 @@ from edge_client.protocol.update import UpdateBody
 from edge_client.protocol.votes import Certificate, Quorum, finalize, nullify, vote
 from edge_client.runtime.logs import EventLog
 from edge_client.runtime.memory import MemoryTransport
+from firmware_profiles.simulate.world import Node
 from tests.builders import MadeUpdate, make_body, make_signers, make_update, register
 from tests.simulation.scripted import Device, do_round, join_all, make_world, view
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 DEVICES = 3
 STALENESS_MAX = 2

@@ -15,9 +15,10 @@ from edge_client.protocol.records import OptIn, OptOut, Record, consent_bytes
 from edge_client.protocol.state import ChainState
 from edge_client.protocol.validators import signer_indices
 from edge_client.runtime.memory import ServerRules
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_genesis, make_params, make_signers, make_update
 from tests.simulation.scripted import Device, view
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 VALIDATORS, DEVICES, CANDIDATES = 4, 3, 2
 SIGNERS = make_signers(VALIDATORS + CANDIDATES)

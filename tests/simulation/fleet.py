@@ -33,15 +33,18 @@ from edge_client.protocol.hashing import Tag, digest
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Publish
 from edge_client.protocol.update import update_root_of
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_body, make_signers
 from tests.device_world import Disk
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 TRAINING_MS = 3_000
 
 
 class DeviceNode(Node):
     """One agent; `disk` survives `kill`."""
+
+    world: World
 
     def __init__(self, world: World, number: int, disk: Disk | None = None) -> None:
         self.number = number

@@ -6,8 +6,8 @@ from typing import Any
 
 from broker.core.validator import Validator, ValidatorEffect, ValidatorEvent
 from edge_client.protocol.machine import Publish
+from firmware_profiles.simulate.world import Node
 from tests.promises import Promises
-from tests.simulation.world import Node
 
 
 class Mortal:

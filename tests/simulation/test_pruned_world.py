@@ -13,10 +13,11 @@ from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.keys import node_id
 from edge_client.protocol.machine import Note, Publish
 from edge_client.runtime.memory import Hop, ServerRules
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_signers
 from tests.simulation.fleet import DeviceNode, add_device
 from tests.simulation.test_fleet_world import heads, make_fleet, rounds
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 WINDOW = 6
 REJOINING = Standing(is_rejoining=True)

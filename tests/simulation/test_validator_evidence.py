@@ -11,9 +11,10 @@ from edge_client.protocol.messages import encode_validator_say
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.votes import Subject, Vote, VoteKind, vote
 from edge_client.runtime.memory import MemoryTransport
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_genesis, make_params, make_signers
 from tests.simulation.fleet import add_device
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 VALIDATORS, CHEAT = 4, 3
 

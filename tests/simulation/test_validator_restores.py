@@ -16,9 +16,10 @@ from edge_client.protocol.messages import decode_validator_say
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.protocol.votes import Proposal, Snapshot, Vote, VoteKind
 from edge_client.runtime.memory import Hop, ServerRules
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_genesis, make_params, make_signers
 from tests.simulation.fleet import add_device, device_heads
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 VALIDATORS, DEVICES = 4, 3
 LIFE_MS = 30_000

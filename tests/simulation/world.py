@@ -22,17 +22,12 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.params import ParamsPair
 from edge_client.runtime.memory import ServerRules
-from firmware_profiles.simulate import world as virtual
+from firmware_profiles.simulate.world import Node
+from firmware_profiles.simulate.world import World as VirtualWorld
 from tests.builders import GRAPH_BYTES, make_model
 
 
-class Node(virtual.Node):
-    """A node of such a chain; `key` is the public one of a validator."""
-
-    key = b""
-
-
-class World(virtual.World):
+class World(VirtualWorld):
     """One chain, one MQTT server, virtual time in Unix milliseconds."""
 
     def __init__(

@@ -203,7 +203,7 @@ def test_the_own_retained_snapshot_stays_until_it_was_heard() -> None:
     topic = one_of_four().topics.snapshot(node_id(make_signers(4)[0].public_key))
     node = world.add_validator(0)
     published: list[str] = []
-    node._effects[Publish] = lambda one: published.append(one.topic)
+    node.executors[Publish] = lambda one: published.append(one.topic)
     world.run(LISTEN_MS - 1)
     assert topic not in published
     world.run(1)
@@ -220,6 +220,6 @@ def test_a_validator_asks_again_while_it_listens() -> None:
         if is_said and isinstance(decode_validator_say(message.payload), Recall):
             asked_ms.append(world.now_ms - began_ms)
 
-    node._effects[Publish] = hear
+    node.executors[Publish] = hear
     world.run(2 * LISTEN_MS)
     assert asked_ms == [0, 500, 1_000, 1_500]

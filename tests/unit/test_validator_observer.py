@@ -12,11 +12,12 @@ from edge_client.protocol.machine import Publish
 from edge_client.protocol.messages import Ask, GetHeaders, SubmitRecord, encode_validator_say
 from edge_client.protocol.votes import Certificate, Snapshot, nullify, vote
 from edge_client.protocol.wake import Wake
+from firmware_profiles.simulate.world import Node
 from tests.builders import make_genesis, make_params, make_signers, register
 from tests.lone_validator import LoneValidator, refusals
 from tests.seat_rig import first_block, seats_of
 from tests.simulation.fleet import add_device
-from tests.simulation.world import Node, World
+from tests.simulation.world import World
 
 VALIDATORS, DEVICES = 4, 3
 SIGNERS = make_signers(VALIDATORS + 1)
@@ -40,13 +41,13 @@ def world_with_devices() -> World:
 def add_observer(world: World) -> tuple[Node, list[str]]:
     """The node, and the topics it publishes on from now on."""
     node, topics = world.add_validator(OBSERVER), list[str]()
-    publish = node._effects[Publish]
+    publish = node.executors[Publish]
 
     def spy(effect: Publish) -> None:
         topics.append(effect.topic)
         publish(effect)
 
-    node._effects[Publish] = spy
+    node.executors[Publish] = spy
     return node, topics
 
 
