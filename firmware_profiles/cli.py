@@ -12,6 +12,7 @@ import click
 
 from edge_client import __version__
 from firmware_profiles.commands.demo import demo
+from firmware_profiles.commands.profiles import profiles
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,10 +22,12 @@ def main() -> None:
 
     \b
     edge-fleet demo            a whole fleet on this machine, for two minutes
+    edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
 main.add_command(demo)
+main.add_command(profiles)
 
 if __name__ == "__main__":
     sys.exit(main())

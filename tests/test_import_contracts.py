@@ -27,6 +27,8 @@ TREE = (
     "broker.adapters.wal",
     "broker.core.validator",
     "firmware_profiles.cli",
+    "firmware_profiles.profiles.board",
+    "firmware_profiles.physics.heat",
 )
 FORBIDDEN = (
     ("edge_client.protocol", "time"),
@@ -50,6 +52,9 @@ FORBIDDEN = (
     ("broker.adapters", "edge_client.adapters.store"),
     ("broker.adapters", "firmware_profiles.cli"),
     ("firmware_profiles", "tests.builders"),
+    ("firmware_profiles.profiles", "pathlib"),
+    ("firmware_profiles.physics", "random"),
+    ("firmware_profiles.physics", "edge_client.adapters.store"),
 )
 ALLOWED = (
     ("edge_client.adapters", "edge_client.core.agent"),
@@ -61,6 +66,7 @@ ALLOWED = (
     ("broker.adapters", "edge_client.litert.graph"),
     ("firmware_profiles", "edge_client.adapters.store"),
     ("firmware_profiles", "broker.adapters.wal"),
+    ("firmware_profiles.physics", "edge_client.core.agent"),
 )
 
 

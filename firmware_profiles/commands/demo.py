@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
+
+from firmware_profiles.commands.failing import fail
 
 MQTT_CHOICES = ("auto", "embedded", "mosquitto")
 ROUNDS_MAX = 10_000
@@ -36,21 +37,16 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
     from tempfile import TemporaryDirectory
 
     if json_file is not None and not json_file.parent.is_dir():
-        _fail(f"there is no folder {json_file.parent} for --json")
+        fail(f"there is no folder {json_file.parent} for --json")
     if keep is not None:
         try:
             keep.mkdir(parents=True)
         except OSError as error:
-            _fail(f"cannot make {keep} ({error.strerror}); --keep takes a new folder")
+            fail(f"cannot make {keep} ({error.strerror}); --keep takes a new folder")
         sys.exit(_play(keep.resolve(), json_file, plan))
     with TemporaryDirectory(prefix="edge-fleet-") as folder:
         code = _play(Path(folder), json_file, plan)
     sys.exit(code)
-
-
-def _fail(sentence: str) -> NoReturn:
-    click.echo(f"edge-fleet: {sentence}", err=True)
-    sys.exit(2)
 
 
 def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> int:
@@ -61,7 +57,7 @@ def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> i
     missing = [name for name in ("amqtt", "rich", "sklearn", "ai_edge_litert") if find_spec(name) is None]
     if missing:
         hint = "pip install 'edge-client[litert,broker,fleet]'"
-        _fail(f"{', '.join(missing)} not installed; run: {hint}")
+        fail(f"{', '.join(missing)} not installed; run: {hint}")
     from broker.founding_folder import FoundingError
     from broker.mqtt_server.process import MqttServerError
     from firmware_profiles.demo.processes import ChildDiedError
