@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,20 @@ from edge_client.runtime.transport import Transport, Will
 SEED_BYTES = 32
 PAST_ROUNDS_MAX = 1000
 """Earlier rounds that predictions and the limit of rounds a day begin with."""
+CLOCK_BACK_MS_MAX = 60_000
+"""The agent waits through a correction of the clock backward by less; for more it begins anew."""
 TRAINER_STOP_S_MAX = 5.0
 PUBLISHER_STOP_S_MAX = 2.0
 _log = logging.getLogger("device")
 
 Executor = Callable[[Any], None]
+
+
+class End(Enum):
+    """Why a run ended."""
+
+    TOLD = "told to stop"
+    CLOCK_SET_BACK = "the clock was set back"
 
 
 class HaltedError(Exception):
@@ -70,16 +80,21 @@ def run_device(folder: Path, config: DeviceConfig, notifier: Notifier) -> None:
     identity = _identity(folder, config)
     with single_instance(folder, "edge-client"):
         notifier.starting()
-        disk = DeviceDisk(folder, identity.chain_id)
-        try:
-            will = Will(identity.topics.up_state(identity.device), LOST)
-            transport = MqttTransport(config.mqtt_options(identity.device, will))
-            hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
-            threads = config.training.threads
-            means = Means(transport, config.own_data(folder), threads, hook, notifier, config.limits)
-            Device(folder, identity, disk, means).run()
-        finally:
-            disk.close()
+        while _run_once(folder, config, identity, notifier) == End.CLOCK_SET_BACK:
+            _log.warning(line("clock_set_back", mend="nothing to do: the agent begins anew from its disk"))
+
+
+def _run_once(folder: Path, config: DeviceConfig, identity: Identity, notifier: Notifier) -> End:
+    disk = DeviceDisk(folder, identity.chain_id)
+    try:
+        will = Will(identity.topics.up_state(identity.device), LOST)
+        transport = MqttTransport(config.mqtt_options(identity.device, will))
+        hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
+        threads = config.training.threads
+        means = Means(transport, config.own_data(folder), threads, hook, notifier, config.limits)
+        return Device(folder, identity, disk, means).run()
+    finally:
+        disk.close()
 
 
 def _identity(folder: Path, config: DeviceConfig) -> Identity:
@@ -127,8 +142,9 @@ class Device:
             self._executors(),
             self._clock,
             _limits(means.notifier),
-            alive=means.notifier.alive,
+            alive=self._alive,
         )
+        self._told = False
         spending = Spending(lambda: means.transport.traffic)
         key, post = identity.signer.public_key, self._loop.post
         self._trainer = Trainer(TrainerSetup(key, disk.objects, means.data, means.threads, post, spending))
@@ -145,9 +161,9 @@ class Device:
         )
         self._publisher = Publisher(disk.objects, ModelFiles(folder), means.hook, _say("model_unpublished"))
 
-    def run(self) -> None:
+    def run(self) -> End:
         """Run until told to stop; leaves a last status and the state `sleeping` behind."""
-        with stop_on_signals(self._loop.request_stop):
+        with stop_on_signals(self._stop):
             self._log.note(Note("started", {"device": self._identity.device}))
             self._means.transport.start(self._loop.post)
             watch = WishWatch(self._wish, self._loop.post)
@@ -156,7 +172,8 @@ class Device:
             try:
                 self._publish_model()
                 self._loop.run()
-                self._means.notifier.stopping()
+                if self._told:
+                    self._means.notifier.stopping()
                 self._say_goodbye()
                 self._trainer.join(TRAINER_STOP_S_MAX)
                 self._loop.drain()  # where the trainer stopped
@@ -168,6 +185,17 @@ class Device:
                 self._trainer.join(TRAINER_STOP_S_MAX)
                 self._publisher.stop(PUBLISHER_STOP_S_MAX)
                 self._reporting.write()
+        return End.TOLD if self._told else End.CLOCK_SET_BACK
+
+    def _alive(self) -> None:
+        """In every turn of the loop. Deadlines made while the clock was ahead would come in a year."""
+        self._means.notifier.alive()
+        if self._clock.behind_ms > CLOCK_BACK_MS_MAX:
+            self._loop.request_stop()
+
+    def _stop(self) -> None:
+        self._told = True
+        self._loop.request_stop()
 
     def _say_goodbye(self) -> None:
         executors = self._executors()

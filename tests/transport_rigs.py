@@ -46,8 +46,12 @@ class Client:
 
     def start(self) -> Client:
         """Connect and wait for the link."""
+        self.start_only().wait(LinkUp)
+        return self
+
+    def start_only(self) -> Client:
+        """Begin to connect."""
         self.transport.start(self._queue.put)
-        self.wait(LinkUp)
         return self
 
     def wait(self, kind: type[E], condition: Callable[[E], bool] = lambda _event: True) -> E:

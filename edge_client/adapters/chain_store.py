@@ -30,6 +30,14 @@ class ChainStore:
         self._database = database
         self._chain_id = chain_id
 
+    def claim(self) -> bytes:
+        """The id of the chain that this database is of: ours from now on, if it was of none."""
+        if (lived_on := self._get("chain")) is not None:
+            return lived_on
+        with transaction(self._database):
+            self._set("chain", self._chain_id)
+        return self._chain_id
+
     # --- writing ------------------------------------------------------------------------------------------
 
     def save_chain(self, effect: SaveChain) -> None:

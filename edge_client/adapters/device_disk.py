@@ -30,7 +30,8 @@ from edge_client.core.stored import Stored
 from edge_client.protocol.chunks import CHUNK_BYTES, OBJECT_BYTES_MAX
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.machine import Publish
-from edge_client.runtime.database import Database, transaction
+from edge_client.protocol.topics import CHAIN_CHARS
+from edge_client.runtime.database import Database, DatabaseError, transaction
 from edge_client.runtime.objects import ObjectStore
 
 OBJECTS_FOLDER = "objects"
@@ -40,14 +41,24 @@ class DeviceDisk:
     """The state folder of one device on one chain; used from one thread."""
 
     def __init__(self, folder: Path, chain_id: bytes) -> None:
-        """Open or create; raises `DatabaseError`."""
+        """Open or create; raises `DatabaseError`, also when another chain's device lives there."""
         self._chain_id = chain_id
         self._database = open_device_database(folder)
         self.objects = ObjectStore(folder / OBJECTS_FOLDER, OBJECT_BYTES_MAX)
         self.chain = ChainStore(self._database, chain_id)
+        self._require_own_chain(folder)
         self.outbox = OutboxStore(self._database, self.objects)
         self.models = ModelStore(self._database, self.objects)
         self.checkpoint = CheckpointStore(self._database, self.objects)
+
+    def _require_own_chain(self, folder: Path) -> None:
+        if (lived_on := self.chain.claim()) != self._chain_id:
+            self.close()
+            there, named = (one.hex()[:CHAIN_CHARS] for one in (lived_on, self._chain_id))
+            raise DatabaseError(
+                f"{folder} is a device of chain {there}, but its join string names {named}; "
+                "put the old join string back, or make a device for this chain: edge-client init"
+            )
 
     def close(self) -> None:
         """Close the database."""

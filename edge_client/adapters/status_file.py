@@ -67,7 +67,7 @@ class Reporting:
     def _now(self) -> dict[str, Any]:
         """What is worth writing when it changes."""
         device = self._agent.participant
-        facts: dict[str, Any] = {"phase": self._agent.phase.value}
+        facts: dict[str, Any] = {"phase": self._agent.phase.value, "unanswered": self._agent.silence.why}
         if device is not None:
             facts |= {"height": device.head.height, "round": device.head.learning.round, "why": device.why}
             facts["freshness"] = device.freshness.standing(self._now_ms).value

@@ -44,11 +44,14 @@ def _show(facts: dict[str, Any]) -> None:
         click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if shown in ('', None) else shown}")
     if facts["phase"] == "need-checkpoint":
         click.echo(
-            "asleep for longer than trust lasts: ask the operator for the head (`edge-broker status`),"
+            "asleep for longer than trust lasts, if the clock here is right (`date`);"
+            " ask the operator for the head (`edge-broker status`),"
         )
         click.echo("then: edge-client trust HEIGHT:HASH --state FOLDER")
     if facts["clock_behind_the_chain"]:
         click.echo("the clock is behind the chain: headers are followed one by one until it is right")
+    if facts["unanswered"]:
+        click.echo(str(facts["unanswered"]))
     for update in updates[:UPDATES_SHOWN]:
         reason = f" ({update['reason']})" if update["reason"] else ""
         click.echo(f"update of round {update['round']}: {update['fate']}{reason}")

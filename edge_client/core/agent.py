@@ -35,6 +35,7 @@ from edge_client.core.events import (
 )
 from edge_client.core.identity import Identity
 from edge_client.core.participant import Effects, Participant
+from edge_client.core.silence import Silence
 from edge_client.core.stored import Stored
 from edge_client.core.sync import ConflictError
 from edge_client.protocol.attack import FinalHeader, LightAttack
@@ -110,6 +111,7 @@ class Agent:
         self._announced: bytes | None = None
         self._halted = stored.conflict
         self._wish: Wish | None = None
+        self.silence = Silence()
         self.participant: Participant | None = None
         if stored.genesis is not None:
             self._join(Genesis.decode(stored.genesis))
@@ -164,6 +166,7 @@ class Agent:
                 device.link_up(now_ms)
         elif isinstance(event, LinkLost):
             self._linked = False
+            self.silence.link_lost()
             if device is not None:
                 device.link_lost()
         elif isinstance(event, Wished):
@@ -215,7 +218,11 @@ class Agent:
             raise ProtocolError(Reason.MALFORMED, "a topic that devices do not hear")
         if levels[1] != self._identity.device:
             raise ProtocolError(Reason.WRONG_SENDER, "meant for another device")
-        validator = levels[2]
+        return [*self.silence.answered(), *self._answered(levels, payload, now_ms)]
+
+    def _answered(self, levels: list[str], payload: bytes, now_ms: int) -> Effects:
+        """What came below this device's own topic: validators' words and pieces of objects."""
+        device, validator = self.participant, levels[2]
         if levels[3:] == ["say"]:
             return [] if device is None else device.said(validator, payload, now_ms)
         if levels[3] != "chunk" or len(levels) != 6:
@@ -260,7 +267,9 @@ class Agent:
             effects = [self._identity.ask(ask) for ask in self._genesis.due(now_ms)]
         else:
             effects = []
-        return [*effects, *self._announce()]
+        asking = self._linked and (device is None or device.membership.waking)
+        height = 0 if device is None else device.head.height
+        return [*effects, *self.silence.watch(asking, height, now_ms), *self._announce()]
 
     def _announce(self) -> Effects:
         state = TRAINING if self.phase == Phase.TRAINING else READY

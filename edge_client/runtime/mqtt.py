@@ -16,13 +16,15 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 
 from edge_client.protocol.machine import LinkLost, Publish
+from edge_client.runtime.link_fault import SHORT_LINKS, link_fault
 from edge_client.runtime.logs import SeenOnce, line
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 from edge_client.runtime.mqtt_session import MqttSession, Outgoing
 from edge_client.runtime.paho_link import Lost, PahoLink
-from edge_client.runtime.reconnect import Backoff
+from edge_client.runtime.reconnect import Backoff, ShortLinks
 from edge_client.runtime.send_queue import SendQueue
 from edge_client.runtime.tls import TlsError, client_context
 from edge_client.runtime.transport import Deliver, Traffic
@@ -55,6 +57,7 @@ class MqttTransport:
         """Tokens are taken."""
         self._hears = False
         """The connection has been told `_filters`, so changes must be told too."""
+        self._short_links = ShortLinks()
         self._failures = SeenOnce(FAILURES_REMEMBERED_MAX)
         self._stop_requested = threading.Event()
         self._wake_in, self._wake_out = socket.socketpair()
@@ -126,15 +129,19 @@ class MqttTransport:
             link = PahoLink(self._options, self._versions.next(address), self._tls_context(address))
             link.open(address)
         except (OSError, TlsError) as error:
-            if self._failures.first((address, str(error))):
-                _log.warning(line("connect_failed", server=address, why=error))
-            return Lost(str(error))
+            fault = link_fault(error)
+            self._say_failed(address, Lost(fault.why, fault=fault))
+            return Lost(fault.why, fault=fault)
         began_ms = _monotonic_ms()
         session = MqttSession(link, str(address), self._options.limits, outgoing, began_ms)
         self._serve(session, link, address)
         lost = session.lost or Lost("stopped")
+        lived_ms = _monotonic_ms() - began_ms
+        if session.up and self._short_links.ended(lived_ms) and lost.fault is None:
+            lost = replace(lost, fault=SHORT_LINKS)
         self._end(session, lost, address, outgoing.deliver)
-        if session.up and _monotonic_ms() - began_ms >= self._options.limits.stable_ms:
+        # Two processes of one id throw each other out: each waits longer and longer, not a little each time.
+        if session.up and lost.fault is None and lived_ms >= self._options.limits.stable_ms:
             self._backoff.reset()
         return lost
 
@@ -213,10 +220,15 @@ class MqttTransport:
         if self._stop_requested.is_set():
             return
         if session.up:
-            _log.warning(line("link_lost", server=address, why=lost.why))
+            _log.warning(line("link_lost", server=address, why=lost.why, **_mend(lost)))
             deliver(LinkLost(lost.why))
-        elif not lost.wrong_version and self._failures.first((address, lost.why)):
-            _log.warning(line("connect_failed", server=address, why=lost.why))
+        elif not lost.wrong_version:
+            self._say_failed(address, lost)
+
+    def _say_failed(self, address: ServerAddress, lost: Lost) -> None:
+        """Once for each server and reason: it goes on for as long as the server is away."""
+        if self._failures.first((address, lost.why)):
+            _log.warning(line("connect_failed", server=address, why=lost.why, **_mend(lost)))
 
     def _tls_context(self, address: ServerAddress) -> ssl.SSLContext | None:
         if not address.tls:
@@ -248,6 +260,10 @@ class _Versions:
         """Some old servers close the connection instead of saying so: try the other version next time."""
         if address not in self._worked:
             self._version[address] = 9 - self.next(address)
+
+
+def _mend(lost: Lost) -> dict[str, str]:
+    return {} if lost.fault is None else {"mend": lost.fault.mend}
 
 
 def _monotonic_ms() -> int:

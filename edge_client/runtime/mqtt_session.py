@@ -132,8 +132,16 @@ class MqttSession:
         self._announced_bytes_max = event.packet_bytes_max
         if event.packet_bytes_max is not None:
             self._packet_bytes_max = min(self._packet_bytes_max, event.packet_bytes_max)
+            self._warn_of_small_packets(event.packet_bytes_max)
         if event.receive_max is not None:
             self._window = min(self._window, event.receive_max)
+
+    def _warn_of_small_packets(self, announced_bytes: int) -> None:
+        needed = self._limits.packet_bytes_needed
+        if announced_bytes < needed and self._outgoing.denials.first((self._server, announced_bytes)):
+            mend = f"the server's operator must allow {needed} or more (Mosquitto: max_packet_size)"
+            fields = {"server": self._server, "takes_bytes": announced_bytes, "needs_bytes": needed}
+            _log.warning(line("server_takes_too_little", **fields, mend=mend))
 
     def _receive(self, message: Received) -> None:
         if not self.up:

@@ -8,6 +8,7 @@ the owner reads it after each call.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,12 +30,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_client.protocol.machine import Received
+from edge_client.runtime.link_fault import TAKEN_OVER, LinkFault, handshake_fault, login_fault
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 
 QOS = 1
 _REFUSED = 0x80
 _NOBODY_SUBSCRIBED = 0x10
 _UNSUPPORTED_VERSION = 0x84
+_SESSION_TAKEN_OVER = 0x8E
+_TLS_REASON = re.compile(r"\[SSL: ([A-Z0-9_]+)\]")
 _READS_MAX = 64
 """Packets taken from the socket before the owner gets a look at them."""
 
@@ -64,6 +68,8 @@ class Lost:
 
     why: str
     wrong_version: bool = False
+    fault: LinkFault | None = None
+    """For the owner, when there is something to do."""
 
 
 Happening = Accepted | Answered | Received | Lost
@@ -75,6 +81,8 @@ class PahoLink:
     def __init__(self, options: MqttOptions, version: int, context: ssl.SSLContext | None) -> None:
         self.happened: list[Happening] = []
         self.lost = False
+        self._refused: LinkFault | None = None
+        """What went wrong on the way to the answer to CONNECT."""
         self._options = options
         clean = True if version == 4 else None  # MQTT 5 says it per connection
         protocol = MQTTv311 if version == 4 else MQTTv5
@@ -93,6 +101,7 @@ class PahoLink:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_log = self._on_log
         self._client = client
         self._version = version
 
@@ -188,12 +197,12 @@ class PahoLink:
         if code != MQTT_ERR_SUCCESS:
             self._fail(f"MQTT error {int(code)}")
 
-    def _fail(self, why: str, *, wrong_version: bool = False) -> None:
+    def _fail(self, why: str, *, wrong_version: bool = False, fault: LinkFault | None = None) -> None:
         """Idempotent: paho reports some losses twice."""
         if self.lost:
             return
         self.lost = True
-        self.happened.append(Lost(why, wrong_version))
+        self.happened.append(Lost(why, wrong_version, fault))
         socket = self._client.socket()
         if socket is not None:
             socket.close()
@@ -207,9 +216,10 @@ class PahoLink:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            why = f"the server refuses us: {reason}"
-            self._fail(why, wrong_version=reason.value == _UNSUPPORTED_VERSION)
+            fault = login_fault(str(reason))
+            self._fail(fault.why, wrong_version=reason.value == _UNSUPPORTED_VERSION, fault=fault)
             return
+        self._client.on_log = None
         packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
         receive_max = getattr(properties, "ReceiveMaximum", None)
         self.happened.append(Accepted(packet_bytes_max, receive_max))
@@ -217,7 +227,13 @@ class PahoLink:
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
-        self._fail(str(reason))
+        fault = TAKEN_OVER if reason.value == _SESSION_TAKEN_OVER else self._refused
+        self._fail(str(reason) if fault is None else fault.why, fault=fault)
+
+    def _on_log(self, _client: Client, _data: Any, _level: int, text: str) -> None:
+        """Until the server accepts us: paho says here only that TLS failed while reading."""
+        if (found := _TLS_REASON.search(text)) is not None:
+            self._refused = handshake_fault(found[1])
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self.happened.append(Received(message.topic, bytes(message.payload)))

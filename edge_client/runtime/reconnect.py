@@ -4,6 +4,22 @@ from __future__ import annotations
 
 import random
 
+SHORT_MS = 60_000
+SHORT_IN_A_ROW = 5
+
+
+class ShortLinks:
+    """Counts connections in a row that the other side ended soon: a second process with the same id does
+    that, and nothing else needs to say so."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def ended(self, lived_ms: int) -> bool:
+        """A connection that was up ended by itself after so long; whether there were too many short ones."""
+        self._count = self._count + 1 if lived_ms < SHORT_MS else 0
+        return self._count >= SHORT_IN_A_ROW
+
 
 class Backoff:
     """Waits of random length whose upper end doubles.

@@ -18,7 +18,7 @@ from edge_client.protocol.errors import Reason
 from edge_client.protocol.handoff import TrustedSet
 from edge_client.protocol.votes import Quorum
 from edge_client.reading import verify_disk
-from edge_client.runtime.database import open_database
+from edge_client.runtime.database import DatabaseError, open_database
 from tests.builders import ChainMaker, make_genesis, make_params, make_update
 from tests.device_world import NOW_MS, DeviceWorld, PowerCut
 from tests.real_disk import RealDisk
@@ -351,3 +351,10 @@ def test_a_database_of_an_older_version_goes_on_without_proofs(tmp_path: Path) -
     assert disk.outbox.included(b"r" * 32) is None
     assert disk.chain.account_leaves() is None
     disk.close()
+
+
+def test_the_folder_of_a_device_on_another_chain_is_refused_and_left_alone(tmp_path: Path) -> None:
+    DeviceDisk(tmp_path, bytes(32)).close()
+    with pytest.raises(DatabaseError, match="put the old join string back, or make a device for this chain"):
+        DeviceDisk(tmp_path, bytes([1]) * 32)
+    DeviceDisk(tmp_path, bytes(32)).close()

@@ -170,6 +170,7 @@ def test_the_round_to_come_must_fit_under_the_data_cap() -> None:
         ((NOW_MS - 5,) * 8, False, False),
         ((NOW_MS - 5,) * 8, True, True),
         ((NOW_MS - 86_400_000,) * 8, False, True),
+        ((NOW_MS + 1,) * 8, False, True),  # written while the clock was ahead
     ],
 )
 def test_rounds_of_a_day(ended: tuple[int, ...], training: bool, is_open: bool) -> None:
