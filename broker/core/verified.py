@@ -9,10 +9,11 @@ REMEMBERED_MAX = 16384
 
 
 class VerifyOnce:
-    """Remembers the verdicts of the last `REMEMBERED_MAX` (key, message, signature) triples."""
+    """Remembers the verdicts of the last `remembered_max` (key, message, signature) triples."""
 
-    def __init__(self, verify: Verify) -> None:
+    def __init__(self, verify: Verify, remembered_max: int = REMEMBERED_MAX) -> None:
         self._verify = verify
+        self._remembered_max = remembered_max
         self._verdicts: dict[bytes, bool] = {}
 
     def __call__(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -21,7 +22,7 @@ class VerifyOnce:
         verdict = self._verdicts.get(key)
         if verdict is None:
             verdict = self._verify(public_key, message, signature)
-            if len(self._verdicts) >= REMEMBERED_MAX:
+            if len(self._verdicts) >= self._remembered_max:
                 del self._verdicts[next(iter(self._verdicts))]
             self._verdicts[key] = verdict
         return verdict

@@ -1,0 +1,60 @@
+"""What a simulated board has learned when the time of its work is over: nothing (`none`), what another board
+once learned (`replay`), or what it really learns (`real`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import shake_256
+
+import numpy as np
+
+from edge_client.core.events import TrainingFinished, TrainingOrder
+from edge_client.protocol.chunks import blob_root, chunk_hash, split
+from edge_client.protocol.execution.checks import steps_asked
+from edge_client.protocol.update import UpdateBody, update_root
+from firmware_profiles.simulate.device import SimulatedDevice
+
+SMALL_EXPONENT = -12
+NO_RESIDUE = b""
+LOSS_MICRO = 1_000_000
+
+
+def random_codes(sizes: Sequence[int], seed: bytes) -> UpdateBody:
+    """Codes that mean nothing, from the order's seed."""
+    drawn = np.frombuffer(shake_256(seed).digest(sum(sizes)), dtype=np.int8)
+    return UpdateBody((SMALL_EXPONENT,) * len(sizes), np.maximum(drawn, -127))
+
+
+class NoTraining:
+    """`--train none`: for what does not ask about accuracy."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._sizes = tuple(sizes)
+
+    def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
+        """The same for the same order."""
+        return finished(device, order, random_codes(self._sizes, order.seed), (LOSS_MICRO, LOSS_MICRO))
+
+
+def finished(
+    device: SimulatedDevice, order: TrainingOrder, body: UpdateBody, losses_micro: tuple[int, int]
+) -> TrainingFinished:
+    """A result with this body and nothing left over, stored on the device's disk."""
+    encoded, objects = body.encode(), device.disk.objects
+    hashes = tuple(chunk_hash(piece) for piece in split(encoded))
+    root = update_root(device.setup.identity.signer.public_key, order.round, len(encoded), hashes)
+    objects.put(root, encoded)
+    objects.put(blob_root(NO_RESIDUE), NO_RESIDUE)
+    asked = steps_asked(order.params, device.setup.samples)
+    return TrainingFinished(
+        round=order.round,
+        update_root=root,
+        size_bytes=len(encoded),
+        chunk_hashes=hashes,
+        residue_root=blob_root(NO_RESIDUE),
+        consumed=tuple(part.root for part in device.disk.residual),
+        samples=device.setup.samples,
+        steps=asked if order.steps_max is None else min(asked, order.steps_max),
+        loss_before_micro=losses_micro[0],
+        loss_after_micro=losses_micro[1],
+    )
