@@ -1,0 +1,1 @@
+"""What a rehearsal showed: facts, a page to look at, plots."""
