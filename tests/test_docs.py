@@ -79,6 +79,35 @@ def test_operations_md_names_every_command_and_option(program: str) -> None:
     assert undocumented(program, command, OPERATIONS.read_text(encoding="utf-8")) == []
 
 
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """File and function of the last cell of each row below "What a device does when"."""
+    section = text.partition("## What a device does when\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    cells = [row.rstrip("| ").rsplit("| ", 1)[1] for row in rows]
+    found = [re.fullmatch(r"`(test_\w+\.py)::(test_\w+)`", cell) for cell in cells]
+    assert all(found), [cell for cell, match in zip(cells, found, strict=True) if match is None]
+    return [(match[1], match[2]) for match in found if match is not None]
+
+
+def missing_tests(named: list[tuple[str, str]], folder: Path) -> list[str]:
+    """Those that are not there."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.rglob("test_*.py")}
+    return [f"{file}::{name}" for file, name in named if f"def {name}(" not in texts.get(file, "")]
+
+
+def test_each_defined_behaviour_names_a_test_that_is_there() -> None:
+    named = named_tests(OPERATIONS.read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert missing_tests(named, ROOT / "tests") == []
+
+
+def test_a_missing_test_is_seen(tmp_path: Path) -> None:
+    table = "## What a device does when\n| a | t |\n|---|---|\n| x | `test_x.py::test_y` |\n\n## Next\n"
+    assert missing_tests(named_tests(table), tmp_path) == ["test_x.py::test_y"]
+    (tmp_path / "test_x.py").write_text("def test_y() -> None: ...")
+    assert missing_tests(named_tests(table), tmp_path) == []
+
+
 def test_the_readme_leads_with_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in text

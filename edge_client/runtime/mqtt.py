@@ -137,12 +137,12 @@ class MqttTransport:
         self._serve(session, link, address)
         lost = session.lost or Lost("stopped")
         lived_ms = _monotonic_ms() - began_ms
-        if session.up and self._short_links.ended(lived_ms) and lost.fault is None:
-            lost = replace(lost, fault=SHORT_LINKS)
-        self._end(session, lost, address, outgoing.deliver)
         # Two processes of one id throw each other out: each waits longer and longer, not a little each time.
         if session.up and lost.fault is None and lived_ms >= self._options.limits.stable_ms:
             self._backoff.reset()
+        if session.up and self._short_links.ended(lived_ms) and lost.fault is None:
+            lost = replace(lost, fault=SHORT_LINKS)
+        self._end(session, lost, address, outgoing.deliver)
         return lost
 
     def _serve(self, session: MqttSession, link: PahoLink, address: ServerAddress) -> None:
