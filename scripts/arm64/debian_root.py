@@ -81,12 +81,13 @@ class DebianRoot:
         self.path = folder / f"root-{board.arch}"
 
     def make(self) -> None:
-        """Unpack Debian; nothing of it is executed, so no emulation is needed yet."""
+        """Unpack Debian, unless this very one is there; nothing of it is executed, so no emulation yet."""
+        include = ",".join(self.board.packages)
         done = self.path / "unpacked"
-        if done.exists():
+        made_of = f"{SUITE} {include}\n{self.board.cpuinfo}"
+        if done.exists() and done.read_text() == made_of:
             return
         shutil.rmtree(self.path, ignore_errors=True)
-        include = ",".join(self.board.packages)
         options = ["--foreign", "--variant=minbase", f"--arch={self.board.arch}", f"--include={include}"]
         subprocess.run(
             ["debootstrap", *options, SUITE, str(self.path), MIRROR], check=True, stdout=subprocess.DEVNULL
@@ -98,7 +99,7 @@ class DebianRoot:
         assert emulator is not None
         shutil.copy(emulator, self.path / "usr/bin")
         (self.path / "cpuinfo").write_text(self.board.cpuinfo)
-        done.touch()
+        done.write_text(made_of)
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs its Python with these arguments, emulated."""
