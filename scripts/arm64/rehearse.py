@@ -151,7 +151,8 @@ def _until_included(root: DebianRoot, children: Children) -> float:
             return time.monotonic() - began_s
         time.sleep(LOOK_S)
     why = client(root, "why", "--state", "/state")
-    raise SystemExit(f"no update was final after {ROUND_S_MAX} s; see {WORK}/run-{root.board.arch}.log\n{why}")
+    log = WORK / f"run-{root.board.arch}.log"
+    raise SystemExit(f"no update was final after {ROUND_S_MAX} s; see {log}\n{why}")
 
 
 def _included(root: DebianRoot) -> list[dict[str, Any]]:
