@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 import numpy as np
-from click.testing import CliRunner, Result
 
 from edge_client.adapters.hook import Hook
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.trainer import Job, Trainer, TrainerSetup
-from edge_client.cli import main
-from edge_client.config import CONFIG_FILE, KEY_FILE, read_config
+from edge_client.config import CONFIG_FILE, read_config
 from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished, TrainingPaused
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root
-from edge_client.protocol.join import Join
-from edge_client.protocol.keys import Signer
 from edge_client.protocol.model import model_root
-from edge_client.runtime.keystore import load_seed
 from tests.builders import ChainMaker, make_genesis, make_model, make_params
-from tests.device_world import DeviceWorld
+from tests.owned_device import T0_S, init_device, live_in
 from tests.real_disk import RealDisk
 
 WAIT_S = 60
-T0_S = 1_700_000_000
 CLASSES = 3
-
-
-def edge_client(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
-def facts(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
 
 
 def samples() -> tuple[np.ndarray, np.ndarray]:
@@ -67,18 +48,12 @@ class Life:
             params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
         )
         self.chain = ChainMaker(genesis, graph=graph)
-        self.state = folder / "state"
-        join = Join(("mqtt://127.0.0.1:1",), self.chain.chain_id).text()
-        assert edge_client("init", "--join", join, "--state", self.state, "--data", source).exit_code == 0
+        self.state = init_device(folder / "state", self.chain.chain_id, source)
         config = self.state / CONFIG_FILE
         config.write_text(config.read_text().replace("# keep_samples", f"{data_keys}\n# keep_samples"))
-        self.disk = RealDisk(self.state, self.chain.chain_id)
-        self.world = DeviceWorld(self.chain, disk=self.disk)
-        self.world.now_ms = (T0_S + 3600) * 1000
-        self.world.signer = Signer(load_seed(self.state / KEY_FILE))
-        self.world.identity = replace(self.world.identity, signer=self.world.signer)
-        self.world.now_ms = (T0_S + 3600) * 1000
-        self.world.agent = self.world.make_agent()
+        self.world = live_in(self.state, self.chain)
+        assert isinstance(self.world.disk, RealDisk)
+        self.disk = self.world.disk
         self.world.join()
 
     def round(self) -> TrainingFinished:

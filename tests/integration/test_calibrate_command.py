@@ -17,9 +17,8 @@ from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root
-from edge_client.protocol.join import Join
 from tests.builders import make_genesis, make_params
-from tests.integration.test_device_cli import edge_client
+from tests.owned_device import edge_client, init_device
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +35,7 @@ def state(tmp_path: Path, graph: bytes) -> Path:
         graph_bytes=len(graph),
         params=make_params(batch=10),
     )
-    folder = tmp_path / "state"
-    join = Join(("mqtt://127.0.0.1:9",), genesis.chain_id()).text()
-    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
+    folder = init_device(tmp_path / "state", genesis.chain_id())
     disk = DeviceDisk(folder, genesis.chain_id())
     disk.objects.put(genesis.chain_id(), genesis.encode())
     disk.objects.put(genesis.graph_root, graph)
@@ -87,9 +84,7 @@ def test_mistakes_are_one_sentence(state: Path, given: tuple[object, ...], why: 
 
 
 def test_a_device_without_a_model_is_told_what_to_do(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    join = Join(("mqtt://127.0.0.1:9",), bytes(32)).text()
-    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
+    folder = init_device(tmp_path / "state", bytes(32))
     result = edge_client("calibrate", "--state", folder)
     assert (result.exit_code, "--built-in" in result.stderr) == (2, True)
 

@@ -7,17 +7,15 @@ import signal
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.status_file import STATUS_FILE
 from edge_client.adapters.wish_file import WishFile
-from edge_client.cli import main
 from edge_client.config import CONFIG_FILE, KEY_FILE
 from edge_client.core.events import ModelMeasured, SaveConflict, SaveMeasure, Score, TrainingOrder
 from edge_client.litert.trainable import TrainingOptions, make_trainable
@@ -25,28 +23,10 @@ from edge_client.litert.zoo import dense_net
 from edge_client.protocol.consent import Consent, Wish
 from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.join import Join
-from edge_client.protocol.keys import Signer
-from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
 from tests.builders import ChainMaker, make_genesis, make_params
 from tests.candidacies import ELECTIONS, seat_key
-from tests.device_world import DeviceWorld
-from tests.real_disk import RealDisk
-
-NOBODY = "mqtt://127.0.0.1:1"
-"""A port that nothing listens on."""
-T0_S = 1_700_000_000
-"""A genesis in the past of every machine."""
-
-
-def edge_client(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
-def facts(result: Result) -> dict[str, object]:
-    assert result.exit_code == 0, result.output
-    found: dict[str, object] = json.loads(result.stdout)
-    return found
+from tests.owned_device import NOBODY, T0_S, edge_client, facts, init_device, live_in
 
 
 @pytest.fixture
@@ -60,24 +40,17 @@ def join(chain: ChainMaker) -> str:
 
 
 @pytest.fixture
-def state(tmp_path: Path, join: str) -> Path:
+def state(tmp_path: Path, chain: ChainMaker) -> Path:
     """A device that was never run; its data fit the tiny manifest of the builders."""
     data = tmp_path / "data.npz"
     np.savez(data, x=np.zeros((8, 3), np.uint8), y=np.arange(8) % 2)
-    folder = tmp_path / "state"
-    result = edge_client("init", "--join", join, "--state", folder, "--data", f"npz:{data}")
-    assert result.exit_code == 0, result.output
-    return folder
+    return init_device(tmp_path / "state", chain.chain_id, f"npz:{data}")
 
 
 @pytest.fixture
 def lived(state: Path, chain: ChainMaker) -> Path:
     """The same device after it joined, trained a round that was included, and sent the next."""
-    world = DeviceWorld(chain, disk=RealDisk(state, chain.chain_id))
-    world.signer = Signer(load_seed(state / KEY_FILE))
-    world.identity = replace(world.identity, signer=world.signer)
-    world.now_ms = (T0_S + 3600) * 1000
-    world.agent = world.make_agent()
+    world = live_in(state, chain)
     world.join()
     world.finish_training()
     chain.add([world.offers[0].head], time_s=100)
@@ -261,7 +234,7 @@ class TestDataCheck:
         found = facts(edge_client("data", "check", "--state", lived, "--json"))
         assert found["source"] == f"npz:{lived.parent / 'data.npz'}"
         assert (found["samples"], found["rejected"]) == (19, 1)
-        assert found["training"] + found["hold_out"] == 19  # type: ignore[operator]
+        assert found["training"] + found["hold_out"] == 19
         assert (found["type"], found["shape"]) == ("float32", [3])
         assert (found["lowest"], found["highest"]) == (0.0, 59.0)
         assert found["labels"] == {"0": 9, "1": 10}

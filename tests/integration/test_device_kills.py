@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +11,12 @@ from edge_client.adapters.outbox_store import HISTORY_MAX, PartKind
 from edge_client.core.events import Fate
 from edge_client.core.quantise import dequantise
 from edge_client.protocol.update import UpdateBody
+from tests.integration import killed_trainer
 from tests.integration.killed_trainer import FATES, SHAPES, SIZES, part_values
+from tests.kill_loop import KILLS, killed
 
 SEED = 20261122
-KILLS = 20
 STEPS_MAX = 16
-
-
-def run_and_kill(folder: Path, steps: int) -> None:
-    """Kill it somewhere after it began so many steps; where exactly is up to the two processes."""
-    command = [sys.executable, "-m", "tests.integration.killed_trainer", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for _ in range(steps):
-            assert process.stdout.readline() == "here\n", "it must be able to start from what a kill left"
-        process.kill()
 
 
 def check(folder: Path) -> int:
@@ -58,11 +46,5 @@ def check(folder: Path) -> int:
 
 
 def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
-    moments = random.Random(SEED)
-    rounds = 0
-    for number in range(KILLS):
-        folder = tmp_path / str(number % 4)
-        folder.mkdir(exist_ok=True)
-        run_and_kill(folder, moments.randint(1, STEPS_MAX))
-        rounds += check(folder)
-    assert rounds > KILLS, "the process did work between the kills"
+    kept = [check(folder) for folder in killed(killed_trainer.__name__, SEED, STEPS_MAX, tmp_path)]
+    assert sum(kept) > KILLS, "the process did work between the kills"

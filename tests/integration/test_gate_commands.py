@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from edge_client.core.conditions.limits import GATES
-from edge_client.protocol.join import Join
-from tests.integration.test_device_cli import edge_client
+from tests.owned_device import edge_client, init_device
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    join = Join(("mqtt://127.0.0.1:9",), bytes(range(32))).text()
-    folder = tmp_path / "state"
-    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
-    return folder
+    return init_device(tmp_path / "state", bytes(range(32)))
 
 
 class TestGates:

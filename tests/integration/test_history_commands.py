@@ -16,7 +16,7 @@ from edge_client.core.events import PendingUpdate, SaveUpdate
 from edge_client.protocol.join import Join, Voucher
 from edge_client.protocol.update import UpdateHead
 from edge_client.runtime.keystore import load_seed
-from tests.integration.test_device_cli import edge_client
+from tests.owned_device import NOBODY, edge_client, init_device
 
 CHAIN = bytes(range(32))
 VOUCHER = Voucher(3, 0, b"secret seed of the voucher......", bytes(range(64)))
@@ -25,9 +25,7 @@ VOUCHER = Voucher(3, 0, b"secret seed of the voucher......", bytes(range(64)))
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Two rounds, one of them measured."""
-    folder = tmp_path / "state"
-    join = Join(("mqtt://127.0.0.1:9",), CHAIN, voucher=VOUCHER).text()
-    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:x.npz").exit_code == 0
+    folder = init_device(tmp_path / "state", Join((NOBODY,), CHAIN, voucher=VOUCHER))
     disk = DeviceDisk(folder, CHAIN)
     for number, energy_mj in ((1, 0xFFFFFFFF), (2, 2500)):
         root = bytes([number]) * 32

@@ -21,7 +21,8 @@ from edge_client.litert.inference import take_apart
 from edge_client.litert.ir import ModelError
 from edge_client.protocol.join import Join
 from edge_client.protocol.model import decode_model, to_float
-from tests.model_life import WAIT_S, Life, edge_client, facts, samples
+from tests.model_life import WAIT_S, Life, samples
+from tests.owned_device import edge_client, facts
 
 ROUNDS = 6
 X, Y = samples()

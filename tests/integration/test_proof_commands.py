@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from edge_client.adapters.device_disk import DeviceDisk
-from edge_client.cli import main
-from edge_client.config import KEY_FILE
 from edge_client.core.light_client import JUMP_HEADERS_MIN
-from edge_client.protocol.join import Join
-from edge_client.protocol.keys import Signer, node_id
+from edge_client.protocol.keys import node_id
 from edge_client.protocol.proofs import ProofFile
 from edge_client.pruning import prune
-from edge_client.runtime.keystore import load_seed
 from tests.builders import ChainMaker, make_genesis
-from tests.device_world import DeviceWorld
+from tests.owned_device import T0_S, edge_client, facts, init_device, live_in
 from tests.proof_builders import make_bundle, model_proof
-from tests.real_disk import RealDisk
-
-T0_S = 1_700_000_000
-
-
-def edge_client(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
 
 
 @pytest.fixture
@@ -41,16 +29,13 @@ def chain() -> ChainMaker:
 def state(tmp_path: Path, chain: ChainMaker) -> Path:
     """A device that was never run."""
     np.savez(tmp_path / "data.npz", x=np.zeros((8, 3), np.uint8), y=np.arange(8) % 2)
-    folder, join = tmp_path / "state", Join(("mqtt://127.0.0.1:1",), chain.chain_id).text()
-    data = f"npz:{tmp_path / 'data.npz'}"
-    assert edge_client("init", "--join", join, "--state", folder, "--data", data).exit_code == 0
-    return folder
+    return init_device(tmp_path / "state", chain.chain_id, f"npz:{tmp_path / 'data.npz'}")
 
 
 @pytest.fixture
 def asleep(state: Path, chain: ChainMaker) -> Path:
     """Its update of round 1 was counted while it slept, and it jumped over that block."""
-    world = new_device(state, chain)
+    world = live_in(state, chain)
     world.join()
     world.finish_training()
     world.link_lost()
@@ -66,19 +51,10 @@ def asleep(state: Path, chain: ChainMaker) -> Path:
     return state
 
 
-def new_device(state: Path, chain: ChainMaker) -> DeviceWorld:
-    world = DeviceWorld(chain, disk=RealDisk(state, chain.chain_id))
-    world.signer = Signer(load_seed(state / KEY_FILE))
-    world.identity = replace(world.identity, signer=world.signer)
-    world.now_ms = (T0_S + 3600) * 1000
-    world.agent = world.make_agent()
-    return world
-
-
 @pytest.fixture
 def lived(state: Path, chain: ChainMaker) -> Path:
     """Its update of round 1 stands in block 2; four more blocks follow, none of which touches its account."""
-    world = new_device(state, chain)
+    world = live_in(state, chain)
     world.join()
     world.finish_training()
     chain.add([world.offers[0].head], time_s=100)
@@ -96,8 +72,7 @@ def own_root(chain: ChainMaker) -> str:
 
 
 def proven(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
+    found = facts(result)
     assert found["proven"] is True
     return found
 

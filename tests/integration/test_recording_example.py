@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge_client import Model
-from tests.model_life import CLASSES, WAIT_S, Life, edge_client, facts
+from tests.model_life import CLASSES, WAIT_S, Life
+from tests.owned_device import edge_client, facts
 
 DATA_MD = Path(__file__).resolve().parents[2] / "docs" / "DATA.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", DATA_MD.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

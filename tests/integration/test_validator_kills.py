@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
 from pathlib import Path
 
 from broker.adapters.block_store import BlockStore
@@ -13,22 +10,12 @@ from broker.core.ledger import included_updates
 from broker.core.pruning import body_floor
 from edge_client.protocol.body import decode_block
 from edge_client.protocol.mmr import EMPTY
+from tests.integration import killed_validator
 from tests.integration.killed_validator import genesis, open_store
+from tests.kill_loop import FOLDERS, KILLS, killed
 
 SEED = 20261123
-KILLS = 20
 EFFECTS_MAX = 150
-FOLDERS = 4
-
-
-def run_and_kill(folder: Path, effects: int) -> None:
-    """Kill it somewhere after it began so many effects; where exactly is up to the two processes."""
-    command = [sys.executable, "-m", "tests.integration.killed_validator", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for _ in range(effects):
-            assert process.stdout.readline() == "here\n", "it must be able to start from what a kill left"
-        process.kill()
 
 
 def check(folder: Path, seen: dict[int, bytes]) -> None:
@@ -71,10 +58,8 @@ def check_block(store: BlockStore, height: int, floor: int) -> bytes:
 
 
 def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
-    moments = random.Random(SEED)
-    seen: list[dict[int, bytes]] = [{} for _ in range(FOLDERS)]
-    for number in range(KILLS):
-        folder = tmp_path / str(number % FOLDERS)
-        run_and_kill(folder, moments.randint(1, EFFECTS_MAX))
-        check(folder, seen[number % FOLDERS])
-    assert all(len(blocks) >= KILLS // FOLDERS for blocks in seen), "it did work between the kills"
+    seen: dict[Path, dict[int, bytes]] = {}
+    for folder in killed(killed_validator.__name__, SEED, EFFECTS_MAX, tmp_path):
+        check(folder, seen.setdefault(folder, {}))
+    assert len(seen) == FOLDERS
+    assert all(len(blocks) >= KILLS // FOLDERS for blocks in seen.values()), "it did work between the kills"

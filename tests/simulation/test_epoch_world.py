@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from edge_client.runtime.memory import Hop, ServerRules
 from tests.promises import Promises
 from tests.simulation.epoch_world import (
     CANDIDATES,
@@ -23,7 +22,7 @@ from tests.simulation.epoch_world import (
     signed_in,
 )
 from tests.simulation.mortal import Mortal
-from tests.simulation.world import World
+from tests.simulation.world import World, lossy
 
 NEWCOMERS = SIGNERS[VALIDATORS:]
 
@@ -118,19 +117,6 @@ def test_a_validator_killed_between_two_effects_around_the_boundary(
     assert crowd.run(100, lambda: min(heights(world)) > before + 1)
     check_one_chain(world)
     assert not world.evidence
-
-
-def lossy(seed: int, drop_pct: int) -> ServerRules:
-    generator = random.Random(seed)
-
-    def link(_hop: Hop) -> tuple[int, ...]:
-        roll = generator.randrange(100)
-        delay_ms = generator.randrange(1, 200)
-        if roll < drop_pct:
-            return ()
-        return (delay_ms, delay_ms + 50) if roll > 95 else (delay_ms,)
-
-    return ServerRules(link=link)
 
 
 def trouble(world: World, generator: random.Random) -> None:

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from edge_client.core.events import Fate
-from edge_client.runtime.memory import Hop, ServerRules
+from edge_client.runtime.memory import ServerRules
 from tests.builders import make_genesis, make_params, make_signers
 from tests.simulation.fleet import DeviceNode, add_device, device_heads
-from tests.simulation.world import World
+from tests.simulation.world import World, lossy
 
 
 def make_fleet(validators: int, devices: int, rules: ServerRules | None = None, **params: int) -> World:
@@ -29,19 +29,6 @@ def rounds(world: World) -> set[int]:
 
 def heads(world: World) -> set[bytes]:
     return {validator.head.hash for validator in world.validators()} | device_heads(world)
-
-
-def lossy(seed: int, drop_pct: int) -> ServerRules:
-    generator = random.Random(seed)
-
-    def link(_hop: Hop) -> tuple[int, ...]:
-        roll = generator.randrange(100)
-        delay_ms = generator.randrange(1, 200)
-        if roll < drop_pct:
-            return ()
-        return (delay_ms, delay_ms + 50) if roll > 95 else (delay_ms,)
-
-    return ServerRules(link=link)
 
 
 @pytest.mark.parametrize("validators", [1, 4])

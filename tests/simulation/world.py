@@ -5,6 +5,7 @@ Time and nodes are those of the fleet twin; here is what a chain of validators n
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.params import ParamsPair
-from edge_client.runtime.memory import ServerRules
+from edge_client.runtime.memory import Hop, ServerRules
 from firmware_profiles.simulate.world import Node
 from firmware_profiles.simulate.world import World as VirtualWorld
 from tests.builders import GRAPH_BYTES, make_model
@@ -88,3 +89,17 @@ class World(VirtualWorld):
 
 def _raise(effect: Diverged) -> None:
     raise AssertionError(effect.detail)
+
+
+def lossy(seed: int, drop_pct: int) -> ServerRules:
+    """Links that delay everything, repeat some, and lose `drop_pct` of it."""
+    generator = random.Random(seed)
+
+    def link(_hop: Hop) -> tuple[int, ...]:
+        roll = generator.randrange(100)
+        delay_ms = generator.randrange(1, 200)
+        if roll < drop_pct:
+            return ()
+        return (delay_ms, delay_ms + 50) if roll > 95 else (delay_ms,)
+
+    return ServerRules(link=link)

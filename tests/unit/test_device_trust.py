@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from edge_client.adapters.trust_file import (
     LOOK_INTERVAL_MS,
@@ -16,17 +15,17 @@ from edge_client.adapters.trust_file import (
     read_trusted,
     write_trusted,
 )
-from edge_client.cli import main
 from edge_client.core.agent import Agent, Phase
 from edge_client.core.events import SaveChain, Trusts
 from edge_client.core.identity import Identity
 from edge_client.core.verify import DAY_MS
-from edge_client.protocol.join import Checkpoint, Join
+from edge_client.protocol.join import Checkpoint
 from edge_client.protocol.machine import LinkUp, Woke
 from edge_client.protocol.messages import Ask
 from edge_client.protocol.vouched import GetVouched
 from tests.builders import ChainMaker
 from tests.device_world import NOW_MS, DeviceWorld
+from tests.owned_device import edge_client, init_device
 
 WORD = Checkpoint(7, bytes(range(32)))
 
@@ -96,15 +95,9 @@ def test_while_trust_lasts_nobody_looks(tmp_path: Path) -> None:
     assert agent.phase != Phase.NEED_CHECKPOINT
 
 
-def edge_client(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    join, folder = Join(("mqtt://127.0.0.1:1",), bytes(32)).text(), tmp_path / "state"
-    assert edge_client("init", "--join", join, "--state", folder, "--data", "npz:data.npz").exit_code == 0
-    return folder
+    return init_device(tmp_path / "state", bytes(32))
 
 
 def test_the_command_works_on_a_device_that_never_ran(state: Path) -> None:
