@@ -163,8 +163,6 @@ def read_config(folder: Path) -> DeviceConfig:
 
 def device_toml(join: str, source: str, *, always: bool = False) -> str:
     """A commented `edge-client.toml`; with `always` only the owner's word keeps it from training."""
-    ignored = ", ".join(f'"{gate}"' for gate in GATES if gate != OWNER_GATE)
-    ignore = f"ignore = [{ignored}]" if always else '# ignore = ["rounds", "cpu"]'
     return f"""# A device; start it with: edge-client run --state THIS_FOLDER
 # Relative paths are taken from this file's folder.
 [chain]
@@ -190,7 +188,17 @@ source = {_quoted(source)}   # {FORMS}
 [training]
 # threads = 1
 
-[limits]   # training waits while one of them is passed: `edge-client why`
+{_limits_toml(always=always)}
+[hooks]
+# model_updated = "systemctl --user try-restart my-service"   # run when a new model is there, without a shell
+"""
+
+
+def _limits_toml(*, always: bool) -> str:
+    """Section `[limits]` with its defaults, commented out."""
+    ignored = ", ".join(f'"{gate}"' for gate in GATES if gate != OWNER_GATE)
+    ignore = f"ignore = [{ignored}]" if always else '# ignore = ["rounds", "cpu"]'
+    return f"""[limits]   # training waits while one of them is passed: `edge-client why`
 # enabled = true
 # hours = "any"                # "night", or like "22:00-06:30", local time
 # rounds_a_day = {Limits().rounds_a_day}
@@ -205,12 +213,10 @@ source = {_quoted(source)}   # {FORMS}
 # cpu_pressure_pct_max = {Limits().cpu_pressure_pct_max}    # share of time in which others wait
 # memory_pressure_pct_max = {Limits().memory_pressure_pct_max}
 # io_pressure_pct_max = {Limits().io_pressure_pct_max}
+# memory_mb_max = 150          # of the agent; left out: 40 % of the board's, 512 at most
 # disk_mb_max = {Limits().disk_mb_max}
 # disk_free_pct_min = {Limits().disk_free_pct_min}
 {ignore}   # gates that are not asked, on a board that does nothing else
-
-[hooks]
-# model_updated = "systemctl --user try-restart my-service"   # run when a new model is there, without a shell
 """
 
 

@@ -43,3 +43,9 @@ def read_gates(
         rounds_ended_ms=tuple(one.ended_ms for one in past),
     )
     return verdicts(asked, frozenset(words.get("closed_gates", ())))
+
+
+def agent_word(folder: Path) -> str | None:
+    """Why the running agent does not start to train, in its own words; None when none runs."""
+    word = read_status_file(folder).get("why") if is_running(folder) else None
+    return word if isinstance(word, str) else None

@@ -52,6 +52,8 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "down_bytes": words.get("down_bytes", 0),
             "messages_dropped": words.get("messages_dropped", 0),
             "peak_rss_kib": words.get("peak_rss_kib"),
+            "samples_max": words.get("samples_max"),
+            "last_end": words.get("last_end"),
         }
     finally:
         disk.close()

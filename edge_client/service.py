@@ -10,21 +10,25 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from edge_client.adapters.conditions.board import Board
+from edge_client.adapters.conditions.board import Board, Roots
+from edge_client.adapters.conditions.own_memory import read_kills, read_memory
 from edge_client.adapters.conditions.traffic import Spending
 from edge_client.adapters.conditions.watch import ConditionsWatch, Watched
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.hook import Hook, parse_command
+from edge_client.adapters.memory_guard import MemoryGuard
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Job, Trainer, TrainerSetup
+from edge_client.adapters.training_marker import TrainingMarker
 from edge_client.adapters.trust_file import Trusting, later, read_trusted
 from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
 from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.memory import MemoryReading, own_bytes_max
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
     Halt,
@@ -147,7 +151,12 @@ class Device:
         self._told = False
         spending = Spending(lambda: means.transport.traffic)
         key, post = identity.signer.public_key, self._loop.post
-        self._trainer = Trainer(TrainerSetup(key, disk.objects, means.data, means.threads, post, spending))
+        self._guard = _memory_guard(means.limits)
+        marker = TrainingMarker(folder, lambda: read_kills(Roots().proc))
+        self._death = marker.death()
+        self._trainer = Trainer(
+            TrainerSetup(key, disk.objects, means.data, means.threads, post, spending, self._guard, marker)
+        )
         self._watch = ConditionsWatch(
             Watched(
                 folder=folder,
@@ -165,6 +174,9 @@ class Device:
         """Run until told to stop; leaves a last status and the state `sleeping` behind."""
         with stop_on_signals(self._stop):
             self._log.note(Note("started", {"device": self._identity.device}))
+            if self._death is not None:
+                death = self._death
+                self._log.note(Note("ended_in_training", {"round": death.round, "why": death.why}))
             self._means.transport.start(self._loop.post)
             watch = WishWatch(self._wish, self._loop.post)
             watch.start()
@@ -266,9 +278,21 @@ class Device:
             "refused": refused,
             "up_bytes": traffic.up_bytes,
             "down_bytes": traffic.down_bytes,
+            "last_end": None if self._death is None else f"in round {self._death.round}: {self._death.why}",
+            "samples_max": self._guard.samples_max,
             "closed_gates": list(self._scheduler.closed),
             "messages_dropped": traffic.dropped_count + self._loop.dropped_count,
         }
+
+
+def _memory_guard(limits: Limits) -> MemoryGuard:
+    """Within the owner's limit, on this board."""
+    roots = Roots()
+
+    def read() -> MemoryReading:
+        return read_memory(roots.proc, roots.sys / "fs/cgroup")
+
+    return MemoryGuard(own_bytes_max(limits.memory_mb_max, read().total), read, _say("memory_short"))
 
 
 def _limits(notifier: Notifier) -> LoopLimits:

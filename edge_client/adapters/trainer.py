@@ -19,7 +19,10 @@ import numpy as np
 from edge_client.adapters.checkpoint import TrainingCheckpoint, digest_of
 from edge_client.adapters.data.own_data import Loaded, OwnData
 from edge_client.adapters.data.source import DataError
+from edge_client.adapters.memory_guard import MemoryGuard, ShortOfMemoryError
 from edge_client.adapters.outbox_store import PartKind, ResidualPart
+from edge_client.adapters.training_marker import TrainingMarker
+from edge_client.core.conditions.memory import Held, MemoryReading
 from edge_client.core.conditions.prediction import Cost
 from edge_client.core.events import (
     ModelMeasured,
@@ -85,6 +88,9 @@ class TrainerSetup:
     threads: int
     report: Report
     meter: Meter = field(default_factory=NoMeter)
+    guard: MemoryGuard = field(default_factory=lambda: MemoryGuard(0, MemoryReading, lambda _why: None))
+    """Of memory; the default reads nothing and so is content."""
+    marker: TrainingMarker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class Trainer:
         def run() -> None:
             if before is not None:
                 before.join()
-            work.run()
+            work.run_marked()
 
         self._thread = threading.Thread(target=run, name="trainer", daemon=True)
         self._thread.start()
@@ -160,33 +166,57 @@ class _Work:
     def order(self) -> TrainingOrder:
         return self.job.order
 
+    def run_marked(self) -> None:
+        """Train with the marker of it on the disk; not in a round that may kill the agent once more."""
+        marker = self.setup.marker
+        if marker is None:
+            self.run()
+            return
+        refusal = marker.refusal(self.order.round)
+        if refusal is not None:
+            self.setup.report(TrainingFailed(self.order.round, refusal))
+            return
+        marker.begin(self.order.round)
+        try:
+            self.run()
+        finally:
+            marker.end()
+
     def run(self) -> None:
         """Train and report; what the outside world got wrong is reported, our own bugs end the process."""
+        guard = self.setup.guard
+        guard.begin()
         try:
             result = self._train()
-        except (DataError, ModelError, RuntimeMissingError, ValueError) as error:
+            while result is None and not self.signal.stop.is_set() and guard.relieve():
+                result = self._train()
+        except (DataError, ModelError, RuntimeMissingError, ShortOfMemoryError, ValueError) as error:
             self.setup.report(TrainingFailed(self.order.round, str(error)))
             return
         if result is not None:
             self.setup.report(result)
 
     def _train(self) -> TrainingFinished | TrainingPaused | None:
-        manifest = self.genesis.manifest
-        data = self.setup.data.load(manifest, SystemClock().now_ms())
+        """None when it was stopped, or memory was short."""
+        manifest, guard = self.genesis.manifest, self.setup.guard
+        data = self.setup.data.at_most(guard.samples_max).load(manifest, SystemClock().now_ms())
         graph = TrainingGraph.open(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
         if graph.manifest != manifest:
             raise ModelError("the training graph's manifest is not the one in genesis")
-        plan = self._plan(len(data.train))
+        plan, held = self._plan(len(data.train)), _held(data, manifest.batch)
+        if guard.look(held):
+            return None
         initial, base = _score(graph, data), self._base()
         graph.set_weights(base)
         before = _score(graph, data)
         graph.reset_optimizer()
         start = self._resumed(graph, data)
         watch = _Watch(self.setup.meter, start)
-        outcome = train(graph, data.train, plan, self.signal.given, None if start is None else start.begun)
+        begun = None if start is None else start.begun
+        outcome = train(graph, data.train, plan, lambda: self.signal.given() or guard.pressed(held), begun)
         train_ms, energy_mj = watch.spent()
         if outcome.steps_done < plan.steps(len(data.train), manifest.batch):
-            if self.signal.stop.is_set():
+            if not self.signal.pause.is_set() or self.signal.stop.is_set():
                 return None
             begun = Begun(outcome.steps_done, outcome.loss_before_micro)
             return self._keep(begun, graph, data, (train_ms, energy_mj))
@@ -286,6 +316,11 @@ class _Work:
                 tensors = dequantise(UpdateBody.decode(data, self.genesis.manifest.sizes), shapes)
             for total, tensor in zip(delta, tensors, strict=True):
                 np.add(total, tensor, out=total)
+
+
+def _held(data: Loaded, batch: int) -> Held:
+    count = len(data.train) + data.hold_out_count
+    return Held(count, data.train.x.nbytes // max(1, count), batch)
 
 
 def _score(graph: TrainingGraph, data: Loaded) -> Score | None:

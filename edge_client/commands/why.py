@@ -21,7 +21,7 @@ def why(folder: Path, as_json: bool) -> None:
     from datetime import datetime
 
     from edge_client.config import read_config
-    from edge_client.gating import read_gates
+    from edge_client.gating import agent_word, read_gates
     from edge_client.runtime.clock import SystemClock
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.settings import SettingsError
@@ -40,5 +40,8 @@ def why(folder: Path, as_json: bool) -> None:
             forecast = f"; opens {opens:%Y-%m-%d %H:%M}"
         state = "open  " if verdict.open else "CLOSED"
         click.echo(f"{verdict.gate:<12} {state} {verdict.reading} ({verdict.threshold}){forecast}")
+    word = agent_word(folder)
+    if word is not None:
+        click.echo(f"the agent says: {word}")
     closed = [verdict.gate for verdict in found if not verdict.open]
     click.echo(f"no training now: {', '.join(closed)}" if closed else "the board may train")

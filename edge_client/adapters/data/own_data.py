@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,13 @@ class OwnData:
     source: Source
     options: DataOptions = field(default_factory=DataOptions)
 
+    def at_most(self, samples: int | None) -> OwnData:
+        """The same with a smaller window; None leaves it as it is."""
+        if samples is None:
+            return self
+        keep = min(samples, self.options.keep_samples or samples)
+        return replace(self, options=replace(self.options, keep_samples=keep))
+
     def load(self, manifest: Manifest, now_ms: int) -> Loaded:
         """What to train on now and what to measure with; raises `DataError`."""
         keep, days, classes = self.options.keep_samples, self.options.keep_days, self.options.classes
@@ -63,6 +70,8 @@ class OwnData:
         rows = _newest(raw, window)
         x, rows = fit_samples(raw, rows, manifest)
         y = fit_labels(raw, rows, request)
+        if len(rows) <= len(x) // 2:  # the larger part is let go
+            x, y, rows = x[rows], y[rows], np.arange(len(rows))
         out = held_out(x, rows)
         if out.all():
             raise DataError(

@@ -8,6 +8,8 @@ BATTERY_PCT_MIN = 30
 """No setting goes below: what Android's own federated client keeps."""
 MINUTES_A_DAY = 24 * 60
 PRESETS = {"any": "00:00-24:00", "night": "01:00-06:00"}
+MEMORY_MB_MIN = 32
+"""Less than the agent takes without training."""
 ROUNDS_A_DAY_MAX = 10_000
 OWNER_GATE = "owner"
 GATES = (
@@ -19,8 +21,9 @@ GATES = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Section `[limits]`. `require_mains` left out means: if a battery is seen. `ignore` names gates that are
-    not asked, for boards that are there for nothing else."""
+    """Section `[limits]`. `require_mains` left out means: if a battery is seen; `memory_mb_max`: by what the
+    board has (`own_bytes_max`). `ignore` names gates that are not asked, for boards that are there for
+    nothing else."""
 
     enabled: bool = True
     hours: str = "any"
@@ -36,6 +39,7 @@ class Limits:
     cpu_pressure_pct_max: int = 60
     memory_pressure_pct_max: int = 20
     io_pressure_pct_max: int = 60
+    memory_mb_max: int | None = None
     disk_mb_max: int = 500
     disk_free_pct_min: int = 10
     ignore: tuple[str, ...] = ()
@@ -59,6 +63,8 @@ class Limits:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be {low} to {high}, not {value}")
+        if self.memory_mb_max is not None and not MEMORY_MB_MIN <= self.memory_mb_max <= 1 << 20:
+            raise ValueError(f"memory_mb_max must be {MEMORY_MB_MIN} to {1 << 20}, not {self.memory_mb_max}")
         if self.battery_start_pct < self.battery_stop_pct:
             raise ValueError("battery_start_pct must not be below battery_stop_pct")
         strange = sorted(set(self.ignore) - set(GATES))
