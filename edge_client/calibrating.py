@@ -96,7 +96,7 @@ def graph_of(model: Path) -> Path | bytes:
 
 
 def built_in_graph(name: str) -> bytes:
-    """One of `BUILT_IN`; raises `CannotCalibrateError`."""
+    """One of `litert.samples.BUILT_IN`; raises `CannotCalibrateError`."""
     made: bytes = _samples().built_in(name)
     return made
 
@@ -129,6 +129,23 @@ def calibrate(task: Task, look: LookAt, typed: Power, progress: Progress) -> Out
         highest_c=highest_c(measured.load),
         throttled_after_s=throttled_after_s(measured.load),
     )
+
+
+def calibrate_built_in(seconds: float, look: LookAt, typed: Power, progress: Progress) -> dict[str, Outcome]:
+    """All built-in models, one thread, a share of the time each; raises what `calibrate` does."""
+    names: tuple[str, ...] = _samples().BUILT_IN
+    share = seconds / len(names)
+    found = {}
+    for number, name in enumerate(names, 1):
+        later_s = share * (len(names) - number)
+        task = Task(name, built_in_graph(name), 1, share)
+        found[name] = calibrate(task, look, typed, _then(progress, later_s))
+    return found
+
+
+def _then(progress: Progress, later_s: float) -> Progress:
+    """The same, when so much follows."""
+    return lambda left_s: progress(left_s + later_s)
 
 
 def _power(measured: Measured, typed: Power) -> Power:

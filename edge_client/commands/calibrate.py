@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from edge_client.commands.failing import fail
 from edge_client.commands.options import JSON, STATE
 
 if TYPE_CHECKING:
+    from edge_client.adapters.step_timer import LookAt
     from edge_client.calibrating import Outcome, Task
     from edge_client.config import DeviceConfig
     from edge_client.core.conditions.step_times import Power
@@ -29,20 +31,40 @@ class Choices:
     seconds: float
     model: Path | None
     built_in: str | None
+    profile: Path | None
+    based_on: str | None
+    title: str | None
     watts_idle: float | None
     watts_load: float | None
 
     def check(self) -> None:
         """A contradiction ends the command."""
-        if self.model is not None and self.built_in is not None:
-            fail("choose one of --model and --built-in")
+        if sum(choice is not None for choice in (self.model, self.built_in, self.profile)) > 1:
+            fail("choose one of --model, --built-in and --profile")
+        if (self.profile is None) != (self.based_on is None):
+            fail("--profile and --based-on go together: `edge-fleet profiles` lists boards to base one on")
         if self.watts_load is None and self.watts_idle is not None:
             fail("--watts-idle needs --watts-load, what the meter shows while the board trains")
         if self.watts_load is not None and self.watts_idle is not None and self.watts_load < self.watts_idle:
             fail("--watts-load is below --watts-idle: a board that trains takes more than an idle one")
 
-    def task(self, folder: Path, config: DeviceConfig) -> Task:
-        """What to measure; see `calibrating` for what it raises."""
+    def measure(self, folder: Path, config: DeviceConfig, look: LookAt) -> list[Outcome]:
+        """What was asked for; see `calibrating` for what it raises."""
+        from edge_client.board_profile import Board, profile_toml
+        from edge_client.calibrating import calibrate, calibrate_built_in
+        from edge_client.core.conditions.step_times import Power
+        from edge_client.runtime.files import replace
+
+        typed = Power(self.watts_idle, self.watts_load)
+        if self.profile is None:
+            return [calibrate(self._task(folder, config), look, typed, _progress)]
+        board = Board(self.title or self.profile.stem, self.based_on or "", f"{date.today()}")  # noqa: DTZ011
+        profile_toml(board, {})
+        outcomes = calibrate_built_in(self.seconds, look, typed, _progress)
+        replace(self.profile, profile_toml(board, outcomes).encode())
+        return list(outcomes.values())
+
+    def _task(self, folder: Path, config: DeviceConfig) -> Task:
         from edge_client.calibrating import Task, built_in_graph, current_graph, graph_of
 
         threads = config.training.threads
@@ -55,7 +77,7 @@ class Choices:
     @property
     def stored(self) -> bool:
         """Whether the result is about the work this device does."""
-        return self.model is None and self.built_in is None
+        return self.model is None and self.built_in is None and self.profile is None
 
 
 @click.command(short_help="Measure what a training step costs on this board.")
@@ -73,6 +95,13 @@ class Choices:
     help="A training graph or any .tflite model instead of the chain's; nothing is stored.",
 )
 @click.option("--built-in", type=click.Choice(BUILT_IN), help="Another model; nothing is stored.")
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Measure all models of our own with one thread and write a board profile for `edge-fleet`.",
+)
+@click.option("--based-on", metavar="BOARD", help="The shipped profile that has what is not measured.")
+@click.option("--title", help="What the profile is called; the name of its file unless given.")
 @click.option("--watts-idle", type=WATTS, help="What a wall meter shows while the board does nothing.")
 @click.option("--watts-load", type=WATTS, help="What it shows while the board trains.")
 @JSON
@@ -94,24 +123,32 @@ def calibrate(folder: Path, *, as_json: bool, **given: object) -> None:
     found = _measured(folder, choices)
     if choices.stored:
         try:
-            store(folder, found, SystemClock().now_ms())
+            store(folder, found[0], SystemClock().now_ms())
         except OSError as error:
             fail(f"cannot write into {folder}: {error.strerror}")
     if as_json:
-        energies = {"mj_per_step": found.mj_per_step, "above_idle_mj": found.above_idle_mj}
-        click.echo(json.dumps({**asdict(found), **energies, "stored": choices.stored}, indent=1))
-    else:
-        _show(found)
+        facts = [{**asdict(one), **_energies(one), "stored": choices.stored} for one in found]
+        click.echo(json.dumps(facts if choices.profile else facts[0], indent=1))
+        return
+    for one in found:
+        _show(one)
+    if choices.profile is not None:
+        click.echo(
+            f"{choices.profile}: written; look at it with edge-fleet profiles --board {choices.profile}"
+        )
 
 
-def _measured(folder: Path, choices: Choices) -> Outcome:
+def _energies(found: Outcome) -> dict[str, float | None]:
+    return {"mj_per_step": found.mj_per_step, "above_idle_mj": found.above_idle_mj}
+
+
+def _measured(folder: Path, choices: Choices) -> list[Outcome]:
     """Every mistake of the user or of the machine ends the command."""
     from edge_client.adapters.conditions.board import Board
+    from edge_client.board_profile import ProfileNameError
     from edge_client.calibrating import CannotCalibrateError, be_nice
-    from edge_client.calibrating import calibrate as measure
     from edge_client.config import read_config
     from edge_client.core.conditions.readings import Unknown
-    from edge_client.core.conditions.step_times import Power
     from edge_client.litert.graph import RuntimeMissingError
     from edge_client.litert.ir import ModelError
     from edge_client.runtime.clock import SystemClock
@@ -119,14 +156,18 @@ def _measured(folder: Path, choices: Choices) -> Outcome:
     from edge_client.runtime.settings import SettingsError
 
     board, clock = Board(folder), SystemClock()
-    typed = Power(choices.watts_idle, choices.watts_load)
     try:
         config = read_config(folder)
         _refuse_while_it_trains(folder)
         be_nice()
-        task = choices.task(folder, config)
-        return measure(task, lambda: board.look(clock.now_ms(), Unknown("not counted")), typed, _progress)
-    except (CannotCalibrateError, RuntimeMissingError, SettingsError, DatabaseError) as error:
+        return choices.measure(folder, config, lambda: board.look(clock.now_ms(), Unknown("not counted")))
+    except (
+        CannotCalibrateError,
+        ProfileNameError,
+        RuntimeMissingError,
+        SettingsError,
+        DatabaseError,
+    ) as error:
         fail(str(error))
     except ModelError as error:
         fail(f"{choices.model or 'the model'}: {error}")

@@ -17,6 +17,8 @@ from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.profiles.figure import Provenance
 from tests.builders import make_genesis, make_params
 from tests.owned_device import edge_client, init_device
 
@@ -61,7 +63,7 @@ def test_another_model_is_measured_and_not_stored(state: Path, tmp_path: Path, g
     plain, training = tmp_path / "plain.tflite", tmp_path / "training.tflite"
     plain.write_bytes(dense_net((6, 8, 3), 1))
     training.write_bytes(graph)
-    for model, batch in ((plain, 32), (training, 10)):
+    for model, batch in ((plain, 10), (training, 10)):
         result = edge_client("calibrate", "--state", state, "--seconds", 1, "--model", model)
         assert result.exit_code == 0, result.output
         assert f"{model.name}: 83 parameters, {batch} samples a step, threads 1" in result.stdout
@@ -74,6 +76,9 @@ def test_another_model_is_measured_and_not_stored(state: Path, tmp_path: Path, g
     [
         (("--model", "none.tflite"), "No such file"),
         (("--model", "none.tflite", "--built-in", "mlp"), "choose one of"),
+        (("--profile", "x.toml"), "--based-on go together"),
+        (("--profile", "x.toml", "--based-on", "a", "--built-in", "mlp"), "choose one of"),
+        (("--profile", "x.toml", "--based-on", "a", "--title", 'my "board"'), "simple signs"),
         (("--watts-idle", 3), "needs --watts-load"),
         (("--watts-idle", 3, "--watts-load", 2), "is below --watts-idle"),
     ],
@@ -110,3 +115,20 @@ def test_the_meter_is_read_idle_before_and_while_it_trains(graph: bytes) -> None
     outcome = calibrate(Task("x", graph, 1, 0.3), Meter(2), Power(), lambda _left_s: None)
     assert outcome.above_idle_mj == pytest.approx(3 * outcome.times.median_ms)
     assert outcome.highest_c == 50
+
+
+def test_a_profile_is_read_by_the_fleet_programs_loader(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "roof.toml"
+    given = ("--profile", file, "--based-on", "raspberry-pi-4b", "--title", "The board on my roof")
+    watts = ("--watts-idle", 2.5, "--watts-load", 4)
+    result = edge_client("calibrate", "--state", state, "--seconds", 1.5, *given, *watts)
+    assert result.exit_code == 0, result.output
+    board, base = (read_catalogue().board(name) for name in (str(file), "raspberry-pi-4b"))
+    assert board.title == "The board on my roof"
+    assert board.thermal == base.thermal
+    measured = (board.step.mlp, board.step.cnn, board.step.head, board.power.idle)
+    assert {one.provenance for one in measured} == {Provenance.MEASURED}
+    assert all("edge-client calibrate, 20" in one.source for one in measured)
+    assert board.step.head.typical < board.step.mlp.typical < board.step.cnn.typical
+    assert (board.power.idle.typical, board.power.load) == (2.5, base.power.load)
+    assert read_calibration(state) is None
