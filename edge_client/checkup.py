@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from edge_client.adapters.data.own_data import OwnData
@@ -18,12 +17,14 @@ from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.database import DatabaseError
 from edge_client.runtime.keystore import KeyFileError, load_seed
-from edge_client.runtime.mqtt_options import parse_server
 from edge_client.runtime.settings import SettingsError
-from edge_client.runtime.tls import TlsError, TlsOptions, client_context
+from edge_client.server_checkup import check_servers
 
-CONNECT_TIMEOUT_S = 5.0
-SERVERS = "servers"
+REBUILD = "a damaged file: stop the device, move agent.db, -wal and -shm away (never the key), start it again"
+"""What else can be wrong with the database says its own way out."""
+DATA = (
+    "look at data.source in edge-client.toml; `edge-client data check` shows what is wrong with the samples"
+)
 
 
 def checkup(folder: Path, root: Path = Path("/")) -> list[Finding]:
@@ -33,12 +34,14 @@ def checkup(folder: Path, root: Path = Path("/")) -> list[Finding]:
     try:
         config = read_config(folder)
     except SettingsError as error:
-        return [Finding("config", False, str(error)), *machine]
-    findings = [Finding("config", True, str(folder / CONFIG_FILE)), *machine, _key(config)]
+        mend = f"edit {folder / CONFIG_FILE}; where there is none: edge-client init --state {folder}"
+        return [Finding("config", False, str(error), mend), *machine]
+    key, device = _key(config)
+    findings = [Finding("config", True, str(folder / CONFIG_FILE)), *machine, key]
     try:
         genesis, head = _stored(folder, config)
     except (DatabaseError, OSError) as error:
-        findings.append(Finding("folder", False, str(error)))
+        findings.append(Finding("folder", False, str(error), REBUILD))
     else:
         findings += [
             _folder(folder),
@@ -46,7 +49,7 @@ def checkup(folder: Path, root: Path = Path("/")) -> list[Finding]:
             _data(config.own_data(folder), genesis),
             _clock(genesis, head),
         ]
-    return [*findings, _servers(config)]
+    return [*findings, *check_servers(folder, config, device)]
 
 
 def _stored(folder: Path, config: DeviceConfig) -> tuple[Genesis | None, TrustedHead | None]:
@@ -57,12 +60,16 @@ def _stored(folder: Path, config: DeviceConfig) -> tuple[Genesis | None, Trusted
         disk.close()
 
 
-def _key(config: DeviceConfig) -> Finding:
+def _key(config: DeviceConfig) -> tuple[Finding, str]:
+    """With the device's id; empty without a key."""
+    file = config.identity.key_file
     try:
-        seed = load_seed(config.identity.key_file)
+        seed = load_seed(file)
     except KeyFileError as error:
-        return Finding("key", False, str(error))
-    return Finding("key", True, f"device {node_id(Signer(seed).public_key)}")
+        mend = f"chmod 600 {file}; where it is lost, put back the copy you made: it is the device's account"
+        return Finding("key", False, str(error), mend), ""
+    device = node_id(Signer(seed).public_key)
+    return Finding("key", True, f"device {device}"), device
 
 
 def _folder(folder: Path) -> Finding:
@@ -76,11 +83,12 @@ def _data(data: OwnData, genesis: Genesis | None) -> Finding:
     name = data.source.text
     if genesis is None:
         found = data.source.there()
-        return Finding("data", found, f"{name} {'(not checked yet)' if found else 'is missing'}")
+        mend = "" if found else DATA
+        return Finding("data", found, f"{name} {'(not checked yet)' if found else 'is missing'}", mend)
     try:
         loaded = data.load(genesis.manifest, SystemClock().now_ms())
     except DataError as error:
-        return Finding("data", False, str(error))
+        return Finding("data", False, str(error), DATA)
     counts = f"{len(loaded.train)} samples to train on, {loaded.hold_out_count} held out"
     return Finding("data", True, f"{counts}, in {name}")
 
@@ -95,24 +103,3 @@ def _clock(genesis: Genesis | None, head: TrustedHead | None) -> Finding:
             "clock", False, f"{behind_ms // 1000} s behind the chain", "sudo timedatectl set-ntp true"
         )
     return Finding("clock", True, "not behind the chain")
-
-
-def _servers(config: DeviceConfig) -> Finding:
-    join, mqtt = config.chain.parsed(), config.mqtt
-    tls = TlsOptions(mqtt.ca_file, join.ca_sha256, mqtt.cert_file, mqtt.key_file)
-    failures = [why for url in join.servers if (why := _unreachable(url, tls)) is not None]
-    if len(failures) == len(join.servers):
-        return Finding(SERVERS, False, "; ".join(failures))
-    return Finding(SERVERS, True, f"{len(join.servers) - len(failures)} of {len(join.servers)} reachable")
-
-
-def _unreachable(url: str, tls: TlsOptions) -> str | None:
-    server = parse_server(url)
-    try:
-        with socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_S) as link:
-            if server.tls:
-                context = client_context(tls, server.host, server.port, CONNECT_TIMEOUT_S)
-                context.wrap_socket(link, server_hostname=server.host).close()
-    except (OSError, TlsError) as error:
-        return f"{url}: {error}"
-    return None

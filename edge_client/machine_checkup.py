@@ -17,9 +17,14 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from edge_client.adapters.conditions.clock_sync import read_time_synced
+from edge_client.core.conditions.readings import Unknown
+
 DISK_BYTES_MIN = 64 << 20
 DISK_BYTES_GOOD = 500 << 20
 FSYNC_MS_GOOD = 250
+MEMORY_KIB_GOOD = 100 << 10
+"""The agent's peak with a small model (docs/PERFORMANCE.md), and a third more."""
 FSYNC_PROBES = 5
 FSYNC_PROBE_BYTES = 4096
 TFLITE_PYTHON_MAX = (3, 11)
@@ -90,6 +95,7 @@ def check_machine(root: Path) -> Iterator[Finding]:
     yield _pressure(root)
     yield _rtc(root)
     yield _time_sync(root)
+    yield _memory(root)
 
 
 def _memory_limits(root: Path) -> Finding:
@@ -116,16 +122,33 @@ def _rtc(root: Path) -> Finding:
     if any((root / "sys/class/rtc").glob("rtc*")):
         return Finding("rtc", True, "there is a clock that runs while the power is off")
     found = "no clock runs while the power is off; until the time is known headers are followed one by one"
-    return Finding("rtc", True, found)
+    mend = "sudo systemctl enable systemd-time-wait-sync, or add a clock module with a battery"
+    return Finding("rtc", True, found, mend)
 
 
 def _time_sync(root: Path) -> Finding:
-    folder = root / "run/systemd/timesync"
-    if (folder / "synchronized").exists():
+    synced = read_time_synced(root / "run")
+    if isinstance(synced, Unknown):
+        return Finding(
+            "time", True, f"unknown: {synced.reason}", "install a time service: systemd-timesyncd, chrony"
+        )
+    if synced:
         return Finding("time", True, "synchronised")
-    if folder.is_dir():
-        return Finding("time", True, "not synchronised", "sudo timedatectl set-ntp true")
-    return Finding("time", True, "unknown: no systemd-timesyncd here")
+    return Finding("time", True, "not synchronised", "sudo timedatectl set-ntp true")
+
+
+def _memory(root: Path) -> Finding:
+    """What other programs leave, as the kernel estimates it."""
+    try:
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        kib = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return Finding("memory", True, "unknown: the kernel does not say what is free")
+    found = f"{kib >> 10} MiB free"
+    if kib < MEMORY_KIB_GOOD:
+        need = f"{found}; an agent that trains takes up to {MEMORY_KIB_GOOD >> 10}"
+        return Finding("memory", True, need, "stop other programs, or: sudo apt install zram-tools")
+    return Finding("memory", True, found)
 
 
 def check_disk(folder: Path) -> Finding:

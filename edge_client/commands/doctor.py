@@ -21,7 +21,8 @@ def doctor(folder: Path, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from edge_client.checkup import SERVERS, checkup
+    from edge_client.checkup import checkup
+    from edge_client.server_checkup import SERVERS
 
     findings = checkup(folder)
     if as_json:

@@ -12,6 +12,7 @@ from edge_client.machine_checkup import (
     DISK_BYTES_GOOD,
     DISK_BYTES_MIN,
     FSYNC_MS_GOOD,
+    MEMORY_KIB_GOOD,
     Finding,
     Python,
     check_disk,
@@ -90,6 +91,7 @@ def test_a_board_that_lacks_nothing(tmp_path: Path) -> None:
     write(tmp_path, "proc/pressure/cpu", "some avg10=0.00\n")
     write(tmp_path, "sys/class/rtc/rtc0")
     write(tmp_path, "run/systemd/timesync/synchronized")
+    write(tmp_path, "proc/meminfo", f"MemTotal: 999999 kB\nMemAvailable: {MEMORY_KIB_GOOD} kB\n")
     assert set(mends(tmp_path).values()) == {""}
     details = {one.check: one.detail for one in check_machine(tmp_path)}
     assert details["time"] == "synchronised"
@@ -100,6 +102,18 @@ def test_a_system_that_tells_nothing_is_unknown_not_broken(tmp_path: Path) -> No
     details = {one.check: one.detail for one in check_machine(tmp_path)}
     assert details["cgroup"].startswith("unknown")
     assert details["time"].startswith("unknown")
+    assert details["memory"].startswith("unknown")
+
+
+@pytest.mark.parametrize("sign", ["chrony/chronyd.pid", "ntpd.pid", "systemd/timesync/synchronized"])
+def test_every_time_service_counts(tmp_path: Path, sign: str) -> None:
+    write(tmp_path, f"run/{sign}")
+    assert mends(tmp_path)["time"] == ""
+
+
+def test_a_board_with_little_memory_left(tmp_path: Path) -> None:
+    write(tmp_path, "proc/meminfo", f"MemAvailable: {MEMORY_KIB_GOOD - 1} kB\n")
+    assert "zram" in mends(tmp_path)["memory"]
 
 
 class TestDisk:
