@@ -34,7 +34,8 @@ def life_rows(folder: Path, length: Length) -> Iterator[Row]:
     yield "idle between rounds, connected: traffic a minute", life.idle.wire_bytes, wire
     peak = "VmHWM of a process that joined, trained and sent"
     yield "peak with 784-128-10 over TLS and 400 samples", life.peak_mb, peak
-    yield "peak idle", life.idle_peak_mb, "VmHWM of a process that follows the chain and has not trained"
+    resident = f"VmRSS at rest after a round; VmHWM before the first one {life.start_peak_mb:.1f}"
+    yield "idle between rounds, connected: memory", life.resident_mb, resident
     training = f"training and measuring models: {life.round.training_cpu_s:.3f} CPU-s"
     yield "overhead of a round beside training", life.round.overhead_cpu_s, training
     yield "start to first verified head", life.start_s, f"median of {length.starts}, over TLS; {load}"

@@ -34,8 +34,9 @@ class Length:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Connected and done with the round; a minute's worth."""
+    """Connected and done with the round: the most that was resident when looked at, and a minute's worth."""
 
+    resident_mb: float
     cpu_s: float
     wire_bytes: float
     written_bytes: float
@@ -58,7 +59,8 @@ class Life:
     idle: Idle
     round: Round
     start_s: float
-    idle_peak_mb: float
+    resident_mb: float
+    start_peak_mb: float
     peak_mb: float
 
     @property
@@ -80,9 +82,12 @@ def measure_life(folder: Path, length: Length) -> Life:
                 rig.stop_device(child)
         pid = _pid(child)
         rest(pid, CALM_S)
-        idle_peak_mb = readings.peak_mb(pid)
+        start_peak_mb = readings.peak_mb(pid)
         rig.wait_done(pid, number + 1, length.round_s + WAIT_S_MAX)
-        return Life(idle, one_round, statistics.median(starts), idle_peak_mb, readings.peak_mb(pid))
+        rest(pid, CALM_S)
+        resident_mb = max(idle.resident_mb, readings.resident_mb(pid))
+        start_s = statistics.median(starts)
+        return Life(idle, one_round, start_s, resident_mb, start_peak_mb, readings.peak_mb(pid))
 
 
 def _counted_rounds(rig: Rig, length: Length) -> tuple[Idle, Round, int]:
@@ -120,11 +125,12 @@ def _read(counts: Path) -> dict[str, Any]:
 
 
 def _idle(rig: Rig, pid: int, watched_s: float) -> Idle:
-    before, wire = _now(pid), rig.wire_bytes()
+    before, wire, resident = _now(pid), rig.wire_bytes(), readings.resident_mb(pid)
     time.sleep(watched_s)
+    resident = max(resident, readings.resident_mb(pid))
     after, share = _now(pid), 60 / watched_s
     wire = rig.wire_bytes() - wire
-    return Idle((after[0] - before[0]) * share, wire * share, (after[1] - before[1]) * share)
+    return Idle(resident, (after[0] - before[0]) * share, wire * share, (after[1] - before[1]) * share)
 
 
 def _start_s(rig: Rig, pid: int) -> float:

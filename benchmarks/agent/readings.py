@@ -20,6 +20,11 @@ def peak_mb(pid: int) -> float:
     return _field(pid, "status", "VmHWM:") / 1024
 
 
+def resident_mb(pid: int) -> float:
+    """What is resident now (VmRSS), in MiB; libraries that others have mapped too count in full."""
+    return _field(pid, "status", "VmRSS:") / 1024
+
+
 def written_bytes(pid: int) -> int:
     """Sum over all `write` and `pwrite` calls, to files and terminal; what goes to sockets is not in it."""
     return _field(pid, "io", "wchar:")

@@ -49,6 +49,7 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
 from edge_client.protocol.update import UpdateBody, update_root
 from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.code_pages import let_go_of_code
 from edge_client.runtime.objects import ObjectStore
 
 Report = Callable[[ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused], None]
@@ -131,7 +132,9 @@ class Trainer:
         def run() -> None:
             if before is not None:
                 before.join()
+            let_go_of_code()  # training needs other libraries than what went before, and what follows
             work.run_marked()
+            let_go_of_code()
 
         self._thread = threading.Thread(target=run, name="trainer", daemon=True)
         self._thread.start()

@@ -38,6 +38,10 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
 
     Ctrl-C or SIGTERM stop it; kill -9 at any moment is safe.
     """
+    from edge_client.runtime.allocator import spare_memory
+
+    spare_memory()  # before what follows loads NumPy
+
     from dataclasses import replace
     from sqlite3 import OperationalError
 
@@ -45,7 +49,6 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
     from edge_client.config import IdentitySection, read_config
     from edge_client.litert.graph import RuntimeMissingError, require_runtime
     from edge_client.runtime import logs
-    from edge_client.runtime.allocator import spare_memory
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
@@ -54,7 +57,6 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
     from edge_client.runtime.settings import SettingsError
     from edge_client.service import HaltedError, run_device
 
-    spare_memory()
     logs.configure(journal=journal)
     try:
         config = read_config(folder)
