@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_client.adapters.data.own_data import DataOptions, OwnData
 from edge_client.adapters.data.parse import FORMS, parse_source
 from edge_client.adapters.hook import parse_command
+from edge_client.core.bursts import Sleep
 from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
 from edge_client.core.verify import TRUSTING_PERIOD_D
 from edge_client.protocol.join import Join, JoinError, parse_join
@@ -62,8 +63,12 @@ class MqttSection:
     key_file: Path | None = None
     password_file: Path | None = None
     keepalive_s: int = MqttLimits().keepalive_s
+    sleep: str = Sleep.AUTO.value
 
     def __post_init__(self) -> None:
+        settings = [setting.value for setting in Sleep]
+        if self.sleep not in settings:
+            raise ValueError(f"sleep must be one of {', '.join(settings)}, not '{self.sleep}'")
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file go together: give both or none")
         if not 5 <= self.keepalive_s <= KEEPALIVE_S_MAX:
@@ -184,6 +189,7 @@ source = {_quoted(source)}   # {FORMS}
 # key_file = "device.pem.key"
 # password_file = "mqtt.password"
 # keepalive_s = {MqttSection().keepalive_s}
+# sleep = "{MqttSection().sleep}"           # radio off between rounds; "auto": on battery or a modem; "always", "never"
 
 [training]
 # threads = 1

@@ -4,6 +4,7 @@ answers while nothing runs."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from edge_client.adapters.conditions.board import Board, Roots, month_of
 from edge_client.adapters.conditions.traffic import MonthBytes
@@ -49,3 +50,10 @@ def agent_word(folder: Path) -> str | None:
     """Why the running agent does not start to train, in its own words; None when none runs."""
     word = read_status_file(folder).get("why") if is_running(folder) else None
     return word if isinstance(word, str) else None
+
+
+def read_plan(folder: Path) -> dict[str, Any] | None:
+    """Until when (`until_ms`, Unix) a running agent sleeps, and why (`because`); None when it does not."""
+    words = read_status_file(folder) if is_running(folder) else {}
+    plan: dict[str, Any] | None = words.get("asleep")
+    return plan

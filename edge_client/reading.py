@@ -39,6 +39,7 @@ def read_status(folder: Path, config: DeviceConfig) -> dict[str, Any]:
             "phase": words.get("phase", NOT_RUNNING) if running else NOT_RUNNING,
             "waiting_because": words.get("why") if running else None,
             "unanswered": words.get("unanswered") or None if running else None,
+            "asleep": words.get("asleep") if running else None,
             "clock_behind_the_chain": words.get("clock_behind_the_chain", False) if running else None,
             **_chain_facts(disk, chain_id),
             **_seat_facts(folder, disk),

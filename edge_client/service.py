@@ -27,10 +27,13 @@ from edge_client.adapters.trust_file import Trusting, later, read_trusted
 from edge_client.adapters.wish_file import WishFile, WishWatch
 from edge_client.config import DeviceConfig
 from edge_client.core.agent import LOST, Agent
+from edge_client.core.bursts import Sleep
 from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.memory import MemoryReading, own_bytes_max
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
+    GoOffline,
+    GoOnline,
     Halt,
     PauseTraining,
     PublishChunk,
@@ -96,7 +99,8 @@ def _run_once(folder: Path, config: DeviceConfig, identity: Identity, notifier: 
         transport = MqttTransport(config.mqtt_options(identity.device, will))
         hook = Hook(parse_command(config.hooks.model_updated), folder, _say("hook_failed"))
         threads = config.training.threads
-        means = Means(transport, config.own_data(folder), threads, hook, notifier, config.limits)
+        sleep = Sleep(config.mqtt.sleep)
+        means = Means(transport, config.own_data(folder), threads, hook, notifier, config.limits, sleep)
         return Device(folder, identity, disk, means).run()
     finally:
         disk.close()
@@ -113,7 +117,7 @@ def _identity(folder: Path, config: DeviceConfig) -> Identity:
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the device reaches the world with: its link, its data, its processor, its owner's command, who
-    started it, and the limits its owner set."""
+    started it, the limits its owner set, and whether it may leave the link between rounds."""
 
     transport: Transport
     data: OwnData
@@ -121,6 +125,7 @@ class Means:
     hook: Hook
     notifier: Notifier
     limits: Limits
+    sleep: Sleep = Sleep.NEVER
 
 
 class Device:
@@ -140,7 +145,7 @@ class Device:
         self._check_data()
         past = tuple(disk.outbox.costs(PAST_ROUNDS_MAX).values())
         self._scheduler = Scheduler(means.limits, past)
-        agent = Agent(identity, os.urandom(SEED_BYTES), stored, self._scheduler)
+        agent = Agent(identity, os.urandom(SEED_BYTES), stored, self._scheduler, means.sleep)
         self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters, means.notifier.status)
         self._loop: EventLoop[Any, Any] = EventLoop(
             Trusting(self._reporting, agent, folder),
@@ -225,6 +230,8 @@ class Device:
             PublishChunk: lambda one: transport.publish(self._disk.chunk(one)),
             Subscribe: lambda one: transport.subscribe(one.filters),
             Unsubscribe: lambda one: transport.unsubscribe(one.filters),
+            GoOffline: lambda _one: transport.sleep(),
+            GoOnline: lambda _one: transport.wake(),
             StartTraining: self._start_training,
             PauseTraining: lambda _one: self._trainer.pause(),
             StopTraining: lambda _one: self._trainer.stop(),

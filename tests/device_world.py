@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from edge_client.core.agent import Agent, Phase
+from edge_client.core.bursts import Sleep
 from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
@@ -17,6 +18,8 @@ from edge_client.core.events import (
     AgentEvent,
     DropObject,
     Fate,
+    GoOffline,
+    GoOnline,
     Interrupted,
     PendingUpdate,
     PublishChunk,
@@ -157,11 +160,19 @@ class DeviceWorld:
     """One agent, its disk, and validators that answer from `chain`."""
 
     def __init__(
-        self, chain: ChainMaker, device: int = 0, disk: Disk | None = None, limits: Limits | None = None
+        self,
+        chain: ChainMaker,
+        device: int = 0,
+        disk: Disk | None = None,
+        limits: Limits | None = None,
+        sleep: Sleep = Sleep.NEVER,
     ) -> None:
         """With `limits` the agent has gates and trains when `ConditionsRead` opens them."""
         self.chain = chain
         self.limits = limits
+        self.sleep = sleep
+        self.online = True
+        """The link is wanted."""
         self.signer: Signer = make_signers(device + 1, "device")[device]
         self.identity = Identity(self.signer, chain.chain_id)
         self.disk = disk or Disk()
@@ -181,13 +192,14 @@ class DeviceWorld:
     def make_agent(self, seed: bytes = b"s" * 32) -> Agent:
         """An agent that finds what the disk holds."""
         scheduler = None if self.limits is None else Scheduler(self.limits)
-        return Agent(self.identity, seed, self.disk.stored, scheduler)
+        return Agent(self.identity, seed, self.disk.stored, scheduler, self.sleep)
 
     def restart(self) -> None:
         """kill -9 and start again: only the disk survives."""
         self.effects_until_crash = None
         self.asks, self.chunks = [], []
         self.agent = self.make_agent(b"t" * 32)
+        self.online = True
         self.filters.clear()
 
     @property
@@ -371,6 +383,9 @@ class DeviceWorld:
             self.filters -= set(effect.filters)
         elif isinstance(effect, StartTraining):
             self.orders.append(effect.order)
+        elif isinstance(effect, GoOffline | GoOnline):
+            assert self.online == isinstance(effect, GoOffline), "it is so already"
+            self.online = not self.online
 
     def _published(self, message: Publish) -> None:
         levels = self.identity.topics.split(message.topic)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ class Reporting:
             facts["freshness"] = device.freshness.standing(self._now_ms).value
             facts["fresh_ms"] = device.freshness.fresh_ms
             facts["clock_behind_the_chain"] = not device.sync.has_good_clock
+        plan = self._agent.plan
+        facts["asleep"] = None if plan is None else {"until_ms": plan.until_ms, "because": plan.because}
         return facts
 
 
@@ -80,9 +83,17 @@ def _in_one_line(facts: dict[str, Any]) -> str:
     parts = [str(facts["phase"])]
     if "round" in facts:
         parts += [f"round {facts['round']}", f"height {facts['height']}"]
-    if facts.get("why"):
+    if (plan := facts.get("asleep")) is not None:
+        parts.append(sleeping_words(plan))
+    elif facts.get("why"):
         parts.append(f"not training: {facts['why']}")
     return ", ".join(parts)
+
+
+def sleeping_words(plan: dict[str, Any]) -> str:
+    """Until when the radio is off and why, as the owner reads it; `plan` as the status file has it."""
+    until = datetime.fromtimestamp(plan["until_ms"] / 1000).astimezone()
+    return f"sleeping until {until:%Y-%m-%d %H:%M} because {plan['because']}"
 
 
 def memory_facts() -> dict[str, int]:

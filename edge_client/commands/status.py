@@ -20,6 +20,7 @@ def status(folder: Path, as_json: bool) -> None:
     """Show what the device has on disk and what its process last said; works while it runs and when not."""
     import json
 
+    from edge_client.adapters.status_file import sleeping_words
     from edge_client.config import read_config
     from edge_client.reading import read_status
     from edge_client.runtime.database import DatabaseError
@@ -33,6 +34,8 @@ def status(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=1))
     else:
+        if facts["asleep"] is not None:
+            facts["asleep"] = sleeping_words(facts["asleep"])
         _show(facts)
 
 

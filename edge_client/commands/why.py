@@ -20,8 +20,9 @@ def why(folder: Path, as_json: bool) -> None:
     from dataclasses import asdict
     from datetime import datetime
 
+    from edge_client.adapters.status_file import sleeping_words
     from edge_client.config import read_config
-    from edge_client.gating import agent_word, read_gates
+    from edge_client.gating import agent_word, read_gates, read_plan
     from edge_client.runtime.clock import SystemClock
     from edge_client.runtime.database import DatabaseError
     from edge_client.runtime.settings import SettingsError
@@ -44,4 +45,7 @@ def why(folder: Path, as_json: bool) -> None:
     if word is not None:
         click.echo(f"the agent says: {word}")
     closed = [verdict.gate for verdict in found if not verdict.open]
+    plan = read_plan(folder)
+    if plan is not None:
+        click.echo(sleeping_words(plan))
     click.echo(f"no training now: {', '.join(closed)}" if closed else "the board may train")

@@ -5,6 +5,7 @@
                                                                                  └─ SENDING ◄┘  ▼
                                                                                               PAUSED
     any ─ two final histories ─► HALTED;   any ─ slept too long ─► NEED_CHECKPOINT
+    any but TRAINING ─ nothing to say for a while ─► SLEEPING: the radio is off (`bursts.py`)
 
 A phase is what `PHASES` reads off the parts, never a variable of its own, so it cannot contradict them.
 """
@@ -14,14 +15,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from edge_client.core.bursts import Bursts, Errand, Plan, Sleep
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draws
+from edge_client.core.errands import Errands
 from edge_client.core.events import (
     AgentEffect,
     AgentEvent,
     ConditionsRead,
+    GoOffline,
+    GoOnline,
     Halt,
     ModelMeasured,
+    PublishChunk,
     SaveConflict,
     SaveMeasure,
     SaveObject,
@@ -38,6 +44,7 @@ from edge_client.core.participant import Effects, Participant
 from edge_client.core.silence import Silence
 from edge_client.core.stored import Stored
 from edge_client.core.sync import ConflictError
+from edge_client.core.timing import earliest
 from edge_client.protocol.attack import FinalHeader, LightAttack
 from edge_client.protocol.chunks import CHUNKS_MAX, ObjectKind
 from edge_client.protocol.consent import Wish
@@ -66,6 +73,7 @@ class Phase(str, Enum):
     """What the agent is about."""
 
     HALTED = "halted"
+    SLEEPING = "sleeping"
     JOINING = "joining"
     NEED_CHECKPOINT = "need-checkpoint"
     SYNCING = "syncing"
@@ -96,7 +104,12 @@ class Agent:
     """A device on one chain, as a machine. `seed` (32 bytes) must be new at every start."""
 
     def __init__(
-        self, identity: Identity, seed: bytes, stored: Stored, scheduler: Scheduler | None = None
+        self,
+        identity: Identity,
+        seed: bytes,
+        stored: Stored,
+        scheduler: Scheduler | None = None,
+        sleep: Sleep = Sleep.NEVER,
     ) -> None:
         """Without a scheduler the device trains whatever its board reads."""
         self._scheduler = scheduler
@@ -105,6 +118,8 @@ class Agent:
         self._draws = Draws(seed)
         self._stored = stored
         self._genesis = Fetcher(self._draws.nonce)
+        self._bursts = Bursts(sleep, self._draws.chance)
+        self._errands: Errands | None = None
         self._started = False
         self._stopping = False
         self._linked = False
@@ -124,9 +139,17 @@ class Agent:
         if self._halted is not None:
             return Phase.HALTED
         device = self.participant
+        training = device is not None and device.rounds.training
+        if self._bursts.plan is not None and not training:
+            return Phase.SLEEPING
         if device is None:
             return Phase.JOINING
         return next(phase for phase, holds in PHASES if holds(device))
+
+    @property
+    def plan(self) -> Plan | None:
+        """Until when the radio is off, and why; None while it may be on."""
+        return self._bursts.plan
 
     def handle(self, event: AgentEvent, now_ms: int) -> list[AgentEffect]:
         """Take one event; see `Machine`."""
@@ -146,31 +169,34 @@ class Agent:
             return [*effects, *self._halt(str(conflict), event)]
         if self._stopping:  # only what is still said is kept
             return effects
-        return [*effects, *self._advance(now_ms)]
+        effects += [*self._online(now_ms), *self._advance(now_ms)]
+        if self._bursts.plan is not None:  # said in the next burst, if it is still to be said
+            effects = [one for one in effects if not isinstance(one, Publish | PublishChunk)]
+            return [*effects, *self._online(now_ms)]  # for what has just begun
+        return [*effects, *self._offline(now_ms)]
 
     def deadline(self) -> int | None:
         """When `Woke` should come at the latest; see `Machine`."""
-        if self._halted is not None or not self._linked:
+        if self._halted is not None:
             return None
-        return self._genesis.deadline() if self.participant is None else self.participant.deadline()
+        if not self._linked:
+            return self._bursts.deadline()
+        device = self._genesis if self.participant is None else self.participant
+        return earliest(device.deadline(), self._bursts.deadline())
 
     # --- events -------------------------------------------------------------------------------------------
 
     def _take(self, event: AgentEvent, now_ms: int) -> Effects:
         device = self.participant
         if isinstance(event, Received):
+            self._bursts.heard(now_ms)
             return self._received(event, now_ms)
-        if isinstance(event, LinkUp):
-            self._linked, self._announced = True, None
-            if device is not None:
-                device.link_up(now_ms)
-        elif isinstance(event, LinkLost):
-            self._linked = False
-            self.silence.link_lost()
-            if device is not None:
-                device.link_lost()
+        if isinstance(event, LinkUp | LinkLost):
+            if self._bursts.plan is None:  # else it was under way when the device fell asleep
+                self._link(isinstance(event, LinkUp), now_ms)
         elif isinstance(event, Wished):
             self._wish = event.wish
+            self._bursts.hasten()
             if device is not None:
                 device.candidacy.wish(event.wish)
         elif isinstance(event, ModelMeasured):
@@ -180,9 +206,11 @@ class Agent:
         elif device is None:
             return []
         elif isinstance(event, Acknowledged):
+            self._bursts.heard(now_ms)
             device.acknowledged(event)
         elif isinstance(event, Trusts):
             device.sync.trust(event.checkpoint)
+            self._bursts.hasten()
         elif isinstance(event, TrainingFinished):
             return device.trained(event, now_ms)
         elif isinstance(event, TrainingFailed):
@@ -191,10 +219,24 @@ class Agent:
             return device.training_paused(event)
         return []
 
+    def _link(self, is_up: bool, now_ms: int) -> None:
+        self._linked, self._announced = is_up, None
+        device = self.participant
+        if is_up:
+            self._bursts.link_up(now_ms)
+            if device is not None:
+                device.link_up(now_ms)
+        else:
+            self._bursts.link_lost(now_ms)
+            self.silence.link_lost()
+            if device is not None:
+                device.link_lost()
+
     def _read(self, event: ConditionsRead, now_ms: int) -> Effects:
         """The gates are asked from the first look on, whether or not the chain is known yet."""
         device = self.participant
         training = device is not None and device.rounds.training
+        self._bursts.read(event.conditions)
         if self._scheduler is None:
             return []
         self._scheduler.read(event.conditions, training, now_ms)
@@ -255,9 +297,36 @@ class Agent:
     def _join(self, genesis: Genesis) -> Participant:
         self.participant = Participant(self._identity, genesis, self._draws, self._stored, self._scheduler)
         self.participant.candidacy.wish(self._wish)
+        self._errands = Errands(self._draws, genesis.t0_s, self._identity.trusting_ms)
         return self.participant
 
     # --- after every event --------------------------------------------------------------------------------
+
+    def _errand(self, now_ms: int) -> Errand:
+        device, errands = self.participant, self._errands
+        if device is None or errands is None:
+            return Errand("the device joins", now_ms, "", 0, False)
+        if self._linked:
+            errands.linked(now_ms)
+        return errands.errand(device, self._scheduler, now_ms)
+
+    def _online(self, now_ms: int) -> Effects:
+        """Connect, if the device sleeps and it is time; nothing new begins on what was known before."""
+        if self._bursts.plan is None or not self._bursts.advance(self._errand(now_ms), now_ms):
+            return []
+        if self.participant is not None:
+            self.participant.sync.stale()
+        return [GoOnline(), Note("awake", {})]
+
+    def _offline(self, now_ms: int) -> Effects:
+        """Say goodbye, if there is nothing to say for a while; what was to be sent is sent before."""
+        self._bursts.advance(self._errand(now_ms), now_ms)
+        plan = self._bursts.plan
+        if plan is None:
+            return []
+        goodbye = [self._state(SLEEPING)] if self._linked else []
+        self._link(False, now_ms)
+        return [*goodbye, GoOffline(), Note("asleep", {"until_ms": plan.until_ms, "because": plan.because})]
 
     def _advance(self, now_ms: int) -> Effects:
         device = self.participant

@@ -12,6 +12,8 @@ class Draw(bytes, Enum):
     NONCE = b"agent/nonce"
     FOLLOW = b"agent/follow"
     TRAINING = b"agent/training"
+    WAKE = b"agent/wake"
+    RETRY = b"agent/retry"
 
 
 class Draws:
@@ -20,11 +22,18 @@ class Draws:
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._nonces = 0
+        self._chances = 0
 
     def nonce(self) -> int:
         """A new 64-bit nonce."""
         self._nonces += 1
         return int.from_bytes(self.bytes_for(Draw.NONCE, self._nonces.to_bytes(8, "big"))[:8], "big")
+
+    def chance(self) -> float:
+        """A new number of [0, 1)."""
+        self._chances += 1
+        drawn = self.bytes_for(Draw.RETRY, self._chances.to_bytes(8, "big"))
+        return int.from_bytes(drawn[:4], "big") / 2**32
 
     def bytes_for(self, draw: Draw, data: bytes) -> bytes:
         """32 bytes that belong to `data`; the same for the same data."""

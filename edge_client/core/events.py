@@ -323,6 +323,17 @@ class Halt:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class GoOffline:
+    """Say goodbye to the MQTT server, after what is queued, and use no byte until `GoOnline`. What was under
+    way may still be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnline:
+    """Connect again; `LinkUp` comes back."""
+
+
 AgentEffect = (
     SharedEffect
     | SaveObject
@@ -342,5 +353,7 @@ AgentEffect = (
     | StopTraining
     | Halt
     | SettleWish
+    | GoOffline
+    | GoOnline
 )
 """Everything the agent asks for."""

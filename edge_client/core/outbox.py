@@ -42,6 +42,8 @@ class _Entry:
     missing: set[int] = field(default_factory=set)
     collect_due_ms: int | None = None
     repeats: int = 0
+    offered_again: bool = False
+    """Over this link, because a block closed its round without it."""
     accepted: set[bytes] = field(default_factory=set)
     refused: dict[bytes, Reason] = field(default_factory=dict)
 
@@ -110,6 +112,7 @@ class Outbox:
         self._linked = True
         for entry in self._entries.values():
             entry.offer_due_ms, entry.wait_ms = now_ms, self._timing.offer_ms
+            entry.offered_again = False
 
     def link_lost(self) -> None:
         """No token survives a connection: what was not acknowledged is sent again."""
@@ -173,6 +176,7 @@ class Outbox:
         """Settle what an answer as of `height` did not show and what can not come any more.
 
         Our proven account tells whether an update of its last round counted, whatever the validator shows.
+        What can still come is offered again, once over each link: who confirmed it may have lost it.
         """
         settled = []
         for root, entry in list(self._entries.items()):
@@ -186,6 +190,9 @@ class Outbox:
             elif len(entry.refused) >= self._enough and not counted:
                 reason = min(entry.refused.items())[1]
                 settled.append(self._settle(root, Fate.REFUSED, reason, (height, round_number)))
+            elif round_number > made_in and not counted and not entry.offered_again:
+                entry.offered_again, entry.offer_due_ms, entry.wait_ms = True, 0, self._timing.offer_ms
+                entry.accepted.clear()
         return settled
 
     def _settle(self, root: bytes, fate: Fate, reason: Reason | None, at: tuple[int, int]) -> SettleUpdate:

@@ -61,6 +61,11 @@ class Rounds:
         """Whether the trainer is at work."""
         return self.running is not None and self.work == Work.ON
 
+    @property
+    def number(self) -> int | None:
+        """The round that is worked on, paused or not."""
+        return None if self.running is None else self.running.round
+
     def pause(self) -> TrainingOrder | None:
         """The order that must pause now, if the trainer is at one."""
         if not self.training:

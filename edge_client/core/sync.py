@@ -76,6 +76,15 @@ class Sync:
         judge that."""
         return self._fresh and not self._light.behind and not self.needs_checkpoint
 
+    @property
+    def asks(self) -> bool:
+        """Whether a question about the chain waits for its answer."""
+        return self._asking is not None
+
+    def stale(self) -> None:
+        """The head may not be the latest any more: nothing begins before that was asked."""
+        self._fresh = False
+
     def _order(self) -> tuple[str, ...]:
         """The validators in an order of this start's own."""
         ids = [node_id(key) for key in self.validators.keys]
@@ -83,7 +92,7 @@ class Sync:
 
     def link_up(self, now_ms: int) -> None:
         """Much may have happened since we last heard anything."""
-        self._fresh = False
+        self.stale()
         self._follower.link_up(now_ms)
 
     def told(self, height: int, now_ms: int) -> None:

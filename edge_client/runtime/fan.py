@@ -66,6 +66,19 @@ class FanTransport:
         for part in self._parts:
             part.unsubscribe(filters)
 
+    def sleep(self) -> None:
+        """See `Transport`."""
+        with self._lock:
+            self._up.clear()
+            self._open.clear()
+        for part in self._parts:
+            part.sleep()
+
+    def wake(self) -> None:
+        """See `Transport`."""
+        for part in self._parts:
+            part.wake()
+
     def stop(self) -> None:
         """See `Transport`."""
         for part in self._parts:

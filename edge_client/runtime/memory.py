@@ -97,7 +97,9 @@ class MemoryServer:
             self._route(Publish(will.topic, will.payload, retain=True))
 
     def heal(self, client: MemoryTransport) -> None:
-        """Let one client connect again."""
+        """Let one client connect again, unless it sleeps."""
+        if client.asleep:
+            return
         if client.client_id in self._sessions:
             self.cut(client.client_id, "session taken over")
         session = self._sessions[client.client_id] = _Session(client)
@@ -205,6 +207,7 @@ class MemoryTransport:
         self.will = will
         self.filters: dict[str, None] = {}
         self.traffic = Traffic()
+        self.asleep = False
         self._server = server
         self._queue = SendQueue(limits or QueueLimits())
         self._under_way: list[Publish] = []
@@ -214,6 +217,18 @@ class MemoryTransport:
     def start(self, deliver: Deliver) -> None:
         """Connect; `LinkUp` comes with the next `pump`."""
         self._deliver = deliver
+        self._server.heal(self)
+
+    def sleep(self) -> None:
+        """See `Transport`."""
+        self.asleep, self._connected = True, False
+        self.traffic.dropped_unlinked_count += self._queue.reset(self._under_way)
+        self._under_way.clear()
+        self._server.leave(self.client_id)
+
+    def wake(self) -> None:
+        """See `Transport`."""
+        self.asleep = False
         self._server.heal(self)
 
     def stop(self) -> None:

@@ -2,7 +2,8 @@
 
 MQTT 5 first. A server that refuses it, or closes the connection before it has ever accepted one, is asked
 with 3.1.1 next time; what worked is remembered per server. After every loss the next server's turn comes,
-after a jittered wait. The thread sleeps in poll; idle, it wakes four times per keep-alive period.
+after a jittered wait. The thread sleeps in poll; idle, it wakes four times per keep-alive period. `sleep`
+ends it, `wake` starts a new one that waits for the old one's goodbye.
 """
 
 from __future__ import annotations
@@ -59,7 +60,12 @@ class MqttTransport:
         """The connection has been told `_filters`, so changes must be told too."""
         self._short_links = ShortLinks()
         self._failures = SeenOnce(FAILURES_REMEMBERED_MAX)
-        self._stop_requested = threading.Event()
+        self._leaving = threading.Event()
+        """The thread that runs now shall say goodbye; each has its own."""
+        self._turn = 0
+        """Of the servers; the one that worked is asked first after a sleep."""
+        self._deliver: Deliver = lambda _event: None
+        self._denials = SeenOnce(DENIALS_REMEMBERED_MAX)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -67,9 +73,8 @@ class MqttTransport:
 
     def start(self, deliver: Deliver) -> None:
         """See `Transport`; once per transport."""
-        outgoing = Outgoing(self._queue, self.traffic, deliver, SeenOnce(DENIALS_REMEMBERED_MAX))
-        self._thread = threading.Thread(target=self._run, args=(outgoing,), name="mqtt", daemon=True)
-        self._thread.start()
+        self._deliver = deliver
+        self.wake()
 
     def publish(self, message: Publish) -> None:
         """See `Transport`."""
@@ -97,10 +102,23 @@ class MqttTransport:
             self._change(False, filters)
         self._wake()
 
+    def sleep(self) -> None:
+        """See `Transport`; the thread needs at most `drain_ms_max`, or the end of an attempt to connect."""
+        with self._lock:
+            self._up = False  # tokens are taken no more
+        self._leaving.set()
+        self._wake()
+
+    def wake(self) -> None:
+        """See `Transport`."""
+        before, self._leaving = self._thread, threading.Event()
+        outgoing = Outgoing(self._queue, self.traffic, self._deliver, self._denials, self._leaving)
+        self._thread = threading.Thread(target=self._run, args=(outgoing, before), name="mqtt", daemon=True)
+        self._thread.start()
+
     def stop(self) -> None:
         """See `Transport`; waits `drain_ms_max` for the queue, and a little for the thread."""
-        self._stop_requested.set()
-        self._wake()
+        self.sleep()
         if self._thread is not None:
             self._thread.join(self._options.limits.drain_ms_max / 1000 + 1)
 
@@ -112,16 +130,19 @@ class MqttTransport:
         with suppress(BlockingIOError):  # full of wake-ups already
             self._wake_out.send(b"\0")
 
-    def _run(self, outgoing: Outgoing) -> None:
-        turn = 0
-        while not self._stop_requested.is_set():
-            address = self._options.servers[turn % len(self._options.servers)]
+    def _run(self, outgoing: Outgoing, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        while not outgoing.leaving.is_set():
+            address = self._options.servers[self._turn % len(self._options.servers)]
             lost = self._attempt(address, outgoing)
             if lost.wrong_version and self._versions.refused(address):
                 _log.info(line("mqtt_version", server=address, version="3.1.1"))
                 continue
-            turn += 1
-            self._stop_requested.wait(self._backoff.next_wait_ms() / 1000)
+            if outgoing.leaving.is_set():
+                return
+            self._turn += 1
+            outgoing.leaving.wait(self._backoff.next_wait_ms() / 1000)
 
     def _attempt(self, address: ServerAddress, outgoing: Outgoing) -> Lost:
         """One connection from beginning to end."""
@@ -134,19 +155,24 @@ class MqttTransport:
             return Lost(fault.why, fault=fault)
         began_ms = _monotonic_ms()
         session = MqttSession(link, str(address), self._options.limits, outgoing, began_ms)
-        self._serve(session, link, address)
+        self._serve(session, link, address, outgoing.leaving)
         lost = session.lost or Lost("stopped")
         lived_ms = _monotonic_ms() - began_ms
+        if outgoing.leaving.is_set():  # however short it was, it was long enough
+            self._end(session, lost, address, outgoing)
+            return lost
         # Two processes of one id throw each other out: each waits longer and longer, not a little each time.
         if session.up and lost.fault is None and lived_ms >= self._options.limits.stable_ms:
             self._backoff.reset()
         if session.up and self._short_links.ended(lived_ms) and lost.fault is None:
             lost = replace(lost, fault=SHORT_LINKS)
-        self._end(session, lost, address, outgoing.deliver)
+        self._end(session, lost, address, outgoing)
         return lost
 
-    def _serve(self, session: MqttSession, link: PahoLink, address: ServerAddress) -> None:
-        """Until the link is lost, or we stop and everything is sent or the time for that is over."""
+    def _serve(
+        self, session: MqttSession, link: PahoLink, address: ServerAddress, leaving: threading.Event
+    ) -> None:
+        """Until the link is lost, or we leave and everything is sent or the time for that is over."""
         session.take_in()
         if session.lost is not None:
             return
@@ -158,10 +184,10 @@ class MqttTransport:
         now_ms = _monotonic_ms()
         pinged_ms, drained_by_ms = now_ms, None
         while True:
-            self._advance(session, address, now_ms)
+            self._advance(session, address, now_ms, leaving)
             if session.lost is not None:
                 return
-            if self._stop_requested.is_set():
+            if leaving.is_set():
                 drained_by_ms = drained_by_ms or now_ms + limits.drain_ms_max
                 if session.idle() or now_ms >= drained_by_ms:
                     link.close()
@@ -190,7 +216,9 @@ class MqttTransport:
             if events & ~select.POLLOUT:  # readable, or an error that reading will name
                 link.read()
 
-    def _advance(self, session: MqttSession, address: ServerAddress, now_ms: int) -> None:
+    def _advance(
+        self, session: MqttSession, address: ServerAddress, now_ms: int, leaving: threading.Event
+    ) -> None:
         """Everything that needs no waiting: what came in, subscriptions, coming up, sending."""
         session.take_in()
         if session.lost is not None:
@@ -203,25 +231,25 @@ class MqttTransport:
                 self._hears = True
             for hear, filters in changes:
                 (session.subscribe if hear else session.unsubscribe)(filters, now_ms)
-            if session.can_come_up():
+            if session.can_come_up() and not leaving.is_set():
                 self._versions.worked(address)
                 with self._lock:
                     self._up = True
                 session.come_up()
         session.send(now_ms)
 
-    def _end(self, session: MqttSession, lost: Lost, address: ServerAddress, deliver: Deliver) -> None:
+    def _end(self, session: MqttSession, lost: Lost, address: ServerAddress, outgoing: Outgoing) -> None:
         with self._lock:
             self._up = self._hears = False
             self._changes.clear()
             self.traffic.dropped_unlinked_count += self._queue.reset(session.unanswered())
+        if outgoing.leaving.is_set():
+            return
         if not session.accepted:
             self._versions.closed_early(address)
-        if self._stop_requested.is_set():
-            return
         if session.up:
             _log.warning(line("link_lost", server=address, why=lost.why, **_mend(lost)))
-            deliver(LinkLost(lost.why))
+            outgoing.deliver(LinkLost(lost.why))
         elif not lost.wrong_version:
             self._say_failed(address, lost)
 

@@ -6,6 +6,7 @@ Used by the transport's thread only.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,12 +28,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Outgoing:
-    """What all connections of one transport share."""
+    """What all connections of one transport share, from its start or wake-up to its goodbye; `leaving` asks
+    for that."""
 
     queue: SendQueue
     traffic: Traffic
     deliver: Deliver
     denials: SeenOnce
+    leaving: threading.Event
 
 
 class MqttSession:

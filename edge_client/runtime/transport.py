@@ -57,7 +57,10 @@ class Traffic:
 
 
 class Transport(Protocol):
-    """Carries messages; one per process and server set. All methods but `start` and `stop` return at once."""
+    """Carries messages; one per process and server set. All methods but `start` and `stop` return at once.
+
+    Between `sleep` and `wake` there is no connection, no thread and no byte. The queue and the filters stay.
+    """
 
     @property
     def traffic(self) -> Traffic:
@@ -78,6 +81,15 @@ class Transport(Protocol):
 
     def unsubscribe(self, filters: tuple[str, ...]) -> None:
         """Stop hearing these filters."""
+        ...
+
+    def sleep(self) -> None:
+        """Send what is queued within a named time, say goodbye (no last will), and do not connect again
+        before `wake`. What was under way may still be delivered, but no `LinkLost`."""
+        ...
+
+    def wake(self) -> None:
+        """Connect, and keep connecting, as after `start`."""
         ...
 
     def stop(self) -> None:

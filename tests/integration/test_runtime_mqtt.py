@@ -23,7 +23,7 @@ from edge_client.runtime.mqtt_session import HELD_MAX
 from edge_client.runtime.tls import TlsError, TlsOptions, client_context
 from tests.certificates import issue_client, make_authority
 from tests.fault_proxy import FaultProxy
-from tests.transport_rigs import ACCESS, DEVICE, FAST, TOPICS, VALIDATOR, Client
+from tests.transport_rigs import ACCESS, DEVICE, FAST, TOPICS, VALIDATOR, WAIT_S_MAX, Client
 
 ASK = TOPICS.up_ask(DEVICE)
 CONNACK_V311 = bytes([0x20, 2, 0, 0])
@@ -222,6 +222,32 @@ def test_every_chunk_arrives_although_the_link_breaks(
     device.wait(LinkLost)
     proxy.stop()
     server.stop()
+
+
+def test_asleep_there_is_no_thread(server: MqttServerProcess, connect: Callable[..., Client]) -> None:
+    client = connect(server.address)
+    for _ in range(2):
+        client.transport.sleep()
+        for thread in threading.enumerate():
+            if thread.name == "mqtt":
+                thread.join(WAIT_S_MAX)
+        assert not [thread for thread in threading.enumerate() if thread.name == "mqtt"]
+        client.transport.wake()
+        client.wait(LinkUp)
+
+
+def test_a_sleep_during_an_attempt_to_connect_is_kept(
+    server: MqttServerProcess, fake: Callable[..., FakeServer], connect: Callable[..., Client]
+) -> None:
+    silent = fake(b"")
+    transport = MqttTransport(MqttOptions((silent.address, server.address), DEVICE, limits=FAST))
+    client = Client(transport, None)
+    transport.start(client._queue.put)
+    transport.sleep()
+    transport.wake()
+    client.wait(LinkUp)
+    assert [type(event) for event in client.seen] == [LinkUp]
+    transport.stop()
 
 
 @pytest.fixture(scope="module")

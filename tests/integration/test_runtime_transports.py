@@ -218,3 +218,25 @@ def test_traffic_counts_payload_bytes(validator: Client, device: Client) -> None
     validator.wait(Received)
     assert device.transport.traffic.up_bytes == 1000
     assert validator.transport.traffic.down_bytes == 1000
+
+
+def test_asleep_nothing_is_sent_and_awake_everything_is_there_again(
+    rig: Rig, validator: Client, device: Client
+) -> None:
+    say = TOPICS.down_say(DEVICE, VALIDATOR)
+    device.transport.subscribe((say,))
+    settle(device, ASK)
+    for number in range(3):
+        device.transport.publish(Publish(STATE, b"sleeping", retain=True))
+        device.transport.sleep()
+        validator.wait(Received, lambda message: message.payload == b"sleeping")
+        device.transport.publish(Publish(ASK, b"later"))
+        device.transport.publish(Publish(ASK, b"lost", token=9))
+        device.transport.wake()
+        device.wait(LinkUp)
+        validator.wait(Received, lambda message: message.payload == b"later")
+        validator.transport.publish(Publish(say, bytes([number]), token=number))
+        device.wait(Received, lambda message, number=number: message.payload == bytes([number]))
+    settle(device, ASK)
+    assert not [event for event in device.seen if isinstance(event, LinkLost)]
+    assert b"lost" not in validator.payloads()

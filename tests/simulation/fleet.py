@@ -6,8 +6,11 @@ from functools import partial
 from typing import Any
 
 from edge_client.core.agent import Agent
+from edge_client.core.bursts import Sleep
 from edge_client.core.events import (
     DropObject,
+    GoOffline,
+    GoOnline,
     Halt,
     PauseTraining,
     PublishChunk,
@@ -46,14 +49,21 @@ class DeviceNode(Node):
 
     world: World
 
-    def __init__(self, world: World, number: int, disk: Disk | None = None) -> None:
+    def __init__(
+        self, world: World, number: int, disk: Disk | None = None, sleep: Sleep = Sleep.NEVER
+    ) -> None:
         self.number = number
+        self.sleep = sleep
+        self.bursts = 1
+        """How often it connected of its own accord."""
+        self.slept_ms = 0
+        self._asleep_ms = 0
         self.signer = make_signers(number + 1, "device")[number]
         self.disk = disk or Disk()
         self.settled: list[SettleWish] = []
         world.starts += 1
         seed = digest(Tag.ASK, f"start {world.starts}".encode())
-        self.agent = Agent(Identity(self.signer, world.rules.chain_id), seed, self.disk.stored)
+        self.agent = Agent(Identity(self.signer, world.rules.chain_id), seed, self.disk.stored, None, sleep)
         saves = (
             SaveObject,
             DropObject,
@@ -72,6 +82,8 @@ class DeviceNode(Node):
             StartTraining: lambda one: self._train(one.order),
             PauseTraining: lambda _one: None,
             StopTraining: lambda _one: None,
+            GoOffline: self._go_offline,
+            GoOnline: self._go_online,
             Halt: self._halt,
             SettleWish: self.settled.append,
         }
@@ -80,6 +92,15 @@ class DeviceNode(Node):
     def _publish_chunk(self, effect: PublishChunk) -> None:
         piece = split(self.disk.objects[effect.root])[effect.index]
         self.transport.publish(Publish(effect.topic, piece, token=effect.token))
+
+    def _go_offline(self, _effect: GoOffline) -> None:
+        self._asleep_ms = self.world.now_ms
+        self.transport.sleep()
+
+    def _go_online(self, _effect: GoOnline) -> None:
+        self.bursts += 1
+        self.slept_ms += self.world.now_ms - self._asleep_ms
+        self.transport.wake()
 
     def _train(self, order: TrainingOrder) -> None:
         self.world.server.later(TRAINING_MS, partial(self._finish, order))
@@ -112,9 +133,9 @@ class DeviceNode(Node):
         raise AssertionError(effect.why)
 
 
-def add_device(world: World, number: int, disk: Disk | None = None) -> DeviceNode:
+def add_device(world: World, number: int, disk: Disk | None = None, sleep: Sleep = Sleep.NEVER) -> DeviceNode:
     """Start device `number`, from its disk if it ran before."""
-    node = DeviceNode(world, number, disk)
+    node = DeviceNode(world, number, disk, sleep)
     world.add(node)
     return node
 

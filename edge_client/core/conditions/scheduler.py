@@ -14,7 +14,7 @@ from edge_client.core.conditions.prediction import (
     predict,
     steps_that_fit,
 )
-from edge_client.core.conditions.readings import Conditions, known
+from edge_client.core.conditions.readings import NOT_READ, Conditions, Reading, known
 
 READ_AGE_MS_MAX = 120_000
 """Older readings open no gate; the shell reads four times as often."""
@@ -48,6 +48,18 @@ class Scheduler:
         if self._conditions is None:
             return ("unread",)
         return tuple(verdict.gate for verdict in self.verdicts if not verdict.open)
+
+    @property
+    def link(self) -> Reading[str]:
+        """The kind of link as last read."""
+        return NOT_READ if self._conditions is None else self._conditions.link
+
+    @property
+    def opens_ms(self) -> int | None:
+        """When the last of the closed gates will open, Unix ms; None when that cannot be known."""
+        forecasts = [verdict.forecast_ms for verdict in self.verdicts if not verdict.open]
+        known_ms = [forecast for forecast in forecasts if forecast is not None]
+        return max(known_ms, default=None) if len(known_ms) == len(forecasts) else None
 
     def read(self, conditions: Conditions, training: bool, now_ms: int) -> None:
         """Take new readings and ask all gates."""
