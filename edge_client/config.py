@@ -189,7 +189,7 @@ source = {_quoted(source)}   # {FORMS}
 # key_file = "device.pem.key"
 # password_file = "mqtt.password"
 # keepalive_s = {MqttSection().keepalive_s}
-# sleep = "{MqttSection().sleep}"           # radio off between rounds; "auto": on battery or a modem; "always", "never"
+# sleep = "{MqttSection().sleep}"   # radio off between rounds: "auto" (battery, modem), "always", "never"
 
 [training]
 # threads = 1

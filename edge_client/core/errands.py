@@ -104,7 +104,7 @@ class Errands:
 
 def _is_short(device: Participant, scheduler: Scheduler | None) -> bool:
     """Whether what is being trained ends while the radio is on anyway."""
-    if not device.rounds.training or scheduler is None or scheduler.prediction is None:
+    prediction = None if scheduler is None else scheduler.prediction
+    if not device.rounds.training or scheduler is None or prediction is None or prediction.steps is None:
         return False
-    prediction = scheduler.prediction
     return prediction.ms_per_step * prediction.steps <= max(SHORT_MS, radio_of(scheduler.link).tail_ms)
