@@ -13,6 +13,7 @@ import click
 from edge_client import __version__
 from firmware_profiles.commands.demo import demo
 from firmware_profiles.commands.profiles import profiles
+from firmware_profiles.commands.record import record
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,6 +28,7 @@ def main() -> None:
 
 
 main.add_command(demo)
+main.add_command(record)
 main.add_command(profiles)
 
 if __name__ == "__main__":

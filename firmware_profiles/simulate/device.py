@@ -34,6 +34,7 @@ class DeviceSetup:
     """What a board is: `number` names its random streams, `share` its part of the data."""
 
     number: int
+    share: int
     identity: Identity
     limits: Limits
     board: Board

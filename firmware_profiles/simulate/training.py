@@ -12,6 +12,7 @@ from edge_client.core.events import TrainingFinished, TrainingOrder
 from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.execution.checks import steps_asked
 from edge_client.protocol.update import UpdateBody, update_root
+from firmware_profiles.lesson.bank import Bank
 from firmware_profiles.simulate.device import SimulatedDevice
 
 SMALL_EXPONENT = -12
@@ -34,6 +35,18 @@ class NoTraining:
     def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
         """The same for the same order."""
         return finished(device, order, random_codes(self._sizes, order.seed), (LOSS_MICRO, LOSS_MICRO))
+
+
+class Replay:
+    """`--train replay`: what a device with the same share of the data once learned from a model of that age."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+
+    def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
+        """The same on every machine."""
+        found = self._bank.update(order.round, device.setup.share)
+        return finished(device, order, found.body, (found.loss_before_micro, found.loss_after_micro))
 
 
 def finished(
