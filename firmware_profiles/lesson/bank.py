@@ -11,8 +11,8 @@ import numpy.typing as npt
 from edge_client.protocol.update import UpdateBody
 
 LAST_STAGES = 8
-"""A model older than the bank gets the updates of its last stages in turn: by then they only move it about its
-place."""
+"""A model older than the bank gets the updates of its last stages in turn: by then they only move it about
+its place."""
 
 
 @dataclass(frozen=True, slots=True)

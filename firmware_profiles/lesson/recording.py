@@ -12,7 +12,6 @@ from edge_client.litert.training import TrainingPlan, train
 from edge_client.protocol.execution.arithmetic import Sum, normalised_weights
 from edge_client.protocol.model import encode_model, to_fixed
 from edge_client.protocol.params import CLIP_ONE
-from edge_client.protocol.update import UpdateBody
 from firmware_profiles.lesson.bank import Bank, Recorded
 from firmware_profiles.lesson.digits import Lesson, weights_of
 from firmware_profiles.twin.draws import drawn
@@ -27,10 +26,9 @@ def record(lesson: Lesson, plan: TrainingPlan, stages: int, progress: Callable[[
     model = to_fixed(np.concatenate([one.ravel() for one in graph.get_weights()]), manifest.frac_bits)
     kept: list[list[Recorded]] = []
     for stage in range(stages):
-        round_kept = [
-            _train(graph, lesson, share, encode_model(model), plan, stage) for share in _all(lesson)
-        ]
-        raw = [len(lesson.shares[share]) for share in _all(lesson)]
+        base = encode_model(model)
+        round_kept = [_train(graph, lesson, share, base, plan, stage) for share in range(len(lesson.shares))]
+        raw = [len(one) for one in lesson.shares]
         total = Sum(manifest.sizes)
         for one, weight in zip(round_kept, normalised_weights(raw), strict=True):
             total.add(one.body, weight, CLIP_NORM_Q20)
@@ -44,10 +42,6 @@ def record(lesson: Lesson, plan: TrainingPlan, stages: int, progress: Callable[[
     )
 
 
-def _all(lesson: Lesson) -> range:
-    return range(len(lesson.shares))
-
-
 def _train(
     graph: TrainingGraph, lesson: Lesson, share: int, model: bytes, plan: TrainingPlan, stage: int
 ) -> Recorded:
@@ -59,6 +53,4 @@ def _train(
     outcome = train(graph, lesson.shares[share], own, lambda: False)
     delta = [after - before for after, before in zip(graph.get_weights(), base, strict=True)]
     body, _ = quantise(delta, seed)
-    return Recorded(
-        UpdateBody(body.exponents, body.codes), outcome.loss_before_micro, outcome.loss_after_micro
-    )
+    return Recorded(body, outcome.loss_before_micro, outcome.loss_after_micro)

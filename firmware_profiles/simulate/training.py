@@ -38,7 +38,7 @@ class NoTraining:
 
 
 class Replay:
-    """`--train replay`: what a device with the same share of the data once learned from a model of that age."""
+    """`--train replay`: what a device with this share of the data once learned, from a model of that age."""
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
