@@ -1,0 +1,60 @@
+"""What the chain did, from the notes and final blocks of its validators."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from broker.core.effects import StoreFinal
+from edge_client.protocol.machine import Note, Refused
+from firmware_profiles.report.record import RoundFacts
+
+Examine = Callable[[bytes], float | None]
+"""Accuracy of a model as the chain writes it; None where it would mean nothing."""
+
+
+@dataclass(slots=True)
+class ChainLog:
+    """Every block once, whichever validator has it first; `joules` is asked when a round closes."""
+
+    began_ms: int
+    examine: Examine
+    joules: Callable[[], float]
+    rounds: list[RoundFacts] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)
+    height: int = 0
+    hash: bytes = b""
+    _proposed_ms: dict[int, int] = field(default_factory=dict)
+
+    def note(self, note: Note, now_ms: int) -> None:
+        """A validator says what happened."""
+        if note.event == "proposed":
+            self._proposed_ms.setdefault(int(note.fields["height"]), now_ms)
+
+    def refused(self, refused: Refused) -> None:
+        """A validator did not accept something."""
+        self.refusals[f"validator: {refused.reason.value}"] += 1
+
+    def final(self, effect: StoreFinal, now_ms: int) -> None:
+        """A block is final."""
+        height = effect.header.height
+        if height <= self.height:
+            return
+        self.height, self.hash = height, effect.header_hash
+        proposed_ms = self._proposed_ms.get(height)
+        for old in [at for at in self._proposed_ms if at <= height]:
+            del self._proposed_ms[old]
+        if effect.model is None:
+            return
+        self.rounds.append(
+            RoundFacts(
+                round=effect.state.learning.round - 1,
+                height=height,
+                closed_ms=now_ms - self.began_ms,
+                updates=len(effect.inclusions),
+                accuracy=self.examine(effect.model),
+                finality_ms=None if proposed_ms is None else now_ms - proposed_ms,
+                joules=self.joules(),
+            )
+        )

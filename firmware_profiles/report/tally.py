@@ -1,0 +1,108 @@
+"""What devices did, counted while it happens; tallies of several processes add up to one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_client.core.events import Fate, SettleUpdate
+from edge_client.protocol.machine import Note, Refused
+from firmware_profiles.report.record import Trace
+
+POINTS_MAX = 2000
+"""Of one board's trace; then every second one goes."""
+
+
+@dataclass(slots=True)
+class Points:
+    """The trace of one board while it grows."""
+
+    group: str
+    board: str
+    points: list[tuple[int, float | None, float, str]] = field(default_factory=list)
+
+    def add(self, at_ms: int, battery_pct: float | None, temperature_c: float, state: str) -> None:
+        """A point, unless nothing has changed visibly."""
+        battery = None if battery_pct is None else round(battery_pct, 1)
+        point = (at_ms, battery, round(temperature_c, 1), state)
+        if self.points and self.points[-1][1:] == point[1:]:
+            return
+        self.points.append(point)
+        if len(self.points) > POINTS_MAX:
+            self.points = self.points[::2]
+
+
+@dataclass(slots=True)
+class DeviceTally:
+    """One device: updates it made, those that were included, and in which spans of time it made these."""
+
+    updates: int = 0
+    included: int = 0
+    spans: Counter[int] = field(default_factory=Counter)
+    joules_training: float = 0.0
+    joules_radio: float = 0.0
+    floor_breaks: int = 0
+    empty_batteries: int = 0
+    rewards: int = 0
+    gates_closed_ms: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Tally:
+    """All devices of one process; `span_ms` is the width of a column of the participation."""
+
+    began_ms: int
+    span_ms: int
+    devices: dict[int, DeviceTally] = field(default_factory=dict)
+    traces: dict[int, Points] = field(default_factory=dict)
+    fates: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    bytes_up: Counter[str] = field(default_factory=Counter)
+    bytes_down: Counter[str] = field(default_factory=Counter)
+
+    def of(self, device: int) -> DeviceTally:
+        """The tally of one device."""
+        found = self.devices.get(device)
+        if found is None:
+            found = self.devices[device] = DeviceTally()
+        return found
+
+    def note(self, device: int, note: Note) -> None:
+        """A device says what happened."""
+        self.notes[note.event] += 1
+        if note.event == "trained":
+            self.of(device).updates += 1
+
+    def refused(self, refused: Refused) -> None:
+        """A device did not accept something."""
+        self.refusals[f"device: {refused.reason.value}"] += 1
+
+    def settled(self, device: int, effect: SettleUpdate, trained_ms: int) -> None:
+        """The fate of an update, and when it was made."""
+        reason = "" if effect.reason is None else f" ({effect.reason.value})"
+        self.fates[effect.fate.value + reason] += 1
+        if effect.fate == Fate.INCLUDED:
+            own = self.of(device)
+            own.included += 1
+            own.spans[(trained_ms - self.began_ms) // self.span_ms] += 1
+
+    def trace(self, device: int) -> Points | None:
+        """Where the points of a board go, if it is one of those that are traced."""
+        return self.traces.get(device)
+
+    def add(self, other: Tally) -> None:
+        """Take what another process counted; no device is in both."""
+        self.devices |= other.devices
+        self.traces |= other.traces
+        for name in ("fates", "refusals", "notes", "bytes_up", "bytes_down"):
+            own: Counter[Any] = getattr(self, name)
+            own.update(getattr(other, name))
+
+    def traced(self) -> tuple[Trace, ...]:
+        """All traces, by device."""
+        return tuple(
+            Trace(number, one.group, one.board, tuple(one.points))
+            for number, one in sorted(self.traces.items())
+        )
