@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_client.core.quantise import quantise
 from edge_client.litert.graph import TrainingGraph
-from edge_client.litert.training import TrainingPlan, train
+from edge_client.litert.training import Dataset, TrainingPlan, train
 from edge_client.protocol.execution.arithmetic import Sum, normalised_weights
 from edge_client.protocol.model import encode_model, to_fixed
 from edge_client.protocol.params import CLIP_ONE
@@ -27,7 +27,10 @@ def record(lesson: Lesson, plan: TrainingPlan, stages: int, progress: Callable[[
     kept: list[list[Recorded]] = []
     for stage in range(stages):
         base = encode_model(model)
-        round_kept = [_train(graph, lesson, share, base, plan, stage) for share in range(len(lesson.shares))]
+        seeds = [drawn(plan.seed, f"stage {stage}", share) for share in range(len(lesson.shares))]
+        round_kept = [
+            _train(graph, data, base, plan, seed) for data, seed in zip(lesson.shares, seeds, strict=True)
+        ]
         raw = [len(one) for one in lesson.shares]
         total = Sum(manifest.sizes)
         for one, weight in zip(round_kept, normalised_weights(raw), strict=True):
@@ -42,15 +45,12 @@ def record(lesson: Lesson, plan: TrainingPlan, stages: int, progress: Callable[[
     )
 
 
-def _train(
-    graph: TrainingGraph, lesson: Lesson, share: int, model: bytes, plan: TrainingPlan, stage: int
-) -> Recorded:
+def _train(graph: TrainingGraph, data: Dataset, model: bytes, plan: TrainingPlan, seed: bytes) -> Recorded:
     base = weights_of(graph, model)
     graph.set_weights(base)
     graph.reset_optimizer()
-    seed = drawn(plan.seed, f"stage {stage}", share)
     own = TrainingPlan(plan.epochs, plan.learning_rate, int.from_bytes(seed[:8], "big"))
-    outcome = train(graph, lesson.shares[share], own, lambda: False)
+    outcome = train(graph, data, own, lambda: False)
     delta = [after - before for after, before in zip(graph.get_weights(), base, strict=True)]
     body, _ = quantise(delta, seed)
     return Recorded(body, outcome.loss_before_micro, outcome.loss_after_micro)
