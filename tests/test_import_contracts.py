@@ -28,7 +28,7 @@ TREE = (
     "broker.core.validator",
     "firmware_profiles.cli",
     "firmware_profiles.profiles.board",
-    "firmware_profiles.physics.heat",
+    "firmware_profiles.twin.heat",
 )
 FORBIDDEN = (
     ("edge_client.protocol", "time"),
@@ -53,8 +53,8 @@ FORBIDDEN = (
     ("broker.adapters", "firmware_profiles.cli"),
     ("firmware_profiles", "tests.builders"),
     ("firmware_profiles.profiles", "pathlib"),
-    ("firmware_profiles.physics", "random"),
-    ("firmware_profiles.physics", "edge_client.adapters.store"),
+    ("firmware_profiles.twin", "random"),
+    ("firmware_profiles.twin", "edge_client.adapters.store"),
 )
 ALLOWED = (
     ("edge_client.adapters", "edge_client.core.agent"),
@@ -66,7 +66,7 @@ ALLOWED = (
     ("broker.adapters", "edge_client.litert.graph"),
     ("firmware_profiles", "edge_client.adapters.store"),
     ("firmware_profiles", "broker.adapters.wal"),
-    ("firmware_profiles.physics", "edge_client.core.agent"),
+    ("firmware_profiles.twin", "edge_client.core.agent"),
 )
 
 

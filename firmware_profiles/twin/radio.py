@@ -1,0 +1,61 @@
+"""What a transfer over a link takes: time and joules, with the radio's promotion before and tail after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_profiles.profiles.link import Link
+
+BITS = 8
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """`time_s` until the last byte is there, `energy_j` of it, promotion included and the tail not."""
+
+    time_s: float
+    energy_j: float
+
+
+class Radio:
+    """A link in use; `rate` scales both directions, as where the signal is weaker."""
+
+    def __init__(self, link: Link, rate: float = 1.0) -> None:
+        self.link = link
+        kept = 1 - link.loss.typical
+        self._down_bit_s = link.rate_down.typical * MEGA * rate * kept
+        self._up_bit_s = link.rate_up.typical * MEGA * rate * kept
+        self._rate = rate
+        self._up_until_s = float("-inf")
+        self._transfer_until_s = float("-inf")
+
+    @property
+    def standby_w(self) -> float:
+        """While nothing is carried."""
+        return self.link.standby_power.typical
+
+    def transfer(self, down_bytes: int, up_bytes: int, now_s: float) -> Transfer:
+        """Carry this now. Bytes that follow within the tail find the radio up; the longer way at a low rate
+        costs as much more as it takes longer."""
+        link = self.link
+        is_up = now_s <= self._up_until_s
+        promotion_s = 0.0 if is_up else link.promotion_time.typical
+        energy_j = promotion_s * link.promotion_power.typical
+        down_mb, up_mb = down_bytes / MEGA, up_bytes / MEGA
+        energy_j += (down_mb * link.energy_down.typical + up_mb * link.energy_up.typical) / self._rate
+        carried_s = down_bytes * BITS / self._down_bit_s + up_bytes * BITS / self._up_bit_s
+        time_s = promotion_s + link.rtt.typical / 1000 + carried_s
+        self._transfer_until_s = max(self._transfer_until_s, now_s + promotion_s + carried_s)
+        self._up_until_s = self._transfer_until_s + link.tail_time.typical
+        return Transfer(time_s, energy_j)
+
+    def tail_j(self, from_s: float, until_s: float) -> float:
+        """What tails cost in a span of time, by the transfers so far."""
+        begin_s, end_s = max(from_s, self._transfer_until_s), min(until_s, self._up_until_s)
+        return max(0.0, end_s - begin_s) * self.link.tail_power.typical
+
+    @property
+    def tail_ends_s(self) -> float:
+        """When the radio goes down if nothing more is carried."""
+        return self._up_until_s
