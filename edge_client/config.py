@@ -182,6 +182,8 @@ source = {_quoted(source)}   # {FORMS}
 # keep_samples = 10000         # use the newest so many samples only
 # keep_days = 30               # use samples of the last so many days only
 # classes = ["no", "yes"]      # names of the classes in the order of their numbers
+# label_column = "class"       # of a csv: source with a header line; left out: the last column
+# time_column = "time"         # of a csv: source; seconds since 1970, for keep_days
 
 [mqtt]
 # ca_file = "ca.pem"           # the authority that signed the servers' certificates

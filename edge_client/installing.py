@@ -6,13 +6,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from edge_client.config import KEY_FILE
+from edge_client.config import CONFIG_FILE, KEY_FILE
 from edge_client.runtime.files import replace, replace_link, write_new
 from edge_client.service_unit import STATES, Service, ServiceError
 
 SYSTEMD_RUNS = Path("/run/systemd/system")
+UNIT_MARK = "# Written by `edge-client install-service`"
 SYSTEMD_MIN = 247
 """The first with LoadCredential."""
 
@@ -23,6 +25,7 @@ Run = Callable[[Sequence[str]], str]
 def install(service: Service, written: dict[Path, str], run: Run) -> None:
     """Move the key, write the files, start the service now and at each boot."""
     _require_systemd(service, run)
+    _require_own_unit(service)
     _move_key(service)
     for path, text in written.items():
         place = service.here(path)
@@ -43,22 +46,31 @@ def start_commands(service: Service) -> list[list[str]]:
 
 
 def uninstall(service: Service, run: Run, *, purge: bool) -> None:
-    """Stop it and take its unit away; with `purge` state and key, too."""
+    """Stop it and take its unit away; with `purge` state and key, too. Whoever runs this is root: nothing is
+    touched that is not certain to be a device's."""
+    _require_own_unit(service)
+    paths = doomed(service) if purge else []
     if service.here(service.unit).exists():
         run(["systemctl", "disable", "--now", service.unit.name])
         service.here(service.unit).unlink()
         shutil.rmtree(service.here(service.drop_in).parent, ignore_errors=True)
         run(["systemctl", "daemon-reload"])
-    elif not purge:
-        raise ServiceError(f"there is no service {service.name}: {service.unit} is missing")
-    if purge:
-        for path in doomed(service):
-            _remove(service.here(path))
+    elif not paths:
+        raise ServiceError(
+            f"there is no service {service.name} ({service.unit} is missing), and nothing was deleted"
+        )
+    for path in paths:
+        _remove(service.here(path))
+    if paths:
+        with suppress(OSError):  # not empty: somebody else's
+            service.here(service.key.parent).rmdir()
 
 
 def doomed(service: Service) -> list[Path]:
-    """What `uninstall --purge` deletes for ever."""
-    paths = [service.state, STATES[1] / service.name, service.key.parent]
+    """What `uninstall --purge` deletes for ever: the state, where it is a device's, and the key."""
+    states = [service.state, STATES[1] / service.name]
+    is_device = any((service.here(path) / CONFIG_FILE).exists() for path in states)
+    paths = [*(states if is_device else ()), service.key]
     return [path for path in paths if service.here(path).exists() or service.here(path).is_symlink()]
 
 
@@ -85,6 +97,15 @@ def _require_systemd(service: Service, run: Run) -> None:
     if found and int(found[1]) < SYSTEMD_MIN:
         raise ServiceError(
             f"systemd {found[1]} cannot hand over a key; version {SYSTEMD_MIN} or later is needed"
+        )
+
+
+def _require_own_unit(service: Service) -> None:
+    """A state folder that is named like another service must not cost that one its unit."""
+    unit = service.here(service.unit)
+    if unit.exists() and not unit.read_text(encoding="utf-8", errors="replace").startswith(UNIT_MARK):
+        raise ServiceError(
+            f"{service.unit} was not written by edge-client and is left alone; rename the state folder"
         )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_what_init_writes_is_a_configuration(tmp_path: Path) -> None:
 
 
 def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None:
-    text = device_toml(TLS_JOIN, "npz:d.npz")
+    text = device_toml(TLS_JOIN, "csv:d.csv")
     for line in (
         "ca_file",
         "cert_file",
@@ -47,6 +48,8 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
         "keep_samples",
         "keep_days",
         "classes",
+        "label_column",
+        "time_column",
         "model_updated",
         *LIMITS,
     ):
@@ -59,6 +62,28 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
     assert options.tls.ca_file == tmp_path / "ca.pem"
     assert options.tls.ca_sha256 == b"c" * 32
     assert str(options.servers[0]) == "mqtts://one:8883"
+
+
+def test_init_shows_every_setting_there_is() -> None:
+    text = device_toml(JOIN, "npz:d.npz")
+    for section, kind in get_type_hints(DeviceConfig).items():
+        shown = text.partition(f"[{section}]")[2].partition("\n[")[0]
+        for setting in fields(kind):
+            line = re.search(rf"^(# )?{setting.name} = .*", shown, re.MULTILINE)
+            assert line is not None, f"{section}.{setting.name}"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[chain\njoin = 'x'", "not valid TOML: .*line 1"),
+        ("[chain]\njoin = flchain:abc", "not valid TOML: .*line 2"),
+        ("[limit]\nx = 1", r"line 1: unknown key 'limit'; did you mean 'limits'\?"),
+    ],
+)
+def test_what_is_no_toml_is_told_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        read_config(write(tmp_path, text))
 
 
 def test_a_board_for_nothing_else_is_held_back_by_its_owner_only(tmp_path: Path) -> None:

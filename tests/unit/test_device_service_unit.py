@@ -218,6 +218,40 @@ def test_purging_leaves_nothing(service: Service) -> None:
     assert left == []
 
 
+def test_nothing_of_others_is_purged(service: Service) -> None:
+    """`--state /var/lib/dpkg`, typed by root, must cost nothing."""
+    others = [
+        service.here(Path(name)) for name in ("/var/lib/edge-client/status", "/etc/edge-client/other.conf")
+    ]
+    for path in (service.state, service.key.parent):
+        shutil.rmtree(service.here(path), ignore_errors=True)
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert doomed(service) == []
+    with pytest.raises(ServiceError, match="nothing was deleted"):
+        uninstall(service, Commands(), purge=True)
+    service.here(service.key).touch()
+    uninstall(service, Commands(), purge=True)
+    assert all(path.exists() for path in others)
+    assert not service.here(service.key).exists()
+
+
+def test_the_unit_of_another_service_is_left_alone(service: Service) -> None:
+    unit = service.here(service.unit)
+    unit.parent.mkdir(parents=True, exist_ok=True)
+    unit.write_text("[Service]\nExecStart=/usr/bin/other\n")
+    commands = Commands()
+    for act in (
+        lambda: install(service, service_files(service, config_of(service)), commands),
+        lambda: uninstall(service, commands, purge=True),
+    ):
+        with pytest.raises(ServiceError, match="was not written by edge-client"):
+            act()
+    assert "other" in unit.read_text()
+    assert not [one for one in commands.run if "disable" in one or "restart" in one]
+
+
 def test_the_command_elsewhere_ends_with_one_sentence(tmp_path: Path) -> None:
     for command in ("install-service", "uninstall"):
         result = CliRunner().invoke(main, [command, "--state", str(tmp_path)])
