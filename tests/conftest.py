@@ -15,10 +15,10 @@ MARKER_OF_FOLDER = {"simulation": "slow", "integration": "slow", "e2e": "e2e"}
 """What lies directly in tests/ reads the whole tree and is slow, too."""
 SBIN = "/usr/sbin"  # Debian installs mosquitto here, and a plain user's PATH lacks it
 
-# The same examples for everybody, so that a change is judged by what it changed; to look for new ones:
-# make test-fast ARGS=--hypothesis-profile=search
-settings.register_profile("edge", deadline=None, print_blob=True, derandomize=True)
-settings.register_profile("search", deadline=None, print_blob=True)
+# The same examples for everybody, so that a change is judged by what it changed: more of them every time would
+# show little more. To look for new ones: make test-fast ARGS=--hypothesis-profile=search
+settings.register_profile("edge", deadline=None, print_blob=True, derandomize=True, max_examples=50)
+settings.register_profile("search", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile("edge")
 
 

@@ -30,7 +30,7 @@ def rounds(draw: st.DrawFn) -> tuple[list[int], tuple[int, ...], list[Contributi
     return base, sizes, updates
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     rounds(),
     st.integers(0, 30),

@@ -63,7 +63,7 @@ def with_electorate(state: ChainState, draw: st.DrawFn) -> ChainState:
     return replace(state, seats=replace(state.seats, candidates=rows, convicted=convicted))
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(electorate=electorates(), lot=LOT)
 def test_an_election_keeps_its_promises(
     electorate: tuple[Genesis, ChainState, RoundParams], lot: bytes
@@ -88,7 +88,7 @@ def test_an_election_keeps_its_promises(
         assert not outside or (len(inside) == len(after) and min(outside) > max(inside))
 
 
-@settings(max_examples=75)
+@settings(max_examples=50)
 @given(electorate=electorates(), lot=LOT, seed=st.randoms(use_true_random=False))
 def test_an_election_depends_on_nothing_but_state_and_lot(
     electorate: tuple[Genesis, ChainState, RoundParams], lot: bytes, seed: object

@@ -57,7 +57,7 @@ def test_every_height_is_proven(made: tuple[ChainMaker, ProofFile, int]) -> None
         assert check_proof(again, anchor, verify) == Proven(chain.chain_id, 3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(proofs(), st.data())
 def test_changed_bytes_prove_nothing(made: tuple[ChainMaker, ProofFile, int], data: st.DataObject) -> None:
     chain, proof, height = made

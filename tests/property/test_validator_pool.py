@@ -49,7 +49,7 @@ def made_chain(selection: int) -> tuple[ChainMaker, list[UpdateHead], list[Regis
     return chain, heads, [*strangers, *changes]
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     selection=st.sampled_from(tuple(Selection)),
     height=DRAWN,

@@ -263,7 +263,7 @@ def clone(machine: Simplex) -> Simplex:
     known = other._known = _twin(machine._known)
     known.effects, known._seen = list(known.effects), dict(known._seen)
     known.pool, known.tree, known.witness = _twin(known.pool), _twin(known.tree), _twin(known.witness)
-    known.pool._slots = {slot: dict(held) for slot, held in known.pool._slots.items()}
+    known.pool._held = {kind: dict(held) for kind, held in known.pool._held.items()}
     known.tree._blocks = dict(known.tree._blocks)
     witness = known.witness
     witness.proposals, witness._accused = dict(witness.proposals), set(witness._accused)

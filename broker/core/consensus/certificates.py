@@ -14,23 +14,24 @@ class CertificatePool:
         self.final = head.certificate
         self.final_slot = head.slot
         self._on_root = head.hash == root.hash
-        self._slots: dict[int, dict[int, Certificate]] = {}
+        self._held: dict[int, dict[int, Certificate]] = {VoteKind.NOTARIZE: {}, VoteKind.NULLIFY: {}}
+        """By kind, then slot: an hour without a quorum nullifies hundreds of slots and notarises few."""
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._slots())
 
     @property
     def next_slot(self) -> int:
         """R5: the slot after the highest one that has any certificate."""
-        return max(self._slots, default=self.final_slot) + 1
+        return max(self._slots(), default=self.final_slot) + 1
 
     def get(self, kind: VoteKind, slot: int) -> Certificate | None:
         """The held certificate of this kind."""
-        return self._slots.get(slot, {}).get(kind)
+        return self._held[kind].get(slot)
 
     def settles(self, subject: Subject) -> bool:
         """Whether `subject` can bring nothing new: not above the final slot, or certified already."""
-        return subject.slot <= self.final_slot or subject.kind in self._slots.get(subject.slot, {})
+        return subject.slot <= self.final_slot or subject.slot in self._held.get(subject.kind, ())
 
     def add(self, certificate: Certificate) -> bool:
         """Keep a verified certificate; False when it brings nothing new."""
@@ -39,15 +40,16 @@ class CertificatePool:
             return False
         if subject.kind == VoteKind.FINALIZE:
             self.final, self.final_slot = certificate, subject.slot
-            self._slots = {slot: held for slot, held in self._slots.items() if slot > subject.slot}
+            for held in self._held.values():
+                for slot in [slot for slot in held if slot <= subject.slot]:
+                    del held[slot]
         else:
-            self._slots.setdefault(subject.slot, {})[subject.kind] = certificate
+            self._held[subject.kind][subject.slot] = certificate
         return True
 
     def notarised(self) -> list[Certificate]:
         """NCs above the final slot, by slot."""
-        held = (self.get(VoteKind.NOTARIZE, slot) for slot in sorted(self._slots))
-        return [certificate for certificate in held if certificate]
+        return [certificate for _, certificate in sorted(self._held[VoteKind.NOTARIZE].items())]
 
     def blocks(self) -> list[Subject]:
         """Every block that a held certificate names, the final one first."""
@@ -88,10 +90,13 @@ class CertificatePool:
         final_slot = max((slot for slot, kind in theirs if kind == VoteKind.FINALIZE), default=0)
         if final_slot < self.final_slot:
             return True
-        ours = ((slot, kind) for slot, held in self._slots.items() if slot > final_slot for kind in held)
+        ours = ((slot, kind) for kind, held in self._held.items() for slot in held if slot > final_slot)
         return any(one not in theirs for one in ours)
 
     def all(self) -> tuple[Certificate, ...]:
         """The FC first, then by slot: in this order a receiver never holds more than it needs."""
-        above = [held for slot in sorted(self._slots) for _, held in sorted(self._slots[slot].items())]
-        return ((self.final,) if self.final else ()) + tuple(above)
+        above = sorted((slot, kind, one) for kind, held in self._held.items() for slot, one in held.items())
+        return ((self.final,) if self.final else ()) + tuple(one for _, _, one in above)
+
+    def _slots(self) -> set[int]:
+        return {slot for held in self._held.values() for slot in held}
