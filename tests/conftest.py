@@ -15,8 +15,8 @@ MARKER_OF_FOLDER = {"simulation": "slow", "integration": "slow", "e2e": "e2e"}
 """What lies directly in tests/ reads the whole tree and is slow, too."""
 SBIN = "/usr/sbin"  # Debian installs mosquitto here, and a plain user's PATH lacks it
 
-# The same examples for everybody, so that a change is judged by what it changed: more of them every time would
-# show little more. To look for new ones: make test-fast ARGS=--hypothesis-profile=search
+# The same examples for everybody, so that a change is judged by what it changed; many more would be the same
+# ones every time, too. To look for new ones: make test-fast ARGS=--hypothesis-profile=search
 settings.register_profile("edge", deadline=None, print_blob=True, derandomize=True, max_examples=50)
 settings.register_profile("search", deadline=None, print_blob=True, max_examples=500)
 settings.load_profile("edge")

@@ -125,7 +125,7 @@ def test_a_candidate_is_elected_and_its_signature_counts(changed: ChangedFleet) 
     fleet.wait(lambda: changed.validator(CANDIDATE)["epoch"] == 1, "the candidate has seen the change")
     found = changed.validator(CANDIDATE)
     assert (found["seat"], found["bond"], found["phase"]) == (str(REPLACED), BOND, "signing")
-    fleet.wait(lambda: changed.device(OWNER)["account"]["stake"] == BOND, "the owner's account is of after that")
+    fleet.wait(lambda: changed.device(OWNER)["account"]["stake"] == BOND, "the account is of after that")
     owner = changed.device(OWNER)
     assert (owner["wish"], owner["seat"]) == ("done", REPLACED)
 
