@@ -6,7 +6,6 @@ import pytest
 
 from broker.core import ingest as ingest_module
 from broker.core import rate as rate_module
-from broker.core import verified as verified_module
 from broker.core.ingest import QUIET_MAX_MS, Ingest
 from broker.core.rate import Allowance, Buckets
 from broker.core.verified import VerifyOnce
@@ -78,10 +77,9 @@ def test_a_check_is_made_once_whatever_came_of_it() -> None:
     assert inner.calls == 3
 
 
-def test_remembered_checks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verified_module, "REMEMBERED_MAX", 2)
+def test_remembered_checks_are_bounded() -> None:
     inner = CountingVerify()
-    once = VerifyOnce(inner)
+    once = VerifyOnce(inner, remembered_max=2)
     for message in (b"1", b"2", b"3", b"1"):
         once(b"k", message, b"good")
     assert inner.calls == 4
