@@ -32,6 +32,9 @@ def read_history(folder: Path, config: DeviceConfig) -> dict[str, Any]:
                 "energy_mj": _counted(row.head.energy_mj),
                 "up_bytes": _counted(row.head.up_bytes),
                 "down_bytes": _counted(row.head.down_bytes),
+                "radio_mj": None if spent is None else spent.cost.radio_mj,
+                "predicted_mj": None if spent is None else spent.predicted_mj,
+                "predicted_bytes": None if spent is None else spent.predicted_bytes,
             }
         )
     own = None if account is None else account[1].account

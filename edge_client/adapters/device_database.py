@@ -55,6 +55,13 @@ def round_costs(database: Schema) -> None:
     database["costs"].add_column("energy_mj", int)
 
 
+def radio_costs(database: Schema) -> None:
+    """What the radio took in a round, and what was predicted of the round."""
+    database["costs"].add_column("radio_mj", int, not_null_default=0)
+    database["costs"].add_column("predicted_mj", int)
+    database["costs"].add_column("predicted_bytes", int)
+
+
 def vouched_sets(database: Schema) -> None:
     """Handoffs that the owner's word showed, by the epoch that ends; their headers are in `shown`."""
     _create(database, "vouched", epoch=int, handoff=bytes)
@@ -74,6 +81,7 @@ MIGRATIONS = (
     shown_headers,
     round_costs,
     vouched_sets,
+    radio_costs,
 )
 
 

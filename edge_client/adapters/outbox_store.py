@@ -25,7 +25,8 @@ HISTORY_MAX = 256
 its work, some 600 bytes a round it took part in, is kept for ever."""
 
 COSTS_KEPT_MAX = 10_000
-"""Rounds whose costs are kept, some 40 bytes each."""
+"""Rounds whose costs are kept, some 60 bytes each."""
+COST_COLUMNS = "ended_ms, steps, train_ms, energy_mj, up, down, radio_mj, predicted_mj, predicted_bytes"
 
 
 class PartKind(str, Enum):
@@ -72,22 +73,21 @@ class OutboxStore:
 
     def _insert_cost(self, round_number: int, spent: Spent) -> None:
         cost = spent.cost
-        row = (cost.steps, cost.train_ms, cost.energy_mj, cost.up_bytes, cost.down_bytes)
+        row = (
+            *(spent.ended_ms, cost.steps, cost.train_ms, cost.energy_mj, cost.up_bytes, cost.down_bytes),
+            *(cost.radio_mj, spent.predicted_mj, spent.predicted_bytes),
+        )
         self._database.conn.execute(
-            "INSERT OR REPLACE INTO costs (round, ended_ms, steps, train_ms, energy_mj, up, down)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (round_number, spent.ended_ms, *row),
+            f"INSERT OR REPLACE INTO costs (round, {COST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (round_number, *row),
         )
         self._database.conn.execute("DELETE FROM costs WHERE round <= ?", (round_number - COSTS_KEPT_MAX,))
 
     def costs(self, count: int) -> dict[int, Spent]:
         """What the last rounds did cost, by round, oldest first."""
-        query = (
-            "SELECT round, ended_ms, steps, train_ms, energy_mj, up, down FROM costs"
-            " ORDER BY round DESC LIMIT ?"
-        )
+        query = f"SELECT round, {COST_COLUMNS} FROM costs ORDER BY round DESC LIMIT ?"  # noqa: S608
         rows = self._database.conn.execute(query, (count,)).fetchall()
-        return {row[0]: Spent(row[1], Cost(*row[2:])) for row in reversed(rows)}
+        return {row[0]: Spent(row[1], Cost(*row[2:8]), *row[8:]) for row in reversed(rows)}
 
     def save_update(self, effect: SaveUpdate) -> None:
         """The update becomes pending and the residual is swapped, both or neither."""

@@ -62,8 +62,9 @@ class Meter(Protocol):
         """Of the whole board since any moment before; None without a meter."""
         ...
 
-    def traffic_bytes(self) -> tuple[int, int]:
-        """Up and down, since the round before was finished; the next question begins at zero."""
+    def radio(self) -> tuple[int, int, int]:
+        """Bytes up and down since the round before was finished, and mJ of the radio for them; the next
+        question begins at zero."""
         ...
 
 
@@ -74,9 +75,9 @@ class NoMeter:
         """See `Meter`."""
         return None
 
-    def traffic_bytes(self) -> tuple[int, int]:
+    def radio(self) -> tuple[int, int, int]:
         """See `Meter`."""
-        return 0, 0
+        return 0, 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ class _Work:
             measured = ModelMeasured(self.order, data.hold_out_count, initial, before, after)
             self.setup.report(measured)
         finished = self._write(graph.get_weights(), base, outcome)
-        cost = Cost(outcome.steps_done, train_ms, energy_mj, *self.setup.meter.traffic_bytes())
+        cost = Cost(outcome.steps_done, train_ms, energy_mj, *self.setup.meter.radio())
         return replace(finished, cost=cost)
 
     def _plan(self, samples: int) -> TrainingPlan:

@@ -18,8 +18,9 @@ ROUNDS_SHOWN = 40
 @STATE
 @JSON
 def history(folder: Path, as_json: bool) -> None:
-    """Show the latest rounds this device trained in: what became of them, what they took, and a bar of their
-    bytes. Works while the device runs and when not."""
+    """Show the latest rounds this device trained in: what became of them, what they took, what was predicted
+    before (joules, kB), and a bar of their bytes. Joules are those of training, by the meter, and of the
+    radio, computed from bytes, bursts and link. Works while the device runs and when not."""
     import json
 
     from edge_client.config import read_config
@@ -36,7 +37,8 @@ def history(folder: Path, as_json: bool) -> None:
         return
     rounds = found["rounds"][-ROUNDS_SHOWN:]
     most = max((_bytes(one) for one in rounds), default=0)
-    click.echo(f"{'round':>7}  {'fate':<9}{'steps':>7}{'seconds':>10}{'joules':>9}{'kB':>9}")
+    costs = f"{'seconds':>10}{'joules':>9}{'kB':>9}{'predicted':>10}{'kB':>9}"
+    click.echo(f"{'round':>7}  {'fate':<9}{'steps':>7}{costs}")
     for one in rounds:
         click.echo(_line(one, most))
     click.echo(f"balance {_or_dash(found['balance'])}, contribution {_or_dash(found['contribution'])}")
@@ -49,6 +51,8 @@ def _line(one: dict[str, Any], most_bytes: int) -> str:
         f"{_or_dash(one['train_ms'], 1000):>10}"
         f"{_or_dash(one['energy_mj'], 1000):>9}"
         f"{_or_dash(total if one['up_bytes'] is not None else None, 1000):>9}"
+        f"{_or_dash(one['predicted_mj'], 1000):>10}"
+        f"{_or_dash(one['predicted_bytes'], 1000):>9}"
     )
     return f"{one['round']:>7}  {one['fate']:<9}{one['steps']:>7}{numbers}  {bar}".rstrip()
 

@@ -6,6 +6,7 @@ starts whatever is possible and not yet under way. So any order of events, losse
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 from edge_client.core.anchors import Anchors
@@ -290,13 +291,17 @@ class Participant:
     def trained(self, result: TrainingFinished, now_ms: int) -> Effects:
         """Sign and save; `advance` sends."""
         proof = self.membership.proof
+        scheduler, cost = self._scheduler, result.cost
+        if scheduler is not None and cost is not None:
+            result = replace(result, cost=scheduler.completed(cost))
         update = None if proof is None else self.rounds.finish(result, proof)
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
-        spent = None if result.cost is None else Spent(now_ms, result.cost)
-        if self._scheduler is not None and spent is not None:
-            self._scheduler.spent(spent)
+        spent = None if cost is None else Spent(now_ms, cost)
+        if scheduler is not None and spent is not None:
+            spent = scheduler.foretold(spent)
+            scheduler.spent(spent)
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
         saved = SaveUpdate(update, result.residue_root, result.consumed, spent)
         return [saved, *self._forget_checkpoint(), note]

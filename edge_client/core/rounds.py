@@ -135,7 +135,7 @@ class Rounds:
             size=result.size_bytes,
             samples=result.samples,
             steps=result.steps,
-            energy_mj=_counted(None if cost is None else cost.energy_mj),
+            energy_mj=_counted(None if cost is None else cost.total_mj),
             up_bytes=_counted(None if cost is None else cost.up_bytes),
             down_bytes=_counted(None if cost is None else cost.down_bytes),
             loss_before_micro=result.loss_before_micro,

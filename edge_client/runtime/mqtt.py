@@ -29,6 +29,7 @@ from edge_client.runtime.reconnect import Backoff, ShortLinks
 from edge_client.runtime.send_queue import SendQueue
 from edge_client.runtime.tls import TlsError, client_context
 from edge_client.runtime.transport import Deliver, Traffic
+from edge_client.runtime.wire import WireCount
 
 DENIALS_REMEMBERED_MAX = 64
 FAILURES_REMEMBERED_MAX = 64
@@ -60,6 +61,7 @@ class MqttTransport:
         """The connection has been told `_filters`, so changes must be told too."""
         self._short_links = ShortLinks()
         self._failures = SeenOnce(FAILURES_REMEMBERED_MAX)
+        self._wire = WireCount(self.traffic)
         self._leaving = threading.Event()
         """The thread that runs now shall say goodbye; each has its own."""
         self._turn = 0
@@ -182,9 +184,11 @@ class MqttTransport:
         poller.register(self._wake_in, select.POLLIN)
         poller.register(link.fileno(), select.POLLIN)
         now_ms = _monotonic_ms()
+        self._wire.begin()
         pinged_ms, drained_by_ms = now_ms, None
         while True:
             self._advance(session, address, now_ms, leaving)
+            self._wire.look(link.wire_bytes(), now_ms)
             if session.lost is not None:
                 return
             if leaving.is_set():

@@ -32,6 +32,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge_client.protocol.machine import Received
 from edge_client.runtime.link_fault import TAKEN_OVER, LinkFault, handshake_fault, login_fault
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
+from edge_client.runtime.wire import wire_bytes
 
 QOS = 1
 _REFUSED = 0x80
@@ -121,6 +122,11 @@ class PahoLink:
         """The socket, for poll; -1 when there is none."""
         socket = self._client.socket()
         return -1 if socket is None else socket.fileno()
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """What the connection carried so far, up and down, if the kernel tells and it is not closed."""
+        connection: Any = self._client.socket()
+        return None if self.lost or connection is None else wire_bytes(connection)
 
     def wants_write(self) -> bool:
         """Whether bytes wait for the socket to take them."""

@@ -35,12 +35,17 @@ class Will:
 
 @dataclass(slots=True)
 class Traffic:
-    """What went over one transport since the process started; bytes are MQTT payloads, re-sends included."""
+    """What went over one transport since the process started; bytes are MQTT payloads, re-sends included, and
+    those of the wire all that the kernel counted (0 where it does not tell)."""
 
     up_bytes: int = 0
     down_bytes: int = 0
     up_messages: int = 0
     down_messages: int = 0
+    up_wire_bytes: int = 0
+    down_wire_bytes: int = 0
+    bursts: int = 0
+    """How often bytes followed a silence (`wire.py`): each time the radio stays on for a while."""
     dropped_full_count: int = 0
     """Publishes that found the queue full."""
     dropped_unlinked_count: int = 0
@@ -49,6 +54,16 @@ class Traffic:
     """Publishes larger than the server's, or our own, maximum packet size."""
     denied_count: int = 0
     """Publishes and subscriptions that the server refused aloud."""
+
+    @property
+    def up_all_bytes(self) -> int:
+        """All that was sent, as far as it is known."""
+        return max(self.up_bytes, self.up_wire_bytes)
+
+    @property
+    def down_all_bytes(self) -> int:
+        """All that was received, as far as it is known."""
+        return max(self.down_bytes, self.down_wire_bytes)
 
     @property
     def dropped_count(self) -> int:

@@ -31,7 +31,8 @@ def state(tmp_path: Path) -> Path:
         root = bytes([number]) * 32
         head = UpdateHead(0, number, 0, bytes(32), root, 9, 40, 15, energy_mj=energy_mj, up_bytes=1000,
                           down_bytes=4000 * number)  # fmt: skip
-        spent = Spent(number, Cost(15, 1500, None, 1000, 4000 * number))
+        cost = Cost(15, 1500, None, 1000, 4000 * number, radio_mj=700)
+        spent = Spent(number, cost, *((None, None) if number == 1 else (3000, 5500)))
         disk.outbox.save_update(
             SaveUpdate(PendingUpdate(head, (bytes(32),)), b"e" * 31 + root[:1], (), spent)
         )
@@ -46,6 +47,8 @@ def test_history_shows_rounds_and_bars(state: Path) -> None:
     assert lines[2].count("█") == 30
     assert lines[1].count("█") == 17
     assert lines[3] == "balance -, contribution -"
+    assert lines[1].split()[6:8] == ["-", "-"]
+    assert lines[2].split()[6:8] == ["3.0", "5.5"]
     found = json.loads(edge_client("history", "--state", state, "--json").stdout)
     assert [one["energy_mj"] for one in found["rounds"]] == [None, 2500]
 

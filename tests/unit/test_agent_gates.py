@@ -192,3 +192,25 @@ def test_unmeasured_energy_is_unknown() -> None:
     head = made.disk.updates[root].head
     assert (head.energy_mj, head.up_bytes, head.down_bytes) == (UNKNOWN_U32, UNKNOWN_U32 - 1, 0)
     assert len(of(made, StartTraining)) == 1
+
+
+def test_the_energy_of_the_radio_is_signed_with_that_of_training() -> None:
+    made = world()
+    root = made.finish_training(cost=Cost(10, 600, 5_000, 1_234, 56_789, radio_mj=12_600))
+    assert made.disk.updates[root].head.energy_mj == 17_600
+
+
+def test_without_a_meter_a_step_takes_what_it_took_when_there_was_one() -> None:
+    made = world()
+    first = made.finish_training(cost=Cost(10, 600, 5_000, 1_000, 2_000, radio_mj=100))
+    made.acknowledge()
+    made.give_receipts(first, [0, 1])
+    made.chain.add([made.offers[-1].head], time_s=100)
+    made.tell(ConditionsRead(FINE))
+    made.publish_head()
+    made.answer()
+    root = made.finish_training(cost=Cost(4, 240, None, 1_000, 2_000, radio_mj=200))
+    assert made.disk.updates[root].head.energy_mj == 4 * 500 + 200
+    spent = of(made, SaveUpdate)[-1].spent
+    assert (spent.predicted_mj, spent.predicted_bytes) == (5_100, 3_000)
+    assert spent.cost.energy_mj is None, "what was not measured is not learned from"

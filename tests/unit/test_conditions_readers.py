@@ -217,6 +217,10 @@ def test_spending() -> None:
     spending.add_energy(1.5, 2000)
     assert spending.energy_mj() == 5500
     traffic.up_bytes, traffic.down_bytes = 7, 70
-    assert spending.traffic_bytes() == (7, 70)
+    assert spending.radio() == (7, 70, 0)
     traffic.up_bytes = 8
-    assert spending.traffic_bytes() == (1, 0)
+    assert spending.radio() == (1, 0, 0)
+    spending.sees_link("modem")
+    traffic.up_wire_bytes, traffic.down_wire_bytes, traffic.bursts = 1_000_008, 70, 2
+    tails_mj = 2 * (300 + 11_600 * 1_060 // 1000)
+    assert spending.radio() == (1_000_000, 0, 5_600 + tails_mj), "the wire counts where it is known"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_client.core.conditions.radio import radio_of
+from edge_client.core.conditions.readings import NOT_READ, Reading
 from edge_client.runtime.database import open_database, transaction
 from edge_client.runtime.transport import Traffic
 
@@ -56,14 +58,19 @@ class MonthBytes:
 
 
 class Spending:
-    """What the trainer asks for the cost of a round: energy by the meter, bytes since the round before. Fed
-    by the watch, asked by the trainer; see `Meter`."""
+    """What the trainer asks for the cost of a round: energy by the meter, bytes since the round before
+    and what their radio took. Fed by the watch, asked by the trainer; see `Meter`."""
 
     def __init__(self, traffic: Callable[[], Traffic]) -> None:
         self._traffic = traffic
         self._lock = threading.Lock()
         self._energy_mj: float | None = None
-        self._told = (0, 0)
+        self._link: Reading[str] = NOT_READ
+        self._told = (0, 0, 0)
+
+    def sees_link(self, link: Reading[str]) -> None:
+        """The kind of link that leads to the internet now."""
+        self._link = link
 
     def add_energy(self, power_w: float, duration_ms: int) -> None:
         """The board took so much power for so long."""
@@ -75,10 +82,9 @@ class Spending:
         with self._lock:
             return None if self._energy_mj is None else round(self._energy_mj)
 
-    def traffic_bytes(self) -> tuple[int, int]:
+    def radio(self) -> tuple[int, int, int]:
         """See `Meter`."""
-        traffic = self._traffic()
-        now = (traffic.up_bytes, traffic.down_bytes)
-        up, down = now[0] - self._told[0], now[1] - self._told[1]
-        self._told = now
-        return up, down
+        traffic, before = self._traffic(), self._told
+        self._told = (traffic.up_all_bytes, traffic.down_all_bytes, traffic.bursts)
+        up, down, bursts = (now - then for now, then in zip(self._told, before, strict=True))
+        return up, down, radio_of(self._link).energy_mj(up, down, bursts)

@@ -73,8 +73,9 @@ class ConditionsWatch:
         if self._looked_ms is not None and not isinstance(conditions.power_w, Unknown):
             watched.spending.add_energy(conditions.power_w, now_ms - self._looked_ms)
         self._looked_ms = now_ms
+        watched.spending.sees_link(conditions.link)
         watched.post(ConditionsRead(conditions))
 
     def _count(self, months: MonthBytes, *, save: bool = False) -> int:
         traffic, month = self._watched.traffic(), month_of(self._watched.clock.now_ms())
-        return months.count(month, traffic.up_bytes, traffic.down_bytes, save)
+        return months.count(month, traffic.up_all_bytes, traffic.down_all_bytes, save)

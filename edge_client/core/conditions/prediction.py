@@ -13,22 +13,30 @@ MJ_PER_WH = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a round did cost: training time, energy of the whole board meanwhile (None without a meter), and
-    what went over the network since the round before."""
+    """What a round did cost: training time, energy of the whole board meanwhile (None without a meter), what
+    went over the network since the round before, and the energy of the radio for it, which is computed."""
 
     steps: int
     train_ms: int
     energy_mj: int | None
     up_bytes: int
     down_bytes: int
+    radio_mj: int = 0
+
+    @property
+    def total_mj(self) -> int | None:
+        """Of training and radio; None when the one is unknown."""
+        return None if self.energy_mj is None else self.energy_mj + self.radio_mj
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the round that ended then did cost."""
+    """What the round that ended then did cost, and what was predicted of it (None: nothing)."""
 
     ended_ms: int
     cost: Cost
+    predicted_mj: int | None = None
+    predicted_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class Prediction:
     steps: float | None
     up_bytes: float
     down_bytes: float
+    radio_mj: float = 0.0
 
     @property
     def traffic_bytes(self) -> int:
@@ -59,10 +68,10 @@ class Prediction:
 
     @property
     def energy_mj(self) -> int | None:
-        """Of the next round."""
+        """Of the next round, training and radio."""
         if self.mj_per_step is None or self.steps is None:
             return None
-        return round(self.mj_per_step * self.steps)
+        return round(self.mj_per_step * self.steps + self.radio_mj)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,14 @@ def _after(before: Prediction | None, cost: Cost) -> Prediction:
     steps = max(cost.steps, 1)
     energy = None if cost.energy_mj is None else cost.energy_mj / steps
     if before is None:
-        return Prediction(cost.train_ms / steps, energy, steps, cost.up_bytes, cost.down_bytes)
+        return Prediction(cost.train_ms / steps, energy, steps, cost.up_bytes, cost.down_bytes, cost.radio_mj)
     return Prediction(
         _mixed(before.ms_per_step, cost.train_ms / steps),
         before.mj_per_step if energy is None else _mixed(before.mj_per_step, energy),
         _mixed(before.steps, steps),
         _mixed(before.up_bytes, cost.up_bytes),
         _mixed(before.down_bytes, cost.down_bytes),
+        _mixed(before.radio_mj, cost.radio_mj),
     )
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from edge_client.core.conditions.readings import Reading, known
 
 BYTES_PER_MB = 1_000_000
-BURST_GAP_MS = 12_000
-"""Bytes that come after so much silence begin a new burst: above the longest tail."""
 
 
 @dataclass(frozen=True, slots=True)

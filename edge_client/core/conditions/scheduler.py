@@ -9,6 +9,7 @@ from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.prediction import (
     MJ_PER_WH,
     Budget,
+    Cost,
     Prediction,
     Spent,
     predict,
@@ -85,6 +86,21 @@ class Scheduler:
         """How much work fits into the session, the round and the battery; None without a known limit."""
         time_ms = min(self._limits.session_min * MINUTE_MS, round_s * 1000)
         return steps_that_fit(self.prediction, Budget(time_ms, self._energy_mj()))
+
+    def completed(self, cost: Cost) -> Cost:
+        """The cost, where nobody metered its training with the energy that steps took when somebody did."""
+        prediction = self.prediction
+        if cost.energy_mj is not None or prediction is None or prediction.mj_per_step is None:
+            return cost
+        return replace(cost, energy_mj=round(prediction.mj_per_step * cost.steps))
+
+    def foretold(self, spent: Spent) -> Spent:
+        """With what was predicted of it."""
+        prediction = self.prediction
+        if prediction is None or prediction.steps is None:
+            return spent
+        energy_mj, traffic_bytes = prediction.energy_mj, prediction.traffic_bytes
+        return replace(spent, predicted_mj=energy_mj, predicted_bytes=traffic_bytes)
 
     def spent(self, spent: Spent) -> None:
         """A round is over."""
