@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from edge_client.core.bursts import Bursts, Errand, Plan, Sleep
-from edge_client.core.conditions.scheduler import Scheduler
+from edge_client.core.conditions.scheduler import UNREAD, Scheduler
 from edge_client.core.draws import Draws
 from edge_client.core.errands import Errands
 from edge_client.core.events import (
@@ -239,8 +239,14 @@ class Agent:
         self._bursts.read(event.conditions)
         if self._scheduler is None:
             return []
+        before = self._scheduler.closed
         self._scheduler.read(event.conditions, training, now_ms)
-        return [] if device is None or self._scheduler.is_open(now_ms) else device.pause()
+        closed = self._scheduler.closed
+        nothing_new = closed == before or (not closed and before == UNREAD)
+        notes: Effects = [] if nothing_new else [Note("gates", {"closed": ", ".join(closed) or "none"})]
+        if device is None or self._scheduler.is_open(now_ms):
+            return notes
+        return [*notes, *device.pause()]
 
     def _received(self, message: Received, now_ms: int) -> Effects:
         """Route by topic; whatever a peer did wrong ends here, as a value."""

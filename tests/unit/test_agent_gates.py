@@ -20,6 +20,7 @@ from edge_client.core.events import (
     TrainingFailed,
     TrainingPaused,
 )
+from edge_client.protocol.machine import Note
 from edge_client.protocol.messages import GetChunks
 from edge_client.protocol.update import UNKNOWN_U32
 from tests.builders import ChainMaker, make_genesis, make_params
@@ -65,6 +66,17 @@ def test_nothing_starts_before_every_gate_is_open() -> None:
     made.tell(ConditionsRead(FINE))
     made.answer()
     assert [one.round for one in made.orders] == [1]
+
+
+def test_the_log_says_which_gates_hold_it_back_once_for_each_change() -> None:
+    def said(made: DeviceWorld) -> list[Any]:
+        return [one.fields["closed"] for one in of(made, Note) if one.event == "gates"]
+
+    made = world(HOT)
+    assert said(made) == ["temperature"], "read twice, said once"
+    made.tell(ConditionsRead(FINE))
+    assert said(made) == ["temperature", "none"]
+    assert said(world(FINE)) == [], "all open from the first look on: nothing to say"
 
 
 def test_a_look_before_the_chain_is_known_counts() -> None:

@@ -19,6 +19,8 @@ from edge_client.core.conditions.readings import NOT_READ, Conditions, Reading, 
 
 READ_AGE_MS_MAX = 120_000
 """Older readings open no gate; the shell reads four times as often."""
+UNREAD = ("unread",)
+"""Stands for the closed gates while nothing has been read."""
 COSTS_MAX = 20
 TREND_MS_MIN, TREND_MS_MAX = 60_000, 900_000
 """A forecast needs readings so far apart, and looks back no further."""
@@ -47,7 +49,7 @@ class Scheduler:
     def closed(self) -> tuple[str, ...]:
         """Names of the closed gates; `unread` while nothing has been read."""
         if self._conditions is None:
-            return ("unread",)
+            return UNREAD
         return tuple(verdict.gate for verdict in self.verdicts if not verdict.open)
 
     @property
