@@ -55,6 +55,8 @@ class Python:
     runtimes: tuple[str, ...]
     """Installed TFLite runtimes by package name."""
     numpy_major: int
+    executable: str = "python3"
+    """A `pip` typed at a prompt is often another Python's."""
 
     @classmethod
     def here(cls) -> Python:
@@ -63,7 +65,7 @@ class Python:
         installed = tuple(name for name in known if _version(name))
         numpy_major = int((_version("numpy") or "0").partition(".")[0])
         bits = 8 * struct.calcsize("P")
-        return cls(os.uname().machine, bits, sys.version_info[:2], installed, numpy_major)
+        return cls(os.uname().machine, bits, sys.version_info[:2], installed, numpy_major, sys.executable)
 
 
 def check_runtime(python: Python) -> Finding:
@@ -72,13 +74,13 @@ def check_runtime(python: Python) -> Finding:
         return _missing_runtime(python)
     if python.runtimes == ("tflite-runtime",) and python.numpy_major >= 2:
         found = f"tflite-runtime was built for numpy 1 and cannot be loaded with numpy {python.numpy_major}"
-        return Finding("runtime", False, found, "pip install 'numpy<2'")
+        return Finding("runtime", False, found, _pip(python, "numpy<2"))
     return Finding("runtime", True, python.runtimes[0])
 
 
 def _missing_runtime(python: Python) -> Finding:
     if python.bits == 64:
-        return Finding("runtime", False, "no TFLite runtime", "pip install 'edge-client[litert]'")
+        return Finding("runtime", False, "no TFLite runtime", _pip(python, "edge-client[litert]"))
     below = " below a 64-bit kernel" if python.machine == "aarch64" else ""
     found = f"no TFLite runtime for this 32-bit system{below}"
     if python.version > TFLITE_PYTHON_MAX:
@@ -86,7 +88,11 @@ def _missing_runtime(python: Python) -> Finding:
         return Finding(
             "runtime", False, f"{found} with Python {name}; none exists", "install a 64-bit system"
         )
-    return Finding("runtime", False, found, "pip install 'edge-client[tflite]'")
+    return Finding("runtime", False, found, _pip(python, "edge-client[tflite]"))
+
+
+def _pip(python: Python, wanted: str) -> str:
+    return f"{python.executable} -m pip install '{wanted}'"
 
 
 def check_machine(root: Path) -> Iterator[Finding]:

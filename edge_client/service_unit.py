@@ -68,7 +68,7 @@ def service_of(folder: Path, root: Path = Path("/")) -> Service:
     if path.parent not in STATES or not _NAME.fullmatch(path.name):
         raise ServiceError(
             f"a service keeps its state in /var/lib/NAME (small letters, digits, '-'), not in {folder}; "
-            f"stop the device and run: mv {folder} /var/lib/edge-client"
+            f"to make a service of this device, stop it and run: mv {folder} /var/lib/edge-client"
         )
     return Service(path.name, root)
 

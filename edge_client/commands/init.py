@@ -35,7 +35,8 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     from edge_client.runtime.files import write_new
     from edge_client.runtime.keystore import KeyFileError, create_seed
 
-    join = join or _ask("--join", "Join string (from the chain's operator)", parse_join)
+    if join is None:
+        join = _ask("--join", "Join string (from the chain's operator)", parse_join)
     folder = folder or Path(_ask("--state", "Folder of the device", _new_folder)).expanduser()
     data = data or _ask("--data", f"Training data ({FORMS})", lambda text: parse_source(text, Path.cwd()))
     try:
@@ -54,7 +55,9 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     except OSError as error:
         fail(f"cannot write into {folder}: {error.strerror}")
     click.echo(f"device {node_id(Signer(seed).public_key)} of chain {chain.chain_id.hex()[:16]}")
-    click.echo(f"next: edge-client run --state {folder}")
+    if not source.there():
+        click.echo(f"{source.text} is not there yet; the device trains once it is")
+    click.echo(f"next: edge-client doctor --state {folder}, then edge-client run --state {folder}")
 
 
 def _ask(option: str, question: str, check: Callable[[str], object]) -> str:

@@ -35,7 +35,7 @@ class RuntimeMissingError(Exception):
 
 _MISSING = (
     "no TFLite runtime is installed: "
-    "pip install ai-edge-litert, on a 32-bit system tflite-runtime and numpy<2"
+    "pip install 'edge-client[litert]', on a 32-bit system 'edge-client[tflite]'"
 )
 
 

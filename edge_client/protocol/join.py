@@ -19,6 +19,7 @@ SERVER_CHARS_MAX = 280
 PORT_MAX = 65535
 HEIGHT_MAX = (1 << 32) - 1
 VOUCHER_BYTES = 4 + 1 + 32 + 64
+ORIGIN = "take the whole line that `edge-broker init` printed (`join.txt` of the chain's founder)"
 _CHECK_CHARS = 8
 _SERVER = re.compile(r"mqtts?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 
@@ -76,7 +77,8 @@ def parse_join(text: str) -> Join:
     """Parse a join string; raises `JoinError` with one sentence."""
     text = text.strip()
     if not text.startswith(SCHEME):
-        raise JoinError(f"a join string starts with '{SCHEME}', this one with '{text[:12]}'")
+        found = f"this one with '{text[:12]}'" if text else "this one is empty"
+        raise JoinError(f"a join string starts with '{SCHEME}', {found}; {ORIGIN}")
     body, separator, check = text.partition("&k=")
     if separator and check != _check(body):
         raise JoinError("the join string has a typo: its check 'k=' does not fit the rest; copy it again")

@@ -70,3 +70,24 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path, missing: str) -> No
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert f"{missing} is missing" in result.stderr
     assert not (tmp_path / "me").exists()
+
+
+@pytest.mark.parametrize("wrong", ["", "hello", "fl1:abc"])
+def test_what_is_no_join_string_is_told_where_to_find_one(tmp_path: Path, wrong: str) -> None:
+    told = ["init", "--join", wrong, "--state", str(tmp_path / "me"), "--data", "npz:data.npz"]
+    result = CliRunner().invoke(main, told)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "starts with 'flchain:'" in result.stderr
+    assert "join.txt" in result.stderr
+    assert not (tmp_path / "me").exists()
+
+
+def test_data_that_are_not_there_yet_are_said_and_taken(tmp_path: Path) -> None:
+    def told(name: str, data: Path) -> str:
+        arguments = ["init", "--join", JOIN, "--state", str(tmp_path / name), "--data", f"npz:{data}"]
+        return CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+
+    data = tmp_path / "data.npz"
+    assert f"npz:{data} is not there yet" in told("early", data)
+    data.touch()
+    assert "not there" not in told("late", data)

@@ -31,10 +31,17 @@ TRIXIE_32 = Python("armv7l", 32, (3, 13), (), 2)
 @pytest.mark.parametrize(
     ("python", "mend"),
     [
-        (BOOKWORM_64, "pip install 'edge-client[litert]'"),
-        (BOOKWORM_32, "pip install 'edge-client[tflite]'"),
+        (BOOKWORM_64, "python3 -m pip install 'edge-client[litert]'"),
+        (
+            replace(BOOKWORM_64, executable="/fl/bin/python"),
+            "/fl/bin/python -m pip install 'edge-client[litert]'",
+        ),
+        (BOOKWORM_32, "python3 -m pip install 'edge-client[tflite]'"),
         (TRIXIE_32, "install a 64-bit system"),
-        (replace(BOOKWORM_32, runtimes=("tflite-runtime",), numpy_major=2), "pip install 'numpy<2'"),
+        (
+            replace(BOOKWORM_32, runtimes=("tflite-runtime",), numpy_major=2),
+            "python3 -m pip install 'numpy<2'",
+        ),
     ],
 )
 def test_a_runtime_that_cannot_work_is_told_with_its_remedy(python: Python, mend: str) -> None:
