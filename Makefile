@@ -9,7 +9,8 @@ RUN_EXTRAS := litert,broker,fleet
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ARGS ?=
 
-# Many images forbid byte code; then each of the hundreds of processes that tests start compiles the tree again.
+# Many images forbid byte code; then every worker rewrites all tests again, which takes longer than collecting
+# them, and each of the hundreds of processes that tests start compiles the tree.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

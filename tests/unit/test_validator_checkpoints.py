@@ -68,8 +68,9 @@ def made_chain() -> ChainMaker:
     return made
 
 
+@cache
 def full_store(chain: ChainMaker) -> MemoryStore:
-    """What a validator has that was always there."""
+    """What a validator has that was always there; only read."""
     store = make_store(chain.genesis)
     for height in range(1, chain.height + 1):
         header, body = chain.headers[height - 1], chain.bodies[height - 1]
@@ -87,7 +88,7 @@ class Joining:
         self.chain = made_chain()
         self.topics = Topics.of(self.chain.chain_id)
         self.store = store or make_store(self.chain.genesis)
-        self.stores = [full_store(self.chain) for _ in range(3)]
+        self.peers_store = full_store(self.chain)
         self.identities = [Identity.of(self.chain.rules, one) for one in self.chain.signers]
         self.desks = [self._desk(i) for i in range(3)]
         self.now_ms = (self.chain.genesis.t0_s + self.chain.time_s + 20) * 1000
@@ -97,7 +98,7 @@ class Joining:
         self.start()
 
     def _desk(self, index: int) -> PeerDesk:
-        identity, store = self.identities[index], self.stores[index]
+        identity, store = self.identities[index], self.peers_store
         ledger = ledger_of(self.chain, store)
         accuser = Accuser(identity, ledger, Pool(self.chain.rules), lambda: 0)
         return PeerDesk(identity, seating_of(ledger, store, self.chain.signers[index]), store, accuser)
@@ -187,7 +188,7 @@ def test_headers_are_stored_then_the_state_then_blocks_above_it_are_executed() -
     assert joining.run(joining.is_there)
     check_same(joining)
     (installed,) = joining.of(InstallCheckpoint)
-    newest = joining.stores[0].checkpoint()
+    newest = joining.peers_store.checkpoint()
     assert newest is not None
     assert installed.header.height == newest.height == 14
     executed = [one.header.height for one in joining.of(StoreFinal)]
@@ -244,10 +245,9 @@ def test_on_a_real_disk_it_ends_where_the_others_are(tmp_path: Path) -> None:
 
 def first_offer_is(joining: Joining, monkeypatch: pytest.MonkeyPatch, offer: Checkpoint) -> None:
     """Whoever is asked first offers this."""
-    truth = joining.stores[0].checkpoint()
+    truth = joining.peers_store.checkpoint()
     offers = [offer]
-    for store in joining.stores:
-        monkeypatch.setattr(store, "checkpoint", lambda: offers.pop() if offers else truth)
+    monkeypatch.setattr(joining.peers_store, "checkpoint", lambda: offers.pop() if offers else truth)
 
 
 @pytest.mark.parametrize("leaf", ["model_root", "state_root", "validators_root"])
@@ -283,9 +283,8 @@ def test_peers_without_a_newer_checkpoint_are_asked_again_and_executing_is_tried
         data = everything.get((kind, root))
         return None if data is None else Piece(1, data) if not index else None
 
-    for store in joining.stores:
-        monkeypatch.setattr(store, "checkpoint", lambda: None)
-        monkeypatch.setattr(store, "piece", piece)
+    monkeypatch.setattr(joining.peers_store, "checkpoint", lambda: None)
+    monkeypatch.setattr(joining.peers_store, "piece", piece)
     assert joining.run(joining.is_there)
     check_same(joining)
     assert not joining.of(InstallCheckpoint)
