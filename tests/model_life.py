@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from queue import Queue
 
@@ -17,6 +18,7 @@ from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root
+from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import model_root
 from tests.builders import ChainMaker, make_genesis, make_model, make_params
 from tests.owned_device import T0_S, init_device, live_in
@@ -33,21 +35,33 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
     return random.integers(0, 100, (80, 6), dtype=np.uint8) + (y[:, None] * 60).astype(np.uint8), y
 
 
+@cache
+def _learning_genesis() -> tuple[Genesis, bytes]:
+    graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
+    manifest = TrainingGraph.open(graph).manifest
+    genesis = make_genesis(
+        t0_s=T0_S,
+        manifest=manifest,
+        graph_root=blob_root(graph),
+        graph_bytes=len(graph),
+        model_root=model_root(make_model(manifest)),
+        params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
+    )
+    return genesis, graph
+
+
+def learning_chain() -> ChainMaker:
+    """A chain of four validators before its first block, with a small graph that can be trained."""
+    genesis, graph = _learning_genesis()
+    return ChainMaker(genesis, graph=graph)
+
+
 class Life:
     """The device in `folder`, which learns from `source`; joined, with its first order."""
 
     def __init__(self, folder: Path, source: str, data_keys: str = "") -> None:
-        graph = make_trainable(dense_net((6, 8, 3), 1), TrainingOptions(batch=10, input_scale_den=255))
-        self.manifest = TrainingGraph.open(graph).manifest
-        genesis = make_genesis(
-            t0_s=T0_S,
-            manifest=self.manifest,
-            graph_root=blob_root(graph),
-            graph_bytes=len(graph),
-            model_root=model_root(make_model(self.manifest)),
-            params=make_params(local_epochs=3, batch=10, learning_rate_q20=1 << 19),
-        )
-        self.chain = ChainMaker(genesis, graph=graph)
+        self.chain = learning_chain()
+        self.manifest = self.chain.genesis.manifest
         self.state = init_device(folder / "state", self.chain.chain_id, source)
         config = self.state / CONFIG_FILE
         config.write_text(config.read_text().replace("# keep_samples", f"{data_keys}\n# keep_samples"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge_client.runtime.files import TEMPORARY_SUFFIX, replace_by_pieces, replace_link
+from edge_client.runtime.files import TEMPORARY_SUFFIX, make_folder, replace_by_pieces, replace_link
 
 CURRENT_FILE = "current.tflite"
 FOLDER = "models"
@@ -33,7 +33,7 @@ class ModelFiles:
     def publish(self, root: bytes, pieces: Iterable[bytes]) -> None:
         """Write the file and then move the link; on the disk when this returns. Older files go."""
         before = self.root()
-        self._folder.mkdir(exist_ok=True)
+        make_folder(self._folder)
         path = self._path(root)
         replace_by_pieces(path, pieces)
         replace_link(self.current, Path(FOLDER) / path.name)

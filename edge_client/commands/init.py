@@ -32,7 +32,7 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     from edge_client.protocol.join import JoinError, parse_join
     from edge_client.protocol.keys import Signer, node_id
     from edge_client.runtime.database import DatabaseError
-    from edge_client.runtime.files import write_new
+    from edge_client.runtime.files import make_folder, write_new
     from edge_client.runtime.keystore import KeyFileError, create_seed
 
     if join is None:
@@ -42,7 +42,7 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     try:
         chain = parse_join(join)
         source = parse_source(data, Path.cwd())
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         config = folder / CONFIG_FILE
         if config.exists():
             fail(f"{config} exists already and is never overwritten; choose another --state folder")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from edge_client.runtime.files import make_folder
+
 if TYPE_CHECKING:
     from sqlite_utils import Database as Schema
 
@@ -44,7 +46,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
     The connection belongs to the thread that opened it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         database = Database(sqlite3.connect(path, isolation_level=None))
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"cannot open the database {path}: {error}") from error

@@ -55,6 +55,15 @@ def _temporary(path: Path) -> Path:
     return temporary
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, durably: what is synced inside one that a power cut
+    takes away is gone with it. Harmless when it is there."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """A new name is durable only when its folder is synced too."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

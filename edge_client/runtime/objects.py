@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_client.runtime.files import TEMPORARY_SUFFIX, replace
+from edge_client.runtime.files import TEMPORARY_SUFFIX, make_folder, replace
 
 ROOT_CHARS = 64
 
@@ -23,7 +23,7 @@ class ObjectStore:
     def __init__(self, folder: Path, object_bytes_max: int) -> None:
         self._folder = folder
         self._object_bytes_max = object_bytes_max
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def remove_leftovers(self) -> None:
         """Remove what a crash left half written; for the one writer only, readers would disturb it."""
