@@ -38,7 +38,7 @@ def of_kind(kind: str) -> st.SearchStrategy[Any]:
     return st.binary(min_size=size, max_size=size)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(FLAT), st.data())
 def test_random_fields_read_back_or_are_refused(name: str, data: st.DataObject) -> None:
     example = examples()[name]
@@ -68,7 +68,7 @@ def mutated(draw: st.DrawFn, data: bytes) -> bytes:
     return data
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(examples())), st.data())
 def test_mutated_bytes_are_refused_or_have_one_encoding(name: str, data: st.DataObject) -> None:
     example = examples()[name]

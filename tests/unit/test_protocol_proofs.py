@@ -282,6 +282,7 @@ class TestBytes:
         with pytest.raises(DecodeError):
             ProofFile.decode(data + b"\x00")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("anchor", [Anchor(chain().chain_id), Anchor(checkpoint=checkpoint(9))])
     def test_every_flipped_byte_is_refused(self, anchor: Anchor) -> None:
         """No byte is without meaning: each is hashed, signed, or decides how the others are read."""

@@ -79,6 +79,7 @@ def test_no_heights_cost_more() -> None:
     assert max(hashes(*one) for one in triples) == hashes(*ANY_BLOCK) == 55
 
 
+@pytest.mark.slow
 def test_every_byte_counts() -> None:
     """A flipped byte is refused, or gives a head that nobody signed, or hides the update and changes nothing
     else: a device that is shown nothing asks the next validator."""

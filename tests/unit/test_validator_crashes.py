@@ -95,6 +95,7 @@ def effects_count() -> int:
     return whole.executed_count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_between_any_two_effects_nothing_acknowledged_is_lost_and_nothing_signed_twice(
     part: int, effects_count: int
