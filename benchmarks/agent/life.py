@@ -25,11 +25,13 @@ ROUNDS_A_DAY = 8
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long a round is and how much of it is watched; the watched time lies between two rounds."""
+    """How long a round is and how much of it is watched; the watched time lies between two rounds. `sleep_s`:
+    of a device that sleeps there."""
 
     round_s: int
     idle_s: float
     starts: int
+    sleep_s: float
 
 
 @dataclass(frozen=True, slots=True)
