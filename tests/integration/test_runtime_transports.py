@@ -236,7 +236,7 @@ def test_asleep_nothing_is_sent_and_awake_everything_is_there_again(
         device.wait(LinkUp)
         validator.wait(Received, lambda message: message.payload == b"later")
         validator.transport.publish(Publish(say, bytes([number]), token=number))
-        device.wait(Received, lambda message, number=number: message.payload == bytes([number]))
+        assert device.wait(Received).payload == bytes([number])
     settle(device, ASK)
     assert not [event for event in device.seen if isinstance(event, LinkLost)]
     assert b"lost" not in validator.payloads()
