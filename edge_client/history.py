@@ -17,6 +17,7 @@ def read_history(folder: Path, config: DeviceConfig) -> dict[str, Any]:
     disk = DeviceDisk(folder, config.chain.parsed().chain_id)
     try:
         costs, account = disk.outbox.costs(COSTS_KEPT_MAX), disk.chain.account()
+        rewards = disk.chain.rewards()
         rows = sorted(disk.outbox.history(HISTORY_MAX), key=lambda row: row.head.round)
     finally:
         disk.close()
@@ -35,6 +36,7 @@ def read_history(folder: Path, config: DeviceConfig) -> dict[str, Any]:
                 "radio_mj": None if spent is None else spent.cost.radio_mj,
                 "predicted_mj": None if spent is None else spent.predicted_mj,
                 "predicted_bytes": None if spent is None else spent.predicted_bytes,
+                "reward": rewards.get(row.head.round),
             }
         )
     own = None if account is None else account[1].account

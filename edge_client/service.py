@@ -263,9 +263,13 @@ class Device:
         self._log.note(Note("wish_settled", {"outcome": effect.outcome}))
 
     def _check_data(self) -> None:
-        """Data that do not fit are the owner's mistake; they are told before anything is trained."""
-        if self._genesis is not None:
-            self._means.data.load(self._genesis.manifest, self._clock.now_ms())
+        """Data that do not fit are the owner's mistake; they are told before anything is trained. A source
+        that is not there is waited for: its disk may be mounted later, and each round looks again."""
+        data = self._means.data
+        if not data.source.there():
+            _say("data_missing")(f"{data.source.text} is not there yet; rounds are left out until it is")
+        elif self._genesis is not None:
+            data.load(self._genesis.manifest, self._clock.now_ms())
 
     def _start_training(self, effect: StartTraining) -> None:
         if self._genesis is None:

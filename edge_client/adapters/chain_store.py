@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from edge_client.adapters.shown_headers import keep_shown, read_shown
 from edge_client.core.anchors import BODY_ROOTS_MAX
@@ -22,9 +23,15 @@ from edge_client.protocol.proofs import AncestorProof
 from edge_client.protocol.validators import ValidatorSet
 from edge_client.runtime.database import Database, transaction
 
+EARNINGS_KEPT_MAX = 10_000
+"""Rounds whose earnings are kept, some 20 bytes each."""
+INTEGER_MAX = (1 << 63) - 1
+"""Of SQLite; the sum of a balance and a bond could be larger."""
+
 
 class ChainStore:
-    """Tables `headers`, `jumps`, `handoffs`, `vouched`, `facts`. Headers (96 bytes) stay until pruned."""
+    """Tables `headers`, `jumps`, `handoffs`, `vouched`, `earnings`, `facts`. Headers (96 bytes) stay until
+    pruned."""
 
     def __init__(self, database: Database, chain_id: bytes) -> None:
         self._database = database
@@ -80,12 +87,24 @@ class ChainStore:
         with transaction(self._database):
             self._set("account", effect.height.to_bytes(4, "big") + effect.proof.encode())
             self._set("account_leaves", effect.app.encode() + effect.state.encode())
+            own = effect.proof.account
+            row = (own.last_round, min(own.balance + own.stake, INTEGER_MAX))
+            self._database.conn.execute("INSERT OR REPLACE INTO earnings (round, total) VALUES (?, ?)", row)
+            self._database.conn.execute(
+                "DELETE FROM earnings WHERE round <= ?", (own.last_round - EARNINGS_KEPT_MAX,)
+            )
 
     def save_conflict(self, effect: SaveConflict) -> None:
         """Why the device halted, and what it saw."""
         with transaction(self._database):
             self._set("conflict", effect.why.encode())
             self._set("evidence", effect.evidence)
+
+    def rewards(self) -> dict[int, int]:
+        """What the account got for a round that counted, by round, oldest first: the change since the round
+        before it that is known. A round nobody showed us in time is counted with the next."""
+        rows = self._database.conn.execute("SELECT round, total FROM earnings ORDER BY round").fetchall()
+        return {after[0]: after[1] - before[1] for before, after in pairwise(rows)}
 
     def prune(self, first: int, extension: Sequence[bytes], shown: Iterable[AncestorProof]) -> int:
         """Inside the caller's transaction: forget the headers below `first` but those shown, all of them in

@@ -67,6 +67,11 @@ def vouched_sets(database: Schema) -> None:
     _create(database, "vouched", epoch=int, handoff=bytes)
 
 
+def earnings(database: Schema) -> None:
+    """Balance and bond together after the last round that counted, for `history`."""
+    _create(database, "earnings", round=int, total=int)
+
+
 def _create(database: Schema, table: str, **columns: type) -> None:
     """A table whose first column is its key and in which nothing may be missing."""
     key, *others = columns
@@ -82,6 +87,7 @@ MIGRATIONS = (
     round_costs,
     vouched_sets,
     radio_costs,
+    earnings,
 )
 
 

@@ -10,7 +10,7 @@ import click
 from edge_client.commands.failing import fail
 from edge_client.commands.options import JSON, STATE
 
-BAR_CHARS = 30
+BAR_CHARS = 20
 ROUNDS_SHOWN = 40
 
 
@@ -19,8 +19,8 @@ ROUNDS_SHOWN = 40
 @JSON
 def history(folder: Path, as_json: bool) -> None:
     """Show the latest rounds this device trained in: what became of them, what they took, what was predicted
-    before (joules, kB), and a bar of their bytes. Joules are those of training, by the meter, and of the
-    radio, computed from bytes, bursts and link. Works while the device runs and when not."""
+    before (joules, kB), what they earned, and bars of bytes and rewards. Joules are those of training, by the
+    meter, and of the radio, computed from bytes, bursts, link. Works while the device runs and when not."""
     import json
 
     from edge_client.config import read_config
@@ -36,17 +36,17 @@ def history(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
         return
     rounds = found["rounds"][-ROUNDS_SHOWN:]
-    most = max((_bytes(one) for one in rounds), default=0)
+    most_bytes = max((_bytes(one) for one in rounds), default=0)
+    most_reward = max((one["reward"] or 0 for one in rounds), default=0)
     costs = f"{'seconds':>10}{'joules':>9}{'kB':>9}{'predicted':>10}{'kB':>9}"
-    click.echo(f"{'round':>7}  {'fate':<9}{'steps':>7}{costs}")
+    click.echo(f"{'round':>7}  {'fate':<9}{'steps':>7}{costs}  {'':<{BAR_CHARS}}{'reward':>12}")
     for one in rounds:
-        click.echo(_line(one, most))
+        click.echo(_line(one, most_bytes, most_reward))
     click.echo(f"balance {_or_dash(found['balance'])}, contribution {_or_dash(found['contribution'])}")
 
 
-def _line(one: dict[str, Any], most_bytes: int) -> str:
+def _line(one: dict[str, Any], most_bytes: int, most_reward: int) -> str:
     total = _bytes(one)
-    bar = "█" * round(BAR_CHARS * total / most_bytes) if most_bytes else ""
     numbers = (
         f"{_or_dash(one['train_ms'], 1000):>10}"
         f"{_or_dash(one['energy_mj'], 1000):>9}"
@@ -54,7 +54,14 @@ def _line(one: dict[str, Any], most_bytes: int) -> str:
         f"{_or_dash(one['predicted_mj'], 1000):>10}"
         f"{_or_dash(one['predicted_bytes'], 1000):>9}"
     )
-    return f"{one['round']:>7}  {one['fate']:<9}{one['steps']:>7}{numbers}  {bar}".rstrip()
+    earned = f"{_or_dash(one['reward']):>12}  {_bar(one['reward'] or 0, most_reward, '▒')}"
+    bytes_bar = _bar(total, most_bytes, "█")
+    start = f"{one['round']:>7}  {one['fate']:<9}{one['steps']:>7}{numbers}"
+    return f"{start}  {bytes_bar:<{BAR_CHARS}}{earned}".rstrip()
+
+
+def _bar(value: int, most: int, sign: str) -> str:
+    return sign * round(BAR_CHARS * max(0, value) / most) if most else ""
 
 
 def _bytes(one: dict[str, Any]) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOSSES = ("softmax-cross-entropy", "sigmoid-cross-entropy", "mse", "huber")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 BATCH_MAX = (1 << 16) - 1
+SCALE_MAX = (1 << 32) - 1
 
 
 @click.command(short_help="Turn a .tflite model into a training graph.")
@@ -28,6 +29,13 @@ BATCH_MAX = (1 << 16) - 1
 @click.option("--loss", type=click.Choice(LOSSES), default=LOSSES[0], show_default=True)
 @click.option("--optimizer", type=click.Choice(OPTIMIZERS), default=OPTIMIZERS[0], show_default=True)
 @click.option("--batch", type=click.IntRange(1, BATCH_MAX), default=10, show_default=True)
+@click.option(
+    "--input-scale",
+    metavar="NUM/DEN",
+    default="1",
+    show_default=True,
+    help="What raw samples are multiplied by, like 1/255 for pixels; devices do it, their data stay raw.",
+)
 @click.option(
     "--new-head",
     type=click.IntRange(1, BATCH_MAX),
@@ -70,6 +78,7 @@ class Choices:
     loss: str
     optimizer: str
     batch: int
+    input_scale: str
     new_head: int | None
 
     def options(self) -> TrainingOptions:
@@ -87,7 +96,23 @@ class Choices:
             head = NewHead(self.new_head, tensor=self.train_from)
             scope = Scope(layers=self.train_last) if self.train or self.train_last else Scope(layers=1)
         loss = Loss(LOSSES.index(self.loss))
-        return TrainingOptions(self.batch, loss, Optimizer(self.optimizer), scope, head)
+        num, den = self._scale()
+        return TrainingOptions(
+            self.batch,
+            loss,
+            Optimizer(self.optimizer),
+            scope,
+            head,
+            input_scale_num=num,
+            input_scale_den=den,
+        )
+
+    def _scale(self) -> tuple[int, int]:
+        num, _, den = self.input_scale.partition("/")
+        parts = (num, den or "1")
+        if not all(one.isascii() and one.isdecimal() and 0 < int(one) <= SCALE_MAX for one in parts):
+            fail(f"--input-scale is like 1/255, whole numbers up to {SCALE_MAX}, not '{self.input_scale}'")
+        return int(parts[0]), int(parts[1])
 
 
 def _make(model: bytes, choices: Choices, *, describe: bool) -> tuple[bytes, Description | None]:

@@ -36,6 +36,17 @@ class TestGates:
         assert edge_client("resume", "--state", state).stdout == "resumed\n"
         assert edge_client("resume", "--state", state).stdout == "it was not paused\n"
 
+    def test_status_names_the_closed_ones(self, state: Path) -> None:
+        edge_client("pause", "--state", state)
+        (line,) = [
+            line
+            for line in edge_client("status", "--state", state).stdout.splitlines()
+            if line.startswith("gates")
+        ]
+        assert "owner closed (paused, needs enabled, not paused)" in line
+        found = json.loads(edge_client("status", "--state", state, "--json").stdout)["gates"]
+        assert [one["gate"] for one in found] == list(GATES)
+
     @pytest.mark.parametrize("duration", ["2", "h", "-1h", "0m", "99999999d", "2 hours"])
     def test_durations_that_are_none(self, state: Path, duration: str) -> None:
         result = edge_client("pause", "--state", state, "--", duration)

@@ -12,7 +12,9 @@ import pytest
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.config import KEY_FILE
 from edge_client.core.conditions.prediction import Cost, Spent
-from edge_client.core.events import PendingUpdate, SaveUpdate
+from edge_client.core.events import PendingUpdate, SaveAccount, SaveUpdate
+from edge_client.protocol.accounts import Account, AccountProof
+from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.join import Join, Voucher
 from edge_client.protocol.update import UpdateHead
 from edge_client.runtime.keystore import load_seed
@@ -44,13 +46,27 @@ def test_history_shows_rounds_and_bars(state: Path) -> None:
     lines = edge_client("history", "--state", state).stdout.splitlines()
     assert lines[1].split()[:6] == ["1", "pending", "15", "1.5", "-", "5.0"]
     assert lines[2].split()[:6] == ["2", "pending", "15", "1.5", "2.5", "9.0"]
-    assert lines[2].count("█") == 30
-    assert lines[1].count("█") == 17
+    assert (lines[1].count("█"), lines[2].count("█")) == (11, 20)
+    assert lines[1].split()[-1] == "-", "nobody has shown us what it earned"
     assert lines[3] == "balance -, contribution -"
     assert lines[1].split()[6:8] == ["-", "-"]
     assert lines[2].split()[6:8] == ["3.0", "5.5"]
     found = json.loads(edge_client("history", "--state", state, "--json").stdout)
     assert [one["energy_mj"] for one in found["rounds"]] == [None, 2500]
+
+
+def test_what_a_round_earned_is_the_change_of_the_account(state: Path) -> None:
+    disk = DeviceDisk(state, CHAIN)
+    root = bytes(32)
+    app, leaves = AppLeaves(root, root, root, root), StateLeaves(root, root, root, root)
+    for last_round, balance, stake in ((0, 0, 0), (1, 500, 0), (2, 800, 700)):
+        account = Account(root, last_round=last_round, balance=balance, stake=stake)
+        disk.chain.save_account(SaveAccount(1, AccountProof(0, 1, account, ()), app, leaves))
+    disk.close()
+    lines = edge_client("history", "--state", state).stdout.splitlines()
+    assert [line.count("▒") for line in lines[1:3]] == [10, 20]
+    found = json.loads(edge_client("history", "--state", state, "--json").stdout)
+    assert [one["reward"] for one in found["rounds"]] == [500, 1000]
 
 
 def test_the_bundle_holds_no_key_bytes(state: Path, tmp_path: Path) -> None:

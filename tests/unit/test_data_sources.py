@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 from edge_client.adapters.data import npz_file, rows
 from edge_client.adapters.data.own_data import DataOptions, Loaded, OwnData
 from edge_client.adapters.data.parse import parse_source
-from edge_client.adapters.data.source import EXAMPLES_MAX, REASONS_MAX, DataError, Rejects
+from edge_client.adapters.data.python_call import PythonCall
+from edge_client.adapters.data.source import EXAMPLES_MAX, REASONS_MAX, DataError, Rejects, Request
 from edge_client.protocol.manifest import Loss, Manifest
 from tests.builders import TINY_MANIFEST
 
@@ -307,6 +310,27 @@ class TestPython:
         (tmp_path / "own.py").touch()
         with pytest.raises(DataError, match="failed with"):
             read(text, tmp_path)
+
+    def test_code_that_does_not_come_back(self, tmp_path: Path) -> None:
+        """It is not called a second time while the first call hangs; later it may answer again."""
+        body = "import threading\nfree = threading.Event()\ncalls = []\n"
+        (tmp_path / "hanging.py").write_text(
+            body + "def samples():\n    calls.append(1)\n    free.wait()\n    return [], []\n"
+        )
+        sys.path.insert(0, str(tmp_path))
+        try:
+            module = import_module("hanging")
+        finally:
+            sys.path.remove(str(tmp_path))
+        source = PythonCall("hanging", "samples", seconds_max=0.02)
+        request = Request(TINY_MANIFEST)
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"python:hanging:samples does not come back: .* 0\.02 s"):
+                source.read(request)
+        assert len(module.calls) == 1
+        module.free.set()
+        patient = replace(source, seconds_max=10.0)
+        assert len(patient.read(request).x) == 0
 
 
 class TestLimits:

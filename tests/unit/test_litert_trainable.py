@@ -264,6 +264,19 @@ def test_the_command_writes_a_file_that_trains(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize(
+    ("given", "scale"), [("1/255", (1, 255)), ("3", (3, 1)), ("0", None), ("1/0", None), ("1/", (1, 1)),
+                         ("0.5", None), ("-1/2", None), ("1/4294967296", None)]
+)  # fmt: skip
+def test_raw_samples_are_scaled_by_devices(tmp_path: Path, given: str, scale: tuple[int, int] | None) -> None:
+    target = tmp_path / "out.tflite"
+    shown = run(MODELS / "keras_mlp.tflite", "-o", target, f"--input-scale={given}")
+    assert shown.exit_code == (2 if scale is None else 0), shown.output
+    if scale is not None:
+        manifest = TrainingGraph.open(target).manifest
+        assert (manifest.input_scale_num, manifest.input_scale_den) == scale
+
+
 def test_describe_shows_layers_parameters_update_memory_and_time() -> None:
     shown = run(MODELS / "keras_mlp.tflite", "--describe", "--train-last", 1)
     assert shown.exit_code == 0, shown.output

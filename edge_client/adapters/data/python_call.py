@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,8 +18,40 @@ from edge_client.adapters.data.rows import Rows
 from edge_client.adapters.data.source import DataError, Raw, Request
 
 PREFIX = "python:"
+CALL_S_MAX = 50.0
+"""How long the owner's code may take; the watchdog of the service waits for more than twice that."""
 FILE_SUFFIX = ".py"
 _log = logging.getLogger("data")
+
+
+class _Calls:
+    """Calls in threads of their own, for code that may never come back; one at a time."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def within(self, seconds: float, call: Callable[[], Raw]) -> Raw | None:
+        """What the call gives; None while it has not come back, and then nothing new is called. Raises what
+        the call raises."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+            if self._thread.is_alive():
+                return None
+        results: list[Raw] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # noqa: BLE001 (raised again where it was waited for)
+                errors.append(error)
+
+        self._thread = threading.Thread(target=run, name="data", daemon=True)
+        self._thread.start()
+        self._thread.join(seconds)
+        if errors:
+            raise errors[0]
+        return results[0] if results else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +60,15 @@ class PythonCall:
     single (sample, label) or (sample, label, t), oldest first and with an end; t is seconds since 1970.
 
     `file` is set when the module is a file of its own; it is loaded again for each call. The code runs in
-    the agent's process with its rights; whatever it raises is the owner's mistake.
+    the agent's process with its rights; whatever it raises is the owner's mistake, and so is not coming back
+    within `seconds_max`.
     """
 
     module: str
     name: str
     file: Path | None = None
+    seconds_max: float = CALL_S_MAX
+    _calls: _Calls = field(default_factory=_Calls, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -45,6 +81,12 @@ class PythonCall:
 
     def read(self, request: Request) -> Raw:
         """See `Source`."""
+        found = self._calls.within(self.seconds_max, lambda: self._read(request))
+        if found is None:
+            raise DataError(f"{self.text} does not come back: it may take {self.seconds_max:g} s at most")
+        return found
+
+    def _read(self, request: Request) -> Raw:
         try:
             result = getattr(self._module(), self.name)()
             if isinstance(result, tuple) and len(result) in (2, 3):
