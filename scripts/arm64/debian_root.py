@@ -12,6 +12,8 @@ from pathlib import Path
 MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 PYTHON = "3.11"
+VENV = "/fl"
+"""Where our package is installed, in the root."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,11 @@ class DebianRoot:
 
     def make(self) -> None:
         """Unpack Debian, unless this very one is there; nothing of it is executed, so no emulation yet."""
-        include = ",".join(self.board.packages)
         done = self.path / "unpacked"
-        made_of = f"{SUITE} {include}\n{self.board.cpuinfo}"
-        if done.exists() and done.read_text() == made_of:
+        if done.exists() and done.read_text() == self.made_of():
             return
         shutil.rmtree(self.path, ignore_errors=True)
+        include = ",".join(self.board.packages)
         options = ["--foreign", "--variant=minbase", f"--arch={self.board.arch}", f"--include={include}"]
         subprocess.run(
             ["debootstrap", *options, SUITE, str(self.path), MIRROR], check=True, stdout=subprocess.DEVNULL
@@ -99,9 +100,13 @@ class DebianRoot:
         assert emulator is not None
         shutil.copy(emulator, self.path / "usr/bin")
         (self.path / "cpuinfo").write_text(self.board.cpuinfo)
-        done.write_text(made_of)
+        done.write_text(self.made_of())
 
-    def command(self, *arguments: str) -> list[str]:
+    def made_of(self) -> str:
+        """What decides the contents of the root, as text."""
+        return f"{SUITE} {' '.join(self.board.packages)}\n{self.board.cpuinfo}"
+
+    def command(self, *arguments: str, python: str = f"{VENV}/bin/python3") -> list[str]:
         """The command line that runs its Python with these arguments, emulated."""
         inside = (
             f"mount -t proc proc {self.path}/proc "
@@ -111,23 +116,17 @@ class DebianRoot:
         variables = {"LD_LIBRARY_PATH": ":".join(self.board.libraries), "OMP_NUM_THREADS": "1",
                      "HOME": "/root", "PATH": "/usr/local/bin:/usr/bin:/bin"}  # fmt: skip
         settings = [word for name, value in variables.items() for word in ("-E", f"{name}={value}")]
-        return [
-            "env",
-            "-i",
-            f"PATH={os.defpath}:/usr/sbin:/sbin",
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            inside,
-            "sh",
-            *settings,
-            "/usr/bin/python3",
-            *arguments,
-        ]
+        host = ["env", "-i", f"PATH={os.defpath}:/usr/sbin:/sbin", "unshare", "-m", "sh", "-c", inside, "sh"]
+        return [*host, *settings, python, *arguments]
+
+    def make_venv(self) -> None:
+        """An empty environment that sees Debian's packages; an earlier one is gone. Debian's pip serves it:
+        making one of its own would start programs, which only this class knows how to emulate."""
+        making = ["-m", "venv", "--clear", "--without-pip", "--system-site-packages", VENV]
+        subprocess.run(self.command(*making, python="/usr/bin/python3"), check=True, cwd="/")
 
     def python(self, *arguments: str) -> str:
-        """Run its Python and return what it printed; raises `CalledProcessError`."""
+        """Run the environment's Python and return what it printed; raises `CalledProcessError`."""
         return subprocess.run(
             self.command(*arguments), check=True, stdout=subprocess.PIPE, text=True, cwd="/"
         ).stdout

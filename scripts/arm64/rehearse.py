@@ -23,7 +23,7 @@ from typing import Any
 
 from firmware_profiles.demo.processes import Child, Children
 from firmware_profiles.demo.setting import DemoPlan, Stage, set_stage, start_everybody
-from scripts.arm64.debian_root import BOARDS, Board, DebianRoot
+from scripts.arm64.debian_root import BOARDS, VENV, Board, DebianRoot
 from scripts.arm64.wheels import build_wheel, install
 
 WORK = Path("build/arm64").absolute()
@@ -32,7 +32,7 @@ LACKING = 3
 ROUND_S_MAX = 600
 STOP_S_MAX = 60
 LOOK_S = 5
-EDGE_CLIENT = "/usr/local/bin/edge-client"
+EDGE_CLIENT = f"{VENV}/bin/edge-client"
 USERLAND = (
     "import json, platform, struct; from importlib.metadata import version;"
     "print(json.dumps([8 * struct.calcsize('P'), platform.python_version(), version('numpy')]))"

@@ -24,9 +24,8 @@ def build_wheel(work: Path) -> Path:
 def fetch_wheels(board: Board, wheel: Path) -> Path:
     """A folder of wheels for that board; kept until the dependencies change."""
     folder = wheel.parent.parent / f"wheels-{board.arch}"
-    made_for = folder / "made-for.txt"
-    wanted = "\n".join([PYTHON, *board.platforms, *board.download, *_requirements(wheel)])
-    if made_for.exists() and made_for.read_text() == wanted:
+    note, wanted = folder / "made-for.txt", made_for(board, wheel)
+    if note.exists() and note.read_text() == wanted:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     whole = f"edge-client[{board.extra}] @ file://{wheel}"
@@ -34,8 +33,13 @@ def fetch_wheels(board: Board, wheel: Path) -> Path:
     platforms = [word for one in board.platforms for word in ("--platform", one)]
     fetch = ["-m", "pip", "download", "-q", "--only-binary=:all:", "--python-version", PYTHON]
     subprocess.run([sys.executable, *fetch, *platforms, "-d", str(folder), *what], check=True)
-    made_for.write_text(wanted)
+    note.write_text(wanted)
     return folder
+
+
+def made_for(board: Board, wheel: Path) -> str:
+    """What decides which wheels a board needs, as text."""
+    return "\n".join([PYTHON, *board.platforms, *board.download, *_requirements(wheel)])
 
 
 def _requirements(wheel: Path) -> list[str]:
@@ -46,12 +50,11 @@ def _requirements(wheel: Path) -> list[str]:
 
 
 def install(root: DebianRoot, wheel: Path) -> None:
-    """Install from wheels, without a network, into a root that may hold an earlier version."""
+    """Install from wheels, without a network, into a new environment."""
     inside = root.path / "wheels"
     shutil.rmtree(inside, ignore_errors=True)
     shutil.copytree(fetch_wheels(root.board, wheel), inside)
     shutil.copy(wheel, inside)
-    pip = ["-m", "pip", "install", "-q", "--break-system-packages", "--root-user-action=ignore", "--no-index",
-           "--no-compile", "--find-links", "/wheels"]  # fmt: skip
-    root.python(*pip, f"edge-client[{root.board.extra}]")
-    root.python(*pip, "--force-reinstall", "--no-deps", f"/wheels/{wheel.name}")
+    root.make_venv()
+    pip = ["-m", "pip", "install", "-q", "--root-user-action=ignore", "--no-index", "--no-compile"]
+    root.python(*pip, "--find-links", "/wheels", f"edge-client[{root.board.extra}]")
