@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edge_client.core.conditions.memory import Held, MemoryReading, Short, shortage
 
 CHECK_S = 0.2
-"""A look takes some 0.1 ms; steps of small models less than that."""
+"""A look takes up to half a millisecond, a step of a small model less."""
 
 Say = Callable[[str], None]
 
