@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("broker", "edge_client", "firmware_profiles")
 EXTRAS = {"litert", "tflite", "dbus", "images", "tls", "broker", "fleet", "dev"}
-SUFFIXES = {".py", ".typed", ".service", ".conf", ".toml", ".html", ".css", ".js"}
+SUFFIXES = {".py", ".typed", ".service", ".conf", ".toml", ".html", ".css", ".js", ".npz"}
 INSTALLED_BYTES_MAX = 18_000_000
 """Budget of an installation without pip, numpy and the TFLite runtime."""
 
