@@ -12,7 +12,6 @@ from hashlib import shake_256
 from math import frexp
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_client.protocol.model import Floats
 from edge_client.protocol.update import CODE_MAX, EXPONENT_MAX, EXPONENT_MIN, UpdateBody
@@ -37,18 +36,26 @@ def quantise(delta: Sequence[Floats], seed: bytes) -> tuple[UpdateBody, list[Flo
     between them. What lies beyond +-127 x 2^0 stays in the residue. Raises `ValueError` if a value is not
     finite.
     """
-    exponents, codes, residue = [], [], []
+    exponents, residue = [], []
+    codes, start = np.empty(sum(tensor.size for tensor in delta), np.int8), 0
     for number, tensor in enumerate(delta):
         flat = np.asarray(tensor, dtype=np.float32).ravel()
-        largest = float(np.max(np.abs(flat))) if flat.size else 0.0
-        if not np.isfinite(largest):
-            raise ValueError("an update holds a value that is not finite: the training diverged")
-        exponent = exponent_for(largest)
-        code = _round(np.ldexp(flat, -exponent), uniform(seed, number, flat.size))
+        exponent = exponent_for(_largest(flat))
+        rounded = _rounded(flat, exponent, uniform(seed, number, flat.size))
+        codes[start : start + flat.size] = rounded
+        start += flat.size
+        rounded *= np.float32(2.0**exponent)
         exponents.append(exponent)
-        codes.append(code)
-        residue.append((flat - np.ldexp(code.astype(np.float32), exponent)).reshape(tensor.shape))
-    return UpdateBody(tuple(exponents), np.concatenate(codes)), residue
+        residue.append(np.subtract(flat, rounded, out=rounded).reshape(tensor.shape))
+    return UpdateBody(tuple(exponents), codes), residue
+
+
+def _largest(flat: Floats) -> float:
+    """The largest magnitude, 0 of nothing."""
+    largest = max(float(flat.max()), -float(flat.min())) if flat.size else 0.0
+    if not np.isfinite(largest):
+        raise ValueError("an update holds a value that is not finite: the training diverged")
+    return largest
 
 
 def uniform(seed: bytes, number: int, count: int) -> Floats:
@@ -56,14 +63,21 @@ def uniform(seed: bytes, number: int, count: int) -> Floats:
 
     Drawn by hashing: `numpy.random` costs 6 MiB of memory, and its streams may change with its version.
     """
-    drawn = np.frombuffer(shake_256(number.to_bytes(4, "big") + seed).digest(4 * count), dtype=">u4")
-    return np.ldexp((drawn >> (32 - UNIFORM_BITS)).astype(np.float32), -UNIFORM_BITS)
+    stream = shake_256(number.to_bytes(4, "big") + seed).digest(4 * count)
+    drawn = np.frombuffer(stream, dtype=">u4").astype(np.uint32)
+    drawn >>= 32 - UNIFORM_BITS
+    values = drawn.astype(np.float32)
+    values *= np.float32(2.0**-UNIFORM_BITS)
+    return values
 
 
-def _round(scaled: Floats, dither: Floats) -> npt.NDArray[np.int8]:
+def _rounded(flat: Floats, exponent: int, dither: Floats) -> Floats:
+    """The codes, still as float32, in an array of their own. Powers of two scale exactly, and `np.ldexp` takes
+    five times as long as a multiplication."""
+    scaled: Floats = flat * np.float32(2.0**-exponent)
     scaled += dither
     np.floor(scaled, out=scaled)
-    return np.clip(scaled, -CODE_MAX, CODE_MAX, out=scaled).astype(np.int8)
+    return np.clip(scaled, -CODE_MAX, CODE_MAX, out=scaled)
 
 
 def dequantise(body: UpdateBody, shapes: Sequence[tuple[int, ...]]) -> list[Floats]:
@@ -72,7 +86,8 @@ def dequantise(body: UpdateBody, shapes: Sequence[tuple[int, ...]]) -> list[Floa
     for exponent, shape in zip(body.exponents, shapes, strict=True):
         size = int(np.prod(shape, dtype=np.int64))
         codes = body.codes[start : start + size].astype(np.float32)
-        tensors.append(np.ldexp(codes, exponent).reshape(shape))
+        codes *= np.float32(2.0**exponent)
+        tensors.append(codes.reshape(shape))
         start += size
     return tensors
 

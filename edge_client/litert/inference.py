@@ -32,6 +32,8 @@ SHARED_BYTES_MIN = 64
 KEY_BYTES = 16
 PIECE_VALUES = 1 << 14
 """So many parameters are converted at a time."""
+FLOAT32_WHOLE_MAX = 1 << 24
+"""Up to here float32 holds every integer."""
 EXACT_MARK = b"flc-exact"
 FILE_BYTES_MAX = 1 << 28
 
@@ -178,14 +180,11 @@ def _floats(vector: Vector, start: int, end: int, frac_bits: int) -> Iterator[by
 
 def _exact(vector: Vector, frac_bits: int) -> bytes:
     """What float32 cannot hold: numbers and integers of parameters beyond its 24 bits [INF-3]."""
-    rows = []
-    for at in range(0, len(vector), PIECE_VALUES):
-        piece = vector[at : at + PIECE_VALUES]
-        lost = np.flatnonzero(to_fixed(to_float(piece, frac_bits), frac_bits) != piece)
-        rows += [(at + int(index), int(piece[index])) for index in lost]
-    if not rows:
-        return b""
-    return EXACT_MARK + np.array(rows, ">i4").tobytes()
+    large = np.flatnonzero((vector > FLOAT32_WHOLE_MAX) | (vector < -FLOAT32_WHOLE_MAX))
+    values = vector[large]
+    lost = to_fixed(to_float(values, frac_bits), frac_bits) != values
+    rows = np.column_stack((large[lost], values[lost]))
+    return EXACT_MARK + rows.astype(">i4").tobytes() if len(rows) else b""
 
 
 @dataclass(frozen=True, slots=True)

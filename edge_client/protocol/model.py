@@ -37,13 +37,17 @@ def model_root(data: bytes) -> bytes:
 
 
 def to_float(vector: Vector, frac_bits: int) -> Floats:
-    """The float32 values a device trains on."""
-    return np.ldexp(vector.astype(np.float64), -frac_bits).astype(np.float32)
+    """The float32 values a device trains on: rounded once, since scaling by a power of two is exact."""
+    values = vector.astype(np.float32)
+    values *= np.float32(2.0**-frac_bits)
+    return values
 
 
 def to_fixed(values: Floats, frac_bits: int) -> Vector:
     """Nearest fixed-point values, saturating, for the model of genesis; `ValueError` for NaN or infinity."""
     if not np.isfinite(values).all():
         raise ValueError("a model with NaN or infinite values cannot start a chain")
-    scaled = np.rint(np.ldexp(values.astype(np.float64), frac_bits))
-    return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)
+    scaled = values.astype(np.float64)
+    scaled *= 2.0**frac_bits
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -(2**31), 2**31 - 1, out=scaled).astype(np.int32)
