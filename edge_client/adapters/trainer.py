@@ -290,16 +290,17 @@ class _Work:
         self._add_residual(delta)
         body, residue = quantise(delta, self.order.seed)
         encoded, left = body.encode(), encode_residue(residue)
+        residue_root = blob_root(left)
         hashes = tuple(chunk_hash(piece) for piece in split(encoded))
         root = update_root(self.setup.public_key, self.order.round, len(encoded), hashes)
         self.setup.objects.put(root, encoded)
-        self.setup.objects.put(blob_root(left), left)
+        self.setup.objects.put(residue_root, left)
         return TrainingFinished(
             round=self.order.round,
             update_root=root,
             size_bytes=len(encoded),
             chunk_hashes=hashes,
-            residue_root=blob_root(left),
+            residue_root=residue_root,
             consumed=tuple(part.root for part in self.job.parts),
             samples=outcome.samples,
             steps=outcome.steps_done,

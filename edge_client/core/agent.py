@@ -167,7 +167,7 @@ class Agent:
             effects += self._take(event, now_ms)
         except ConflictError as conflict:
             return [*effects, *self._halt(str(conflict), event)]
-        if self._stopping:  # only what is still said is kept
+        if self._stopping or self._is_half_fetched(event):  # when stopping, only what is still said is kept
             return effects
         effects += [*self._online(now_ms), *self._advance(now_ms)]
         if self._bursts.plan is not None:  # said in the next burst, if it is still to be said
@@ -307,6 +307,14 @@ class Agent:
         return self.participant
 
     # --- after every event --------------------------------------------------------------------------------
+
+    def _is_half_fetched(self, event: AgentEvent) -> bool:
+        """A piece of an object that is not whole yet changes nothing but its fetch, and is most of what a
+        device hears: it pays not to look at everything else each time."""
+        if self.participant is None or self._bursts.plan is not None or not isinstance(event, Received):
+            return False
+        levels = event.topic.rsplit("/", 3)
+        return levels[1:2] == ["chunk"] and self.participant.materials.fetches(levels[2])
 
     def _errand(self, now_ms: int) -> Errand:
         device, errands = self.participant, self._errands

@@ -69,6 +69,10 @@ class Materials:
             self._fetcher.forget(root)
         self._of_round &= still
 
+    def fetches(self, root: str) -> bool:
+        """Whether the object of this root, in hex, is still being fetched."""
+        return any(wanted.hex() == root for wanted in self._fetcher)
+
     def piece(
         self, validator: str, root: bytes, index: int, payload: bytes, now_ms: int
     ) -> tuple[Fetched | None, list[Publish]]:

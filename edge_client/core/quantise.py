@@ -72,8 +72,10 @@ def uniform(seed: bytes, number: int, count: int) -> Floats:
 
 
 def _rounded(flat: Floats, exponent: int, dither: Floats) -> Floats:
-    """The codes, still as float32, in an array of their own. Powers of two scale exactly, and `np.ldexp` takes
-    five times as long as a multiplication."""
+    """The codes, still as float32, in an array of their own.
+
+    Powers of two scale exactly, and `np.ldexp` takes five times as long as a multiplication.
+    """
     scaled: Floats = flat * np.float32(2.0**-exponent)
     scaled += dither
     np.floor(scaled, out=scaled)
@@ -94,7 +96,7 @@ def dequantise(body: UpdateBody, shapes: Sequence[tuple[int, ...]]) -> list[Floa
 
 def encode_residue(residue: Sequence[Floats]) -> bytes:
     """Little-endian float32 of all tensors in order; never leaves the device."""
-    return b"".join(tensor.astype("<f4").tobytes() for tensor in residue)
+    return b"".join(np.ascontiguousarray(tensor, "<f4").data for tensor in residue)
 
 
 def decode_residue(data: bytes, shapes: Sequence[tuple[int, ...]]) -> list[Floats]:

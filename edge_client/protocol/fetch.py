@@ -9,7 +9,7 @@ does not stop it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Assembly, Bitmap, ObjectKind, Piece
@@ -67,6 +67,10 @@ class Fetcher:
 
     def __contains__(self, root: bytes) -> bool:
         return root in self._wants
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Roots that are wanted."""
+        return iter(self._wants)
 
     def want(self, kind: ObjectKind, root: bytes, size_bytes_max: int, accept: Accept) -> Fetched | None:
         """Ask for an object from now on; at once its bytes if they were pushed here before."""

@@ -39,7 +39,7 @@ def model_root(data: bytes) -> bytes:
 def to_float(vector: Vector, frac_bits: int) -> Floats:
     """The float32 values a device trains on: rounded once, since scaling by a power of two is exact."""
     values = vector.astype(np.float32)
-    values *= np.float32(2.0**-frac_bits)
+    values /= 1 << frac_bits
     return values
 
 
@@ -48,6 +48,6 @@ def to_fixed(values: Floats, frac_bits: int) -> Vector:
     if not np.isfinite(values).all():
         raise ValueError("a model with NaN or infinite values cannot start a chain")
     scaled = values.astype(np.float64)
-    scaled *= 2.0**frac_bits
+    scaled *= 1 << frac_bits
     np.rint(scaled, out=scaled)
     return np.clip(scaled, -(2**31), 2**31 - 1, out=scaled).astype(np.int32)

@@ -1,8 +1,8 @@
 """Tells those who hand out memory that it is scarce.
 
 glibc: large blocks go back to the system when they are freed. By default each thread gets an arena of its own
-and freed blocks up to 32 MiB stay with the process. An agent trains in a second thread and holds arrays of up to
-a few hundred kB for moments, so that costs it 1-2 MB.
+and freed blocks up to 32 MiB stay with the process. An agent trains in a second thread and holds arrays of up
+to a few hundred kB for moments, so that costs it 1-2 MB.
 
 NumPy's linear algebra: no threads of its own. The agent multiplies no matrices with NumPy, and starting the
 threads takes as much processor time as loading all of NumPy does without them.

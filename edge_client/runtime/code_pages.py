@@ -1,8 +1,9 @@
 """Lets go of code and constants of loaded libraries, between two kinds of work that need different ones.
 
 Starting touches some 20 MB of them, training another 10, waiting hardly any. The kernel could take such pages
-away by itself, but looks for them late, and counts them against the process until then. Given back, they stay in
-the page cache while nobody else wants the memory, and whoever runs such code again gets its page by a soft fault.
+away by itself, but looks for them late, and counts them against the process until then. Given back, they stay
+in the page cache while nobody else wants the memory, and whoever runs such code again gets its page by a soft
+fault.
 """
 
 from __future__ import annotations

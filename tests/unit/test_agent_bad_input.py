@@ -11,7 +11,7 @@ from edge_client.core.agent import Phase
 from edge_client.core.events import AgentEffect, Fate, SaveAccount, SettleUpdate
 from edge_client.protocol.chunks import Bitmap, ObjectKind, Piece
 from edge_client.protocol.errors import Reason
-from edge_client.protocol.machine import Received, Refused
+from edge_client.protocol.machine import Publish, Received, Refused, Woke
 from edge_client.protocol.messages import Ask, GetChunks, MissingChunks, encode_say
 from edge_client.protocol.votes import Quorum
 from edge_client.protocol.wake import Awake, BareAccount, Wake
@@ -247,6 +247,17 @@ class TestObjects:
         joining.pass_ms(5_000)
         joining.answer()
         assert joining.phase() == Phase.REGISTERING
+
+    def test_half_an_object_delays_nothing_else(self, joining: DeviceWorld) -> None:
+        """A piece in the middle is not the moment to look at everything; what is due comes by itself."""
+        (ask,) = joining.asks
+        joining.answer_one(ask)
+        joining.now_ms += 60_000
+        assert self.piece(joining, ObjectKind.GRAPH, Piece(2, bytes(16384)), 0) == []
+        due_ms = joining.agent.deadline()
+        assert due_ms is not None
+        assert due_ms <= joining.now_ms
+        assert any(isinstance(one, Publish) for one in joining.tell(Woke()))
 
     def test_an_endless_object(self, joining: DeviceWorld) -> None:
         effects = self.piece(joining, ObjectKind.GENESIS, Piece(4096, bytes(16384)))
