@@ -10,6 +10,7 @@ from typing import Any
 
 from firmware_profiles.profiles.battery import Battery
 from firmware_profiles.profiles.board import BASED_ON, Board, laid_over, parse_board
+from firmware_profiles.profiles.fleet import Fleet, parse_fleet
 from firmware_profiles.profiles.link import Link
 from firmware_profiles.profiles.tables import Place, ProfileError, build_each, meant
 
@@ -38,6 +39,18 @@ class Catalogue:
             raise ProfileError(f"there is no board '{name}'{meant(name, self.boards)}")
         return self.boards[name]
 
+    def fleet(self, name: str) -> Fleet:
+        """A shipped fleet, or the file at a path that ends in `.toml`; raises `ProfileError`."""
+        file = Path(name) if name.endswith(SUFFIX) else _fleets().get(name)
+        if file is None:
+            raise ProfileError(f"there is no fleet '{name}'{meant(name, _fleets())}")
+        known = {"board": self.boards, "link": self.links, "battery": self.batteries}
+        return parse_fleet(_read(file), file.name, known)
+
+    def fleets(self) -> dict[str, Fleet]:
+        """All that are shipped, by name."""
+        return {name: self.fleet(name) for name in _fleets()}
+
     def board_of(self, table: Mapping[str, Any], file: str) -> Board:
         """A board from its table, over the shipped one that it is based on."""
         base = table.get(BASED_ON, "")
@@ -63,6 +76,10 @@ def read_catalogue() -> Catalogue:
     empty = Catalogue({}, links, batteries)
     boards = {name: empty.board_of(_read(file), file.name) for name, file in _toml_files(_data())}
     return Catalogue(boards, links, batteries)
+
+
+def _fleets() -> dict[str, Path]:
+    return dict(_toml_files(_data() / "fleets"))
 
 
 def _data() -> Path:

@@ -12,6 +12,7 @@ import click
 
 from edge_client import __version__
 from firmware_profiles.commands.demo import demo
+from firmware_profiles.commands.fleets import fleets
 from firmware_profiles.commands.profiles import profiles
 from firmware_profiles.commands.record import record
 
@@ -23,12 +24,14 @@ def main() -> None:
 
     \b
     edge-fleet demo            a whole fleet on this machine, for two minutes
+    edge-fleet fleets          the fleets that can be rehearsed
     edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
 main.add_command(demo)
 main.add_command(record)
+main.add_command(fleets)
 main.add_command(profiles)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Profiles as text in columns and as plain values for JSON."""
+"""Profiles and fleets as text in columns and as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from edge_client.core.conditions.limits import Limits
 from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.profiles.board import Board
 from firmware_profiles.profiles.figure import Curve, Fact, Figure, Provenance
+from firmware_profiles.profiles.fleet import PATTERNS, Fleet
 
 LINE_WIDTH = 100
 SOURCE_INDENT = "    "
@@ -110,3 +112,41 @@ def _columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (head, *rows)
     ]
+
+
+def fleet_names(fleets: Mapping[str, Fleet]) -> list[str]:
+    """One line for each fleet."""
+    rows = [
+        (name, str(fleet.devices), str(fleet.job.rounds_a_day), str(fleet.job.k), fleet.title)
+        for name, fleet in fleets.items()
+    ]
+    return _columns(("fleet", "devices", "rounds a day", "updates a round", ""), rows)
+
+
+def fleet_lines(fleet: Fleet) -> list[str]:
+    """Job, groups, and every figure with its source."""
+    job = ", ".join(f"{name} {value}" for name, value in plain(fleet.job).items())
+    rows = [
+        (group.name, str(size), group.board, group.link, group.feed.value, group.battery or "-",
+         " ".join(f"{kind}: {getattr(group, kind)}" for kind in PATTERNS if getattr(group, kind)))
+        for group, size in zip(fleet.groups, fleet.sizes(), strict=True)
+    ]  # fmt: skip
+    lines = [f"{fleet.title} ({fleet.devices} devices, seed {fleet.seed})", f"job: {job}", ""]
+    lines += _columns(("group", "devices", "board", "link", "feed", "battery", "patterns"), rows)
+    lines += ["", "limits that owners have changed:"]
+    lines += [f"  {group.name}: {_changed(group.limits)}" for group in fleet.groups]
+    parts: dict[str, Any] = {"faults": fleet.faults, "sites": fleet.sites, "weather": fleet.weather}
+    parts |= {f"pattern {name}": rhythm for name, rhythm in fleet.patterns.items()}
+    parts |= {f"group {group.name}": group for group in fleet.groups}
+    for title, part in parts.items():
+        lines += ["", title, *_with_sources(part, "")] if any(_figures(part, "")) else []
+    return lines
+
+
+def _changed(limits: Limits) -> str:
+    told = [
+        f"{field.name} = {plain(getattr(limits, field.name))}"
+        for field in fields(limits)
+        if getattr(limits, field.name) != field.default
+    ]
+    return ", ".join(told) or "none"

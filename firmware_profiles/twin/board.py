@@ -20,7 +20,9 @@ from firmware_profiles.twin.presence import DAY_S, Pattern
 from firmware_profiles.twin.radio import Radio
 from firmware_profiles.twin.sun import Sun
 
-HORIZON_S = 2 * DAY_S
+SLACK_SHARE = 0.0005
+"""Of the battery; so much may the link draw before crossings are computed anew: less than a gauge shows."""
+HORIZON_S = DAY_S
 """No further does `next_change` look for the battery; whoever asks again then sees on."""
 USED_PRESSURE_PCT = 90.0
 """While the owner uses the board, others wait for the processor so much of the time."""
@@ -43,24 +45,16 @@ class Equipment:
     battery_share: float = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What happens to a board. `sun`: it lives of a panel; `plugged`: of mains while the pattern is on; with
-    neither, always of mains. `used`: the owner uses it. Their time counts from `midnight_ms`, a local one."""
+    """What happens to a board. `sun`: it lives of a panel; else of mains, while all patterns of `plugged` are
+    on. `used`: the owner uses it. Their time counts from `midnight_ms`, a local one."""
 
     midnight_ms: int
     ambient_c: float | None = None
     sun: Sun | None = None
-    plugged: Pattern | None = None
+    plugged: tuple[Pattern, ...] = ()
     used: Pattern | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Ahead:
-    """When the power goes or comes, and when a reading crosses a limit, if nothing else changes."""
-
-    power_s: float
-    crossing_s: float
 
 
 class TwinBoard:
@@ -80,7 +74,9 @@ class TwinBoard:
         self._month_bytes = 0
         self._month = 0
         self._works = False
-        self._ahead: _Ahead | None = None
+        self._ahead_s: float | None = None
+        self._drawn_j = 0.0
+        self._floors = tuple(one / 100 for one in (limits.battery_start_pct, limits.battery_stop_pct))
         resting_c = self._heat.settles_c(self._load().base_w)
         self._course = self._heat.course(resting_c, self._load(), self._time_s)
 
@@ -122,7 +118,7 @@ class TwinBoard:
         """Let everything happen up to now."""
         until_s = self._seconds(now_ms)
         while self._time_s < until_s:
-            self._pass(min(until_s, self._next_turn_s()))
+            self._pass(min(until_s, self._next_s()))
         month = int(self._time_s // (MONTH_D * DAY_S))
         if month != self._month:
             self._month, self._month_bytes = month, 0
@@ -141,7 +137,7 @@ class TwinBoard:
     def next_change(self) -> int | None:
         """When a reading crosses a limit that a gate asks about, or the speed changes, or the power goes or
         comes, if nothing else happens."""
-        first_s = min(self._next_turn_s(), self._look_ahead().crossing_s)
+        first_s = self._next_s()
         return None if first_s == inf else self._around.midnight_ms + ceil(first_s * 1000)
 
     def conditions(self) -> Conditions:
@@ -190,7 +186,7 @@ class TwinBoard:
         around = self._around
         if around.sun is not None:
             return around.sun
-        return MAINS if around.plugged is None or around.plugged.on else NOTHING
+        return MAINS if all(one.on for one in around.plugged) else NOTHING
 
     @property
     def _speed(self) -> float:
@@ -198,39 +194,37 @@ class TwinBoard:
 
     def _reload(self) -> None:
         self._course = self._heat.course(self.temperature_c, self._load(), self._time_s)
-        self._ahead = None
+        self._ahead_s = None
 
     def _patterns(self) -> list[Pattern]:
-        return [one for one in (self._around.plugged, self._around.used) if one is not None]
+        used = self._around.used
+        return [*self._around.plugged, *([] if used is None else [used])]
 
-    def _next_turn_s(self) -> float:
-        """When the load or the supply changes by itself."""
+    def _next_s(self) -> float:
+        """When the load or the supply changes by itself, or a reading crosses a limit."""
         phase_s = self._course.next_phase_s(self._time_s)
-        return min([phase_s, self._look_ahead().power_s, *(one.next_s for one in self._patterns())])
+        return min([phase_s, self._look_ahead_s(), *(one.next_s for one in self._patterns())])
 
-    def _look_ahead(self) -> _Ahead:
-        """Computed once for each load, supply and charge; a crossing that lies behind has been dealt with."""
-        ahead = self._ahead
-        if ahead is None or min(ahead.power_s, ahead.crossing_s) <= self._time_s:
-            ahead = self._ahead = self._looked_ahead()
-        return ahead
+    def _look_ahead_s(self) -> float:
+        """The next crossing; computed once for each load, supply and charge."""
+        if self._ahead_s is None or self._ahead_s <= self._time_s:
+            self._ahead_s = min([*self._heat_crossings_s(), self._charge_crossing_s()])
+            self._drawn_j = 0.0
+        return self._ahead_s
 
-    def _looked_ahead(self) -> _Ahead:
-        heat_s = min(self._heat_crossings_s())
+    def _charge_crossing_s(self) -> float:
+        """When the charge crosses one of the owner's floors, the board dies or comes back, or the sun begins
+        or ceases to carry it."""
         charge = self._charge
         if charge is None:
-            return _Ahead(inf, heat_s)
-        until_s = self._time_s + HORIZON_S
-        load_w, supply = self._load().watts(self._speed), self._supply()
-        stop_share = 0.0 if self.is_alive else RESTART_SHARE
+            return inf
         if self.is_alive and not charge.level_j and not self.has_mains:
-            return _Ahead(self._time_s, heat_s)
-        span_s = (self._time_s, until_s)
-        power_s = charge.crosses_s(stop_share, span_s, load_w, supply)
-        floors = sorted({self._limits.battery_start_pct, self._limits.battery_stop_pct})
-        floors_s = [charge.crosses_s(floor / 100, span_s, load_w, supply) for floor in floors]
-        sun_s = supply.turns_s(*span_s, load_w)[:1]
-        return _Ahead(power_s, min([heat_s, until_s, *floors_s, *sun_s]))
+            return self._time_s
+        load_w, supply = self._load().watts(self._speed), self._supply()
+        span_s = (self._time_s, self._time_s + HORIZON_S)
+        shares = (*self._floors, 0.0 if self.is_alive else RESTART_SHARE)
+        crossing_s = charge.crosses_s(shares, span_s, load_w, supply)
+        return min([crossing_s, span_s[1], *supply.turns_s(*span_s, load_w)[:1]])
 
     def _heat_crossings_s(self) -> list[float]:
         limit_c = float(self._limits.temperature_c_max)
@@ -258,14 +252,16 @@ class TwinBoard:
         if self._lives_or_dies() or due:
             self._reload()
         elif self._course.next_phase_s(before_s) <= until_s:
-            self._ahead = None
+            self._ahead_s = None
 
     def _draw(self, energy_j: float) -> None:
         """Energy that the link takes at once."""
         self._energy_j += energy_j
         if energy_j and self._charge is not None and not self.has_mains:
             self._charge.level_j = max(0.0, self._charge.level_j - energy_j)
-            self._ahead = None
+            self._drawn_j += energy_j
+            if self._drawn_j > SLACK_SHARE * self._charge.store.capacity_j:
+                self._ahead_s = None
 
     def _lives_or_dies(self) -> bool:
         """Whether the power has just gone or come back."""

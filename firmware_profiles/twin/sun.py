@@ -17,6 +17,8 @@ SPIN = 2 * pi / DAY_S
 TILT_DEG = 23.44
 SOLSTICE_DAY = 172
 YEAR_DAYS = 365
+DAYS_KEPT = 8
+"""So many days are computed once only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Sun:
         self._peak_w = peak_w
         self._draw = draw
         self._cloudy: list[bool] = []
+        self._days: dict[int, _Day] = {}
 
     def is_cloudy(self, day: int) -> bool:
         """Whether day 0, 1, … is."""
@@ -57,50 +60,65 @@ class Sun:
 
     def watts(self, time_s: float) -> float:
         """At a time."""
-        day = int(time_s // DAY_S)
-        rest, swing = self._height(day)
-        return self._scale_w(day) * max(0.0, rest + swing * cos(self._angle(time_s, day)))
+        day = self._day(int(time_s // DAY_S))
+        return max(0.0, day.watts(time_s))
 
     def energy_j(self, from_s: float, until_s: float) -> float:
         """In a span of time: the integral of `watts`, piece by piece of daylight."""
         total = 0.0
-        for day in range(int(from_s // DAY_S), int(until_s // DAY_S) + 1):
-            rest, swing = self._height(day)
-            rise_s, set_s = self._light_s(day, 0.0)
-            begin_s, end_s = max(from_s, rise_s), min(until_s, set_s)
+        for number in range(int(from_s // DAY_S), int(until_s // DAY_S) + 1):
+            day = self._day(number)
+            begin_s, end_s = max(from_s, day.rises_s), min(until_s, day.sets_s)
             if begin_s < end_s:
-                arc = sin(self._angle(end_s, day)) - sin(self._angle(begin_s, day))
-                total += self._scale_w(day) * (rest * (end_s - begin_s) + swing / SPIN * arc)
+                total += day.energy_j(begin_s, end_s)
         return total
 
     def turns_s(self, from_s: float, until_s: float, watts: float) -> list[float]:
         """When the panel begins or ceases to give more than `watts`, in order."""
         days = range(int(from_s // DAY_S), int(until_s // DAY_S) + 1)
-        light = (self._light_s(day, watts) for day in days)
-        times = {time_s for begin_s, end_s in light if begin_s < end_s for time_s in (begin_s, end_s)}
+        spans = (self._day(number).above_s(watts) for number in days)
+        times = {time_s for begin_s, end_s in spans if begin_s < end_s for time_s in (begin_s, end_s)}
         return sorted(time_s for time_s in times if from_s < time_s < until_s)
 
-    def _light_s(self, day: int, watts: float) -> tuple[float, float]:
-        """From when until when on a day the panel gives more than `watts`; the same time twice if never."""
-        rest, swing = self._height(day)
-        scale_w = self._scale_w(day)
-        noon_s = (day + 0.5) * DAY_S
-        if not scale_w or not swing:
-            return noon_s, noon_s
-        angle = acos(min(1.0, max(-1.0, (watts / scale_w - rest) / swing)))
-        return noon_s - angle / SPIN, noon_s + angle / SPIN
+    def _day(self, number: int) -> _Day:
+        found = self._days.get(number)
+        if found is None:
+            if len(self._days) >= DAYS_KEPT:
+                self._days.clear()
+            found = self._days[number] = self._made(number)
+        return found
 
-    def _height(self, day: int) -> tuple[float, float]:
-        """Constant part and swing of sin(height) over the day."""
-        of_year = self._sky.first_day + day - SOLSTICE_DAY
+    def _made(self, number: int) -> _Day:
+        sky = self._sky
+        of_year = sky.first_day + number - SOLSTICE_DAY
         declination = radians(TILT_DEG) * cos(2 * pi * of_year / YEAR_DAYS)
-        latitude = radians(self._sky.latitude_deg)
-        return sin(latitude) * sin(declination), cos(latitude) * cos(declination)
+        latitude = radians(sky.latitude_deg)
+        scale_w = self._peak_w * (sky.cloudy_light if self.is_cloudy(number) else sky.clear_light)
+        rest_w = scale_w * sin(latitude) * sin(declination)
+        return _Day((number + 0.5) * DAY_S, rest_w, scale_w * cos(latitude) * cos(declination))
 
-    def _scale_w(self, day: int) -> float:
-        light = self._sky.cloudy_light if self.is_cloudy(day) else self._sky.clear_light
-        return self._peak_w * light
 
-    @staticmethod
-    def _angle(time_s: float, day: int) -> float:
-        return (time_s - (day + 0.5) * DAY_S) * SPIN
+class _Day:
+    """One day of a panel: what it gives is rest + swing · cos(hour angle), as long as that is above 0."""
+
+    def __init__(self, noon_s: float, rest_w: float, swing_w: float) -> None:
+        self._noon_s = noon_s
+        self._rest_w = rest_w
+        self._swing_w = swing_w
+        self.rises_s, self.sets_s = self.above_s(0.0)
+
+    def watts(self, time_s: float) -> float:
+        """At a time of the day; below 0 at night."""
+        return self._rest_w + self._swing_w * cos((time_s - self._noon_s) * SPIN)
+
+    def energy_j(self, begin_s: float, end_s: float) -> float:
+        """Of a span between sunrise and sunset."""
+        arc = sin((end_s - self._noon_s) * SPIN) - sin((begin_s - self._noon_s) * SPIN)
+        return self._rest_w * (end_s - begin_s) + self._swing_w / SPIN * arc
+
+    def above_s(self, watts: float) -> tuple[float, float]:
+        """From when until when it gives more than `watts`; the same time twice if never."""
+        if not self._swing_w:
+            return self._noon_s, self._noon_s
+        angle = acos(min(1.0, max(-1.0, (watts - self._rest_w) / self._swing_w)))
+        return self._noon_s - angle / SPIN, self._noon_s + angle / SPIN

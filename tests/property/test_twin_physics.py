@@ -107,7 +107,7 @@ def test_charge_is_that_of_small_steps_and_crossings_are_exact(
     supply = Sun(SKY, 12.0, lambda n: n * 0.31 % 1) if sunny else Steady(3.0)
     stepwise, exact, whole = Charge(store, share), Charge(store, share), Charge(store, share)
     until_s = from_s + 30_000
-    found_s = exact.crosses_s(threshold, (from_s, until_s), load_w, supply)
+    found_s = exact.crosses_s([threshold], (from_s, until_s), load_w, supply)
     for step in range(300):
         stepwise.advance(from_s + step * 100, from_s + (step + 1) * 100, load_w, supply)
     whole.advance(from_s, until_s, load_w, supply)
@@ -115,17 +115,20 @@ def test_charge_is_that_of_small_steps_and_crossings_are_exact(
     if found_s < inf:
         exact.advance(from_s, found_s, load_w, supply)
         assert exact.share == pytest.approx(threshold, abs=1e-6)
+    both_s = Charge(store, share).crosses_s([threshold, 0.5], (from_s, until_s), load_w, supply)
+    half_s = Charge(store, share).crosses_s([0.5], (from_s, until_s), load_w, supply)
+    assert both_s == pytest.approx(min(found_s, half_s), abs=1e-3)
 
 
 def test_charge_stops_at_full_and_at_empty() -> None:
     charge = Charge(Store(1000.0, 5.0, 0.9), 0.5)
-    assert charge.crosses_s(1.0, (0, 1e5), 2.0, MAINS) == pytest.approx(500 / 4.5, abs=1e-3)
-    assert charge.crosses_s(0.0, (0, 1e5), 2.0, NOTHING) == pytest.approx(250, abs=1e-3)
+    assert charge.crosses_s([1.0], (0, 1e5), 2.0, MAINS) == pytest.approx(500 / 4.5, abs=1e-3)
+    assert charge.crosses_s([0.0], (0, 1e5), 2.0, NOTHING) == pytest.approx(250, abs=1e-3)
     charge.advance(0, 1e5, 2.0, MAINS)
     assert charge.share == 1
     charge.advance(0, 1e5, 2.0, NOTHING)
     assert charge.share == 0
-    assert charge.crosses_s(0.0, (0, 1e5), 2.0, NOTHING) == inf
+    assert charge.crosses_s([0.0], (0, 1e5), 2.0, NOTHING) == inf
 
 
 @few

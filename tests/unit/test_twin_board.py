@@ -90,7 +90,7 @@ def test_a_hot_board_slows_down_and_stays_at_its_trip() -> None:
 
 
 def test_on_battery_it_wants_to_be_seen_at_the_floors_and_dies_empty() -> None:
-    board = a_board(battery="ups-hat-2x18650", around=Surroundings(START_MS, plugged=away(False)))
+    board = a_board(battery="ups-hat-2x18650", around=Surroundings(START_MS, plugged=(away(False),)))
     seen, at_ms = [], None
     while board.is_alive:
         at_ms = board.next_change()
@@ -107,7 +107,7 @@ def test_on_battery_it_wants_to_be_seen_at_the_floors_and_dies_empty() -> None:
 
 
 def test_the_power_gate_closes_where_the_board_said_it_would() -> None:
-    board = a_board(battery="pisugar-3-plus", around=Surroundings(START_MS, plugged=away(False)))
+    board = a_board(battery="pisugar-3-plus", around=Surroundings(START_MS, plugged=(away(False),)))
     board.work(on=True)
     for at_pct in (60, 40):
         at_ms = board.next_change()
@@ -148,11 +148,10 @@ def test_looking_seldom_or_often_sees_the_same(sunny: bool) -> None:
     def made() -> TwinBoard:
         sky = Sky(48.0, 172, 0.7, 0.2, 0.3, 0.6)
         golden = 0.618
-        around = Surroundings(START_MS, ambient_c=45.0, used=Pattern(STAYS, lambda n: n * golden % 1))
-        if sunny:
-            around.sun = Sun(sky, 12.0, lambda n: n * golden % 1)
-        else:
-            around.plugged = Pattern(STAYS, lambda n: (n + 3) * golden % 1)
+        sun = Sun(sky, 12.0, lambda n: n * golden % 1) if sunny else None
+        plugged = () if sunny else (Pattern(STAYS, lambda n: (n + 3) * golden % 1),)
+        used = Pattern(STAYS, lambda n: n * golden % 1)
+        around = Surroundings(START_MS, 45.0, sun, plugged, used)
         return a_board("raspberry-pi-3b-plus", "pisugar-3-plus", around=around)
 
     seldom, often = made(), made()
