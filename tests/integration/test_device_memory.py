@@ -22,8 +22,8 @@ from edge_client.adapters.training_marker import MARKER_FILE, TrainingMarker
 from edge_client.core.conditions.memory import MB, Kills, MemoryReading
 from edge_client.core.events import TrainingFailed, TrainingFinished
 from edge_client.protocol.join import Join
-from tests.integration.test_device_cli import edge_client
 from tests.integration.test_device_trainer import SIGNER, WAIT_S, Bench
+from tests.owned_device import edge_client
 
 LIMIT = 100 * MB
 PROC = Path("/proc")
@@ -182,11 +182,11 @@ def test_a_kill_while_training_is_told_by_the_next_start(tmp_path: Path) -> None
     join = Join(("mqtt://127.0.0.1:1",), bytes(range(32))).text()
     assert edge_client("init", "--join", join, "--state", state, "--data", "npz:x.npz").exit_code == 0
     command = [sys.executable, "-c", KILLED, str(tmp_path), str(state)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"training\n"
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as training:
+        assert training.stdout is not None
+        assert training.stdout.readline() == b"training\n"
+        training.kill()
+    assert training.returncode == -signal.SIGKILL
     agent = [sys.executable, "-m", "edge_client.cli", "run", "--state", str(state)]
     with subprocess.Popen(agent, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
         assert process.stderr is not None

@@ -283,4 +283,5 @@ class TestCalibration:
         assert measured.traffic_bytes == 55
         moved = predict(rounds(old, old, new), Calibration(2, 20.0, 30.0))
         assert moved is not None
-        assert (moved.ms_per_step, moved.mj_per_step) == (17, pytest.approx(21.6))
+        assert moved.ms_per_step == 17
+        assert moved.mj_per_step == pytest.approx(21.6)
