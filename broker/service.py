@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from broker.adapters.key_marker import REJOIN_HINT, KeyMarker
 from broker.adapters.status_file import STATUS_FILE, Reporting
 from broker.adapters.together import Grouping
 from broker.config import ValidatorConfig
-from broker.core.consensus.events import Diverged, Evidence
-from broker.core.effects import EndRejoin, LogGap
+from broker.core.consensus.events import Diverged, Evidence, Timing
+from broker.core.effects import EndRejoin, LogGap, StoreFinal
 from broker.core.guard import RestoredError, Standing
 from broker.core.identity import Identity
-from broker.core.ledger import Clock
+from broker.core.ledger import Clock as BlockClock
 from broker.core.seating import seat_text
 from broker.core.validator import Validator, ValidatorSetup
 from broker.core.verified import VerifyOnce
@@ -27,7 +28,7 @@ from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.execution.genesis_state import genesis_state
 from edge_client.protocol.keys import Signer, verify
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
-from edge_client.runtime.clock import SystemClock
+from edge_client.runtime.clock import Clock, SystemClock
 from edge_client.runtime.fan import FanTransport
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
@@ -49,14 +50,29 @@ class StrangerError(Exception):
     """A key without a seat or a bond on the chain: most likely a mistake."""
 
 
+Witnessed = Note | Refused | StoreFinal
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How others look on: `tell` gets each note, refusal and final block, with the time on `clock` (Unix
+    milliseconds), by which the validator lives. `timing` is used instead of the configuration's. `begun` gets
+    what stops the validator, to be called from any thread."""
+
+    tell: Callable[[Witnessed, int], None] = lambda _effect, _now_ms: None
+    clock: Clock = field(default_factory=SystemClock)
+    timing: Timing | None = None
+    begun: Callable[[Callable[[], None]], None] = lambda _stop: None
+
+
 def run_validator(
     config: ValidatorConfig,
-    on_note: Callable[[Note, int], None] | None = None,
+    watch: Watch | None = None,
     *,
     rejoin: bool = False,
     observe: bool = False,
 ) -> None:
-    """Run until SIGTERM or SIGINT. `on_note` also gets every note, with the time in Unix milliseconds.
+    """Run until SIGTERM or SIGINT, or until `watch` ends it.
 
     `rejoin`: the log of own votes is not the whole one; sign only where nothing can have been signed before.
     Without `observe`, raises `StrangerError` for a key that has no seat and no bond.
@@ -68,7 +84,7 @@ def run_validator(
     with single_instance(config.validator.state_dir, "validator"):
         if not observe:
             _check_seat(identity, config.validator.state_dir, files)
-        _run(config, files, identity, on_note, rejoin=rejoin)
+        _run(config, files, identity, watch or Watch(), rejoin=rejoin)
 
 
 def _check_seat(identity: Identity, folder: Path, files: ChainFiles) -> None:
@@ -90,36 +106,25 @@ def _run(
     config: ValidatorConfig,
     files: ChainFiles,
     identity: Identity,
-    on_note: Callable[[Note, int], None] | None,
+    watch: Watch,
     *,
     rejoin: bool,
 ) -> None:
     store = open_store(config.validator.state_dir, files)
     marker = _prepare_key(config, identity, store, rejoin=rejoin)
     store.remove_leftovers()
-    clock, log = SystemClock(), EventLog(_log)
-    setup = _setup(config, identity, rejoin=rejoin)
+    clock, log = watch.clock, EventLog(_log)
+    setup = _setup(watch.timing or config.timing.timing(), identity, rejoin=rejoin)
     validator = Validator(setup, store, store.load())
     reporting = Reporting(validator, config.validator.state_dir / STATUS_FILE, log.refused_counts)
     transport = FanTransport([MqttTransport(one) for one in config.mqtt.options(identity.name)])
 
-    def note(one: Note) -> None:
-        log.note(one)
-        reporting.note(one, clock.now_ms())
-        if on_note is not None:
-            on_note(one, clock.now_ms())
-
-    def refused(one: Refused) -> None:
-        log.refused(one)
-        reporting.changed()
-
     effects: dict[type[Any], Callable[[Any], None]] = {
         **store.executors(),
+        **_told(watch, store, log, reporting),
         Publish: transport.publish,
         Subscribe: lambda one: transport.subscribe(one.filters),
         Unsubscribe: lambda one: transport.unsubscribe(one.filters),
-        Note: note,
-        Refused: refused,
         Evidence: _warn,
         EndRejoin: marker.end_rejoin,
         LogGap: partial(_stop_signing, marker),
@@ -128,7 +133,8 @@ def _run(
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
     loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits)
     seat, height = seat_text(validator.seated), validator.head.height
-    note(Note("validator_started", {"validator": identity.name, "height": height, "seat": seat}))
+    effects[Note](Note("validator_started", {"validator": identity.name, "height": height, "seat": seat}))
+    watch.begun(loop.request_stop)
     with stop_on_signals(loop.request_stop):
         transport.start(loop.post)
         try:
@@ -137,6 +143,29 @@ def _run(
             transport.stop()
             reporting.write(clock.now_ms())
             store.close()
+
+
+def _told(
+    watch: Watch, store: BlockStore, log: EventLog, reporting: Reporting
+) -> dict[type[Any], Callable[[Any], None]]:
+    """How what others look on at is executed."""
+    stored, clock = store.executors(), watch.clock
+
+    def note(one: Note) -> None:
+        log.note(one)
+        reporting.note(one, clock.now_ms())
+        watch.tell(one, clock.now_ms())
+
+    def refused(one: Refused) -> None:
+        log.refused(one)
+        reporting.changed()
+        watch.tell(one, clock.now_ms())
+
+    def final(one: StoreFinal) -> None:
+        stored[StoreFinal](one)
+        watch.tell(one, clock.now_ms())
+
+    return {Note: note, Refused: refused, StoreFinal: final}
 
 
 def open_store(folder: Path, files: ChainFiles) -> BlockStore:
@@ -163,12 +192,12 @@ def _prepare_key(
     return marker
 
 
-def _setup(config: ValidatorConfig, identity: Identity, *, rejoin: bool) -> ValidatorSetup:
+def _setup(timing: Timing, identity: Identity, *, rejoin: bool) -> ValidatorSetup:
     """How this process starts; the nonces of every start are new."""
     return ValidatorSetup(
         identity,
-        Clock(identity.rules.genesis.t0_s),
-        config.timing.timing(),
+        BlockClock(identity.rules.genesis.t0_s),
+        timing,
         os.urandom(NONCE_SEED_BYTES),
         Standing(is_rejoining=rejoin),
     )

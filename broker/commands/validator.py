@@ -30,7 +30,7 @@ def validator(folder: Path, events: Path | None, journal: bool, **how: bool) -> 
     from broker.core.consensus.log_entries import LogDamagedError
     from broker.core.guard import RestoredError
     from broker.founding import ChainFilesError
-    from broker.service import DivergedError, StrangerError, run_validator
+    from broker.service import DivergedError, StrangerError, Watch, Witnessed, run_validator
     from edge_client.protocol.machine import Note
     from edge_client.runtime import logs
     from edge_client.runtime.database import DatabaseError
@@ -46,12 +46,12 @@ def validator(folder: Path, events: Path | None, journal: bool, **how: bool) -> 
     except OSError as error:
         fail(f"cannot write the file of --events: {error}")
 
-    def on_note(note: Note, now_ms: int) -> None:
-        if sink is not None:
-            sink.write(json.dumps({"event": note.event, "at_ms": now_ms, **note.fields}) + "\n")
+    def tell(one: Witnessed, now_ms: int) -> None:
+        if sink is not None and isinstance(one, Note):
+            sink.write(json.dumps({"event": one.event, "at_ms": now_ms, **one.fields}) + "\n")
 
     try:
-        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), on_note, **how)
+        run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), Watch(tell), **how)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
             AlreadyRunningError, StrangerError) as error:  # fmt: skip
         fail(str(error))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -93,6 +94,8 @@ class TrainerSetup:
     guard: MemoryGuard = field(default_factory=lambda: MemoryGuard(0, MemoryReading, lambda _why: None))
     """Of memory; the default reads nothing and so is content."""
     marker: TrainingMarker | None = None
+    open_graph: Callable[[Path, int], TrainingGraph] = TrainingGraph.open
+    """From the file and the number of threads; as it comes from the file, whoever used it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class Signal:
     def given(self) -> bool:
         """Asked before every step: whether to end here."""
         return self.stop.is_set() or self.pause.is_set()
+
+
+def train_now(setup: TrainerSetup, genesis: Genesis, job: Job) -> None:
+    """Do the work of a job in the caller's thread, and report."""
+    _Work(setup, genesis, job, Signal()).run_marked()
 
 
 class Trainer:
@@ -204,7 +212,7 @@ class _Work:
         """None when it was stopped, or memory was short."""
         manifest, guard = self.genesis.manifest, self.setup.guard
         data = self.setup.data.at_most(guard.samples_max).load(manifest, SystemClock().now_ms())
-        graph = TrainingGraph.open(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
+        graph = self.setup.open_graph(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
         if graph.manifest != manifest:
             raise ModelError("the training graph's manifest is not the one in genesis")
         plan, held = self._plan(len(data.train)), _held(data, manifest.batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -12,6 +13,10 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Unix milliseconds, never less than an earlier answer of the same clock."""
+        ...
+
+    def wait_s(self, duration_ms: int) -> float:
+        """How long a thread must sleep for so much of this clock's time to pass."""
         ...
 
 
@@ -33,11 +38,34 @@ class SystemClock:
             self._latest_ms = max(self._latest_ms, _wall_ms())
             return self._latest_ms
 
+    def wait_s(self, duration_ms: int) -> float:
+        """See `Clock`."""
+        return duration_ms / 1000
+
     @property
     def behind_ms(self) -> int:
         """By how much the wall clock lies behind what was answered already: for so long we stand still."""
         with self._lock:
             return max(0, self._latest_ms - _wall_ms())
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledClock:
+    """A clock of rehearsals that goes `speed` times as fast as the wall clock: it shows `shown_ms` when that
+    one shows `began_ms` (both Unix milliseconds). Processes with the same three figures agree; before the
+    beginning it stands still. Whoever sets the wall clock back spoils the rehearsal."""
+
+    began_ms: int
+    shown_ms: int
+    speed: float
+
+    def now_ms(self) -> int:
+        """See `Clock`."""
+        return self.shown_ms + int(max(0, _wall_ms() - self.began_ms) * self.speed)
+
+    def wait_s(self, duration_ms: int) -> float:
+        """See `Clock`."""
+        return duration_ms / 1000 / self.speed
 
 
 def _wall_ms() -> int:

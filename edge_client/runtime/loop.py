@@ -123,7 +123,7 @@ class EventLoop(Generic[Event, Effect]):
                     return Woke()
                 if self._events:
                     return self._take()
-                self._changed.wait(nap_ms / 1000)
+                self._changed.wait(self._clock.wait_s(nap_ms))
 
     def _until_due_ms(self) -> int:
         deadline_ms = self._machine.deadline()
