@@ -15,4 +15,9 @@ def drawn(seed: int, purpose: str, number: int = 0) -> bytes:
 
 def share(seed: int, purpose: str, number: int = 0) -> float:
     """Evenly from [0, 1), with 53 bits."""
-    return int.from_bytes(drawn(seed, purpose, number)[:8], "big") / (1 << 64)
+    return evenly(drawn(seed, purpose, number))
+
+
+def evenly(data: bytes) -> float:
+    """The first 53 bits as a share: more would be rounded, the last ones up to 1."""
+    return (int.from_bytes(data[:8], "big") >> 11) / (1 << 53)
