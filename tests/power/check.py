@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.power import device_subject, validator_subject
+from tests.power.disk_model import some_fates
 from tests.power.judging import Campaign, Depth, Subject, Verdict
 from tests.power.mistakes import DEVICE, VALIDATOR
 from tests.power.operations import Recording
@@ -15,7 +16,7 @@ from tests.power.tracing import record
 
 MEMORY = Path("/dev/shm")
 """Only to be fast; a fresh folder inside."""
-FIRST = Depth(failures_max=1)
+FIRST = Depth(some_fates, failures_max=1)
 """Enough to see a mistake."""
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from queue import Queue
 from typing import TypeAlias
 
+from edge_client.adapters.conditions.board import Roots
+from edge_client.adapters.conditions.own_memory import read_kills
 from edge_client.adapters.conditions.traffic import TRAFFIC_FILE, MonthBytes
 from edge_client.adapters.device_database import DATABASE_FILE
 from edge_client.adapters.hook import Hook
@@ -20,6 +22,7 @@ from edge_client.adapters.model_files import CURRENT_FILE, ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Job, Signal, Trainer, TrainerSetup
+from edge_client.adapters.training_marker import TrainingMarker
 from edge_client.config import KEY_FILE, read_config
 from edge_client.core.events import (
     AgentEffect,
@@ -69,6 +72,8 @@ class Round(DeviceWorld):
             make_block(chain, step)
         self.device_disk = RealDisk(folder, chain.chain_id)
         self.month = MonthBytes(folder)
+        self.marker = TrainingMarker(folder, lambda: read_kills(Roots().proc))
+        self.marker.death()
         for database in (self.device_disk.real._database, self.month._database):
             database.conn.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").fetchall()
         self.disk = self.device_disk
@@ -117,7 +122,9 @@ class Round(DeviceWorld):
         interrupted = real.checkpoint.get()
         root = interrupted.root if interrupted is not None and interrupted.order == order else None
         data = read_config(self.folder).own_data(self.folder)
-        setup = TrainerSetup(self.signer.public_key, real.objects, data, 1, self.results.put_nowait)
+        setup = TrainerSetup(
+            self.signer.public_key, real.objects, data, 1, self.results.put_nowait, marker=self.marker
+        )
         if pauses:
             self.tell(Stopping())
         Trainer(setup, After if pauses else Signal).start(

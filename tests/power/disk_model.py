@@ -82,10 +82,16 @@ def _walk(
             yield from _walk(node, f"{path}{name}/", contents, names)
 
 
-def every_fate(open_changes: Sequence[Change], random: Random, samples: int) -> Iterator[list[Change]]:
-    """What may have reached the disk of these: all, nothing, every single one, every tear, random choices."""
-    for at, one in enumerate(open_changes):
-        before, after = open_changes[:at], open_changes[at + 1 :]
+def every_fate(
+    open_changes: Sequence[Change], random: Random, samples: int, *, whole: bool = True
+) -> Iterator[list[Change]]:
+    """What may have reached the disk of these: all, nothing, every single one, every tear, random choices.
+
+    With `whole` this is done with each of them, else with the latest only: when more will follow, what may be
+    left of the others without those that follow may be left then, too.
+    """
+    for at in range(0 if whole else max(0, len(open_changes) - 1), len(open_changes)):
+        one, before, after = open_changes[at], open_changes[:at], open_changes[at + 1 :]
         for parts in ([], *([part] for part in _torn(one))):
             yield [*before, *parts, *after]
             yield parts
@@ -93,8 +99,10 @@ def every_fate(open_changes: Sequence[Change], random: Random, samples: int) -> 
     yield from some_fates(open_changes, random, samples)
 
 
-def some_fates(open_changes: Sequence[Change], random: Random, samples: int) -> Iterator[list[Change]]:
-    """The short way: all, nothing, and some random choices."""
+def some_fates(
+    open_changes: Sequence[Change], random: Random, samples: int, *, whole: bool = True
+) -> Iterator[list[Change]]:
+    """The short way: all, nothing, and some random choices, at any time."""
     yield list(open_changes)
     yield []
     for _ in range(samples if open_changes else 0):

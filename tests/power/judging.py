@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from tests.power.disk_model import Disk, every_fate, some_fates
-from tests.power.operations import Change, Image, Mark, Recording, Rename, Write, write_image
+from tests.power.operations import Change, Image, Mark, Operation, Recording, Rename, Sync, Write, write_image
 from tests.power.words import Told, Units
 
 ROOT_CHARS = 64
@@ -22,8 +22,17 @@ FAILURES_MAX = 20
 SAMPLES = 4
 """Random choices at each moment."""
 SEED = 5
+NAME_CHARS_MAX = 24
 
-Fates: TypeAlias = "Callable[[Sequence[Change], Random, int], Iterator[list[Change]]]"
+
+class Fates(Protocol):
+    """What may have reached the disk of what is open: see `every_fate`."""
+
+    def __call__(
+        self, open_changes: Sequence[Change], random: Random, samples: int, *, whole: bool = True
+    ) -> Iterator[list[Change]]:
+        """Each as those changes, or parts of them, that did."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class Campaign:
         self._found: dict[bytes, Found] = {}
         self._endings: dict[object, Ending] = {}
         self._history = list(history(recording))
+        self._ends = ends(recording.operations)
         self._uncut = subject.finish(self._folder(Disk(recording).image([])), ())
         self.verdict = Verdict(recording.points)
 
@@ -114,7 +124,7 @@ class Campaign:
                 continue
             place = f"after {number}: {describe(operation)}"
             seen: set[bytes] = set()
-            for happened in depth.fates(disk.open, self._random, depth.samples):
+            for happened in depth.fates(disk.open, self._random, depth.samples, whole=number in self._ends):
                 image = disk.image(happened)
                 digest = digest_of_image(image)
                 if digest not in seen:
@@ -197,6 +207,12 @@ def _has(told: Told, units: Units) -> bool:
     return all(told.units.get(name) == digest for name, digest in units.items())
 
 
+def ends(operations: Sequence[Operation]) -> set[int]:
+    """The operations after which the next sync is, or nothing: as much as there will ever be is open."""
+    syncs = [number for number, one in enumerate(operations) if isinstance(one, Sync)]
+    return {*(number - 1 for number in syncs), len(operations) - 1}
+
+
 def history(recording: Recording) -> Iterator[tuple[Told, Told]]:
     """After every operation: what was told so far, and what the next saving will tell."""
     tolds, told = [], Told()
@@ -232,6 +248,9 @@ def describe(operation: object) -> str:
         return " ".join(f"{key} {value}" for key, value in word.items() if key not in ("units", "chained"))
     if isinstance(operation, Write):
         return f"write of {len(operation.data)} bytes at {operation.offset} to file {operation.node}"
+    if isinstance(operation, Rename):
+        names = (f"{'-' if node is None else '+'}{name[:NAME_CHARS_MAX]}" for name, node in operation.names)
+        return f"names {' '.join(names)}"
     return str(operation)
 
 
