@@ -63,9 +63,9 @@ def certified_share(folder: Path, validators: int, count: int) -> Share:
         for at in range(0, count, TURN_HEADERS):
             turn = blocks[at : at + TURN_HEADERS]
             times.raw_s.append(verify_all_s([signed for one in turn for signed in one.signed]))
-            began_s = time.perf_counter()
+            began_s = time.thread_time()  # it only computes; the store waits for the disk too
             headers += _follow(client, turn, chain.end_ms)
-            times.verify_s.append(time.perf_counter() - began_s)
+            times.verify_s.append(time.thread_time() - began_s)
             if len(headers) == RUN_HEADERS_MAX:
                 began_s = time.perf_counter()
                 store.save_chain(SaveChain(_linked(headers), client.tip, client.head, client.signing))

@@ -17,11 +17,11 @@ Signed = tuple[bytes, bytes]
 
 
 def verify_all_s(signed: Sequence[Signed]) -> float:
-    """Seconds in which the bare PyNaCl binding verifies all of these; raises when one is bad."""
-    began_s = time.perf_counter()
+    """Processor time in which the bare PyNaCl binding verifies all of these; raises when one is bad."""
+    began_s = time.thread_time()
     for message, public_key in signed:
         crypto_sign_open(message, public_key)
-    return time.perf_counter() - began_s
+    return time.thread_time() - began_s
 
 
 def blake2b_mb_per_s() -> float:

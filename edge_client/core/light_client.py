@@ -352,7 +352,11 @@ class LightClient:
         if self._contradicts(headers):
             return Conflict("a header at the height of the operator's checkpoint is not that checkpoint")
         last = headers[-1]
-        self.tip = tip = Tip(last.height, last.hash(self._rules.chain_id), last.time_s, peaks)
+        if head is not None and head.height == last.height:
+            last_hash = head.hash
+        else:
+            last_hash = last.hash(self._rules.chain_id)
+        self.tip = tip = Tip(last.height, last_hash, last.time_s, peaks)
         self._sets.enter(last.epoch, last.height)
         self._run_epoch = None
         if self._target is not None and self._target.header.height <= tip.height:

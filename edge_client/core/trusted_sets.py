@@ -82,5 +82,7 @@ class TrustedSets:
 
     def enter(self, epoch: int, height: int) -> None:
         """The tip is of this epoch and height: what lies before is not needed any more."""
-        self._sets = {one: held for one, held in self._sets.items() if one >= epoch}
-        self._boundaries = {at: one for at, one in self._boundaries.items() if at > height}
+        if min(self._sets) < epoch:
+            self._sets = {one: held for one, held in self._sets.items() if one >= epoch}
+        if self._boundaries:
+            self._boundaries = {at: one for at, one in self._boundaries.items() if at > height}

@@ -107,8 +107,10 @@ def cheap_fault(case: Case) -> Invalid | None:
 
 
 def _fault(case: Case, predicates: tuple[Predicate, ...]) -> Invalid | None:
-    faults = (predicate(case) for predicate in predicates)
-    return next((fault for fault in faults if fault is not None), None)
+    for predicate in predicates:
+        if (fault := predicate(case)) is not None:
+            return fault
+    return None
 
 
 def _place(case: Case) -> Verdict:

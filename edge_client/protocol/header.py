@@ -132,5 +132,6 @@ class StateLeaves(Fixed):
 
     def root(self) -> bytes:
         """`state_root`."""
-        leaves = (self.accounts_root, self.params_hash, self.learning_root, self.seats_root)
-        return merkle.root([_of_state_leaf(leaf) for leaf in leaves])
+        left = merkle.node_hash(_of_state_leaf(self.accounts_root), _of_state_leaf(self.params_hash))
+        right = merkle.node_hash(_of_state_leaf(self.learning_root), _of_state_leaf(self.seats_root))
+        return merkle.seal(4, merkle.node_hash(left, right))
