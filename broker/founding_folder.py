@@ -24,7 +24,7 @@ from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.genesis import Admission
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer, is_small_order, node_id
-from edge_client.protocol.params import CLIP_ONE, LEARNING_RATE_ONE, PARAMS_VERSION, RoundParams
+from edge_client.protocol.params import CLIP_ONE, LEARNING_RATE_ONE, PARAMS_VERSION, RoundParams, Selection
 from edge_client.protocol.topics import Topics
 from edge_client.protocol.validators import VALIDATORS_MAX
 from edge_client.runtime.files import replace
@@ -145,12 +145,14 @@ def election_rules(validator_count: int, rules: Mapping[str, Any]) -> dict[str, 
 
 
 def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
-    """RoundParams from the options of `init` and `election_rules`; the batch size is the graph's own."""
+    """RoundParams from the options of `init` and `election_rules`; the batch size is the graph's own. Without
+    `selected`, every device is asked in every round."""
+    selected = rules.get("selected")
     return RoundParams(
         version=PARAMS_VERSION,
         optimizer=0,
         rule=0,
-        selection=0,
+        selection=Selection.EXACT if selected else Selection.ALL,
         codecs=1,
         partial_min_pct=10,
         staleness_max=8,
@@ -159,7 +161,7 @@ def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
         k=rules["k"],
         k_max=rules["k"] * K_MAX_FACTOR,
         min_updates=rules["min_updates"],
-        selected=rules["k"],
+        selected=selected or rules["k"],
         records_wait_s=rules["records_wait_s"],
         registrations_max=64,
         body_window=BODY_WINDOW_ROUNDS,

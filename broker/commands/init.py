@@ -26,6 +26,8 @@ def _params_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--k", type=click.IntRange(1, K_LIMIT), default=10, show_default=True, help=k_help),
             click.option("--min-updates", type=u16, default=2, show_default=True,
                          help="Enough at the deadline."),
+            click.option("--selected", type=u16,
+                         help="Devices asked in a round; left out: all. Below --k, it ends at its deadline."),
             click.option("--round-s", type=u32, default=1800, show_default=True, help="Deadline of a round."),
             click.option("--epochs", type=u8, default=1, show_default=True,
                          help="Passes over the local data."),

@@ -131,7 +131,7 @@ class RoundParams(Fixed):
             (not (self.local_epochs and self.batch), "local_epochs and batch are at least 1"),
             (not 1 <= self.min_updates <= self.k <= self.k_max, "1 <= min_updates <= k <= k_max"),
             (self.k_max > UPDATES_PER_BLOCK_MAX, f"k_max is at most {UPDATES_PER_BLOCK_MAX}"),
-            (self.selection == Selection.EXACT and self.selected < self.k, "selected is at least k"),
+            (self.selection == Selection.EXACT and not self.selected, "selected is at least 1"),
             (not (self.round_s and self.sample_cap), "round_s and sample_cap are at least 1"),
             (not (self.learning_rate_q20 and self.clip_norm_q20), "learning rate and clip norm are above 0"),
             (

@@ -23,6 +23,7 @@ DAY_S = 86_400
 PATTERNS = ("online", "plugged", "used")
 """Keys of a group that name a pattern."""
 SCALE_MIN, SCALE_MAX = 0.1, 10.0
+SELECTED_MAX = (1 << 16) - 1
 
 
 class StepModel(Enum):
@@ -42,12 +43,14 @@ class Feed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The rules of the rehearsed chain, as `edge-broker init` takes them, and whose steps are taken."""
+    """The rules of the rehearsed chain, as `edge-broker init` takes them, and whose steps are taken.
+    `selected` 0: all devices are asked in every round."""
 
     model: StepModel
     rounds_a_day: int
     k: int
     min_updates: int
+    selected: int = 0
     epochs: int = 1
     sample_cap: int = 4096
     learning_rate: float = 0.05
@@ -59,6 +62,8 @@ class Job:
         for name, most in (("rounds_a_day", 1440), ("k", 1024), ("min_updates", 1024), ("epochs", 255)):
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 1 to {most}")
+        if not 0 <= self.selected <= SELECTED_MAX:
+            raise ValueError(f"selected must be 1 to {SELECTED_MAX}, or left out for all devices")
 
     @property
     def round_s(self) -> int:
@@ -67,7 +72,10 @@ class Job:
 
     def rules(self) -> dict[str, Any]:
         """For `broker.founding_folder.make_params`, without those of elections."""
-        names = ("k", "min_updates", "epochs", "sample_cap", "learning_rate", "clip_norm", "records_wait_s")
+        names = (
+            *("k", "min_updates", "selected", "epochs", "sample_cap"),
+            *("learning_rate", "clip_norm", "records_wait_s"),
+        )
         return {**{name: getattr(self, name) for name in names}, "round_s": self.round_s}
 
     def step_ms(self, step: StepTimes) -> float:

@@ -207,7 +207,7 @@ def test_a_closed_gate_is_slept_through_but_the_chain_is_kept_up_with() -> None:
 
 
 def test_a_gate_that_opens_while_the_round_is_open_lets_it_fetch_the_model_and_train() -> None:
-    world = sleeper(Limits())
+    world = sleeper(Limits(ignore=("rounds",)))
     hand_in(world)
     world.chain.add([world.offers[-1].head], time_s=ROUND_S)
     world.tell(ConditionsRead(HOT))
@@ -225,7 +225,7 @@ TAILS = [("modem", 1_100, True), ("modem", 1_200, False), ("ethernet", 500, True
 
 @pytest.mark.parametrize(("link", "ms_per_step", "stays"), TAILS)
 def test_training_that_ends_within_the_tail_keeps_the_link(link: str, ms_per_step: int, stays: bool) -> None:
-    world = sleeper(Limits())
+    world = sleeper(Limits(ignore=("rounds",)))
     root = hand_in(world, cost=Cost(10, 10 * ms_per_step, None, 1, 1))
     world.chain.add([world.offers[-1].head], time_s=ROUND_S)
     world.pass_ms(plan(world)[0] - world.now_ms)

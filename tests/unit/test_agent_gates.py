@@ -28,10 +28,12 @@ from tests.device_world import DeviceWorld
 from tests.unit.test_conditions_gates import FINE
 
 HOT = replace(FINE, temperature_c=90.0)
+OFTEN = Limits(ignore=("rounds",))
+"""For tests of rounds that follow each other at once."""
 
 
 def world(conditions: Conditions = FINE, **params: int) -> DeviceWorld:
-    made = DeviceWorld(ChainMaker(make_genesis(params=make_params(**params)), devices=3), 2, limits=Limits())
+    made = DeviceWorld(ChainMaker(make_genesis(params=make_params(**params)), devices=3), 2, limits=OFTEN)
     made.tell(ConditionsRead(conditions))
     made.link_up()
     made.answer()

@@ -23,6 +23,7 @@ from edge_client.core.conditions.readings import NEVER, Conditions, Unknown
 from edge_client.core.conditions.scheduler import READ_AGE_MS_MAX, Scheduler, Trend
 
 NOW_MS = 1_800_000_000_000
+HOUR_MS = 3_600_000
 FINE = Conditions(
     mains=True,
     temperature_c=40.0,
@@ -166,14 +167,18 @@ def test_the_round_to_come_must_fit_under_the_data_cap() -> None:
 @pytest.mark.parametrize(
     ("ended", "training", "is_open"),
     [
-        ((NOW_MS - 5,) * 7, False, True),
-        ((NOW_MS - 5,) * 8, False, False),
-        ((NOW_MS - 5,) * 8, True, True),
-        ((NOW_MS - 86_400_000,) * 8, False, True),
-        ((NOW_MS + 1,) * 8, False, True),  # written while the clock was ahead
+        ((), False, True),
+        ((NOW_MS - 5,), False, False),
+        ((NOW_MS - 5,), True, True),
+        ((NOW_MS - 3 * HOUR_MS + 1,), False, False),
+        ((NOW_MS - 3 * HOUR_MS,), False, True),
+        ((NOW_MS + 1,), False, True),  # written while the clock was ahead
+        ((NOW_MS - 5, NOW_MS + 1), False, False),
     ],
 )
-def test_rounds_of_a_day(ended: tuple[int, ...], training: bool, is_open: bool) -> None:
+def test_the_rounds_of_a_day_are_spread_over_it(
+    ended: tuple[int, ...], training: bool, is_open: bool
+) -> None:
     assert verdict("rounds", {}, rounds_ended_ms=ended, training=training).open == is_open
 
 
@@ -181,8 +186,8 @@ def test_forecasts() -> None:
     assert verdict("owner", {"paused_until_ms": NOW_MS + 9}).forecast_ms == NOW_MS + 9
     assert verdict("owner", {"paused_until_ms": NEVER}).forecast_ms is None
     assert verdict("hours", {"local_minute": 1439}, {"hours": "night"}).forecast_ms == NOW_MS + 61 * 60_000
-    ended = tuple(NOW_MS - 1000 + number for number in range(9))
-    assert verdict("rounds", {}, rounds_ended_ms=ended).forecast_ms == ended[1] + 86_400_000
+    ended = (NOW_MS - 1000, NOW_MS - 500)
+    assert verdict("rounds", {}, rounds_ended_ms=ended).forecast_ms == NOW_MS - 500 + 3 * HOUR_MS
     assert verdict("data", {"month_bytes": 10**9, "month_ends_ms": NOW_MS + 7}).forecast_ms == NOW_MS + 7
     trend = Trend()
     trend.add(90.0, NOW_MS)
@@ -232,6 +237,14 @@ class TestScheduler:
             made.read(replace(FINE, temperature_c=heat), False, NOW_MS + at_ms)
         hot = next(one for one in made.verdicts if not one.open)
         assert hot.forecast_ms == NOW_MS + 200_000, "ten degrees more, to 70"
+
+    def test_whoever_ignores_the_power_gate_trains_below_the_floor_too(self) -> None:
+        past = (Spent(0, Cost(100, 60_000, 360_000, 0, 0)),)
+        low = Conditions(has_battery=True, mains=False, battery_pct=20.0, battery_wh=10.0)
+        for ignore, steps in (((), 0), (("power",), 500)):
+            made = Scheduler(Limits(session_min=10, ignore=ignore), past)
+            made.read(low, False, NOW_MS)
+            assert made.steps_max(round_s=300) == steps
 
     def test_work_fits_into_session_round_and_battery(self) -> None:
         made = Scheduler(

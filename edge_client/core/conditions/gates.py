@@ -83,13 +83,16 @@ def hours(asked: Asked) -> Verdict:
 
 
 def rounds(asked: Asked) -> Verdict:
-    """Rounds of the last 24 hours; never closed on a round that goes on."""
+    """The rounds of a day, spread over it: a fleet whose devices spend them all in the morning learns nothing
+    in the evening, and many updates in one round teach hardly more than some. Never closed on a round that
+    goes on."""
     # What seems to be to come was written while the clock was ahead: it says nothing of this day.
-    ended = [at for at in asked.rounds_ended_ms if asked.now_ms - DAY_MS < at <= asked.now_ms]
-    most = asked.limits.rounds_a_day
-    is_open = asked.training or len(ended) < most
-    forecast = None if is_open else ended[-most] + DAY_MS
-    return Verdict("rounds", is_open, str(len(ended)), f"below {most} in 24 h", forecast)
+    last_ms = max((at for at in asked.rounds_ended_ms if at <= asked.now_ms), default=None)
+    gap_ms = DAY_MS // asked.limits.rounds_a_day
+    is_open = asked.training or last_ms is None or asked.now_ms - last_ms >= gap_ms
+    forecast = None if is_open or last_ms is None else last_ms + gap_ms
+    reading = "none yet" if last_ms is None else f"{(asked.now_ms - last_ms) // MINUTE_MS} min since the last"
+    return Verdict("rounds", is_open, reading, f"at least {gap_ms // MINUTE_MS} min", forecast)
 
 
 def power(asked: Asked) -> Verdict:

@@ -12,8 +12,9 @@ MEMORY_MB_MIN = 32
 """Less than the agent takes without training."""
 ROUNDS_A_DAY_MAX = 10_000
 OWNER_GATE = "owner"
+POWER_GATE = "power"
 GATES = (
-    *(OWNER_GATE, "hours", "rounds", "power", "temperature", "throttling"),
+    *(OWNER_GATE, "hours", "rounds", POWER_GATE, "temperature", "throttling"),
     *("link", "data", "cpu", "memory", "io", "disk"),
 )
 """Names of the gates, in the order in which `why` shows them."""
@@ -22,8 +23,8 @@ GATES = (
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Section `[limits]`. `require_mains` left out means: if a battery is seen; `memory_mb_max`: by what the
-    board has (`own_bytes_max`). `ignore` names gates that are not asked, for boards that are there for
-    nothing else."""
+    board has (`own_bytes_max`). `rounds_a_day` are spread: so many at most, a day's share apart. `ignore`
+    names gates that are not asked, for boards that are there for nothing else."""
 
     enabled: bool = True
     hours: str = "any"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_client.core.conditions.gates import MINUTE_MS, Asked, Verdict, verdicts
-from edge_client.core.conditions.limits import Limits
+from edge_client.core.conditions.limits import POWER_GATE, Limits
 from edge_client.core.conditions.prediction import (
     MJ_PER_WH,
     Budget,
@@ -110,9 +110,15 @@ class Scheduler:
         self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
 
     def _energy_mj(self) -> int | None:
-        """What the battery gives down to its floor; None on mains and for an unknown battery."""
+        """What the battery gives down to its floor; None on mains, for an unknown battery, and when the owner
+        lets the gate be ignored that guards the floor."""
         seen = self._conditions
-        if seen is None or not seen.has_battery or known(seen.mains) is True:
+        if (
+            POWER_GATE in self._limits.ignore
+            or seen is None
+            or not seen.has_battery
+            or known(seen.mains) is True
+        ):
             return None
         charge, capacity_wh = known(seen.battery_pct), known(seen.battery_wh)
         if charge is None or capacity_wh is None:
