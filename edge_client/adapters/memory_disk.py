@@ -75,6 +75,8 @@ class MemoryDisk:
         self.objects = MemoryObjects(pool)
         self.residual: list[ResidualPart] = []
         self.costs: list[Spent] = []
+        self.ended_ms: dict[int, int] = {}
+        """When the work of each round ended."""
         self.updates: dict[bytes, PendingUpdate] = {}
         self.fates: dict[bytes, SettleUpdate] = {}
         self.account: SaveAccount | None = None
@@ -191,6 +193,7 @@ class MemoryDisk:
         self.residual.append(ResidualPart(effect.residue_root, PartKind.RESIDUE, head.round))
         if effect.spent is not None:
             self.costs.append(effect.spent)
+            self.ended_ms[head.round] = effect.spent.ended_ms
         for root in set(effect.consumed) - {effect.residue_root}:
             self.objects.delete(root)
 

@@ -47,6 +47,8 @@ class ServerRules:
     link: LinkRule = lambda _hop: (0,)
     may_publish: MayPublish = lambda _client, _topic: True
     may_hear: MayHear = lambda _client, _filter: True
+    may_connect: Callable[[str], bool] = lambda _client: True
+    """Whether the network lets this client through now; who was not, tries again with `heal`."""
     packet_bytes_max: int | None = None
 
 
@@ -98,7 +100,7 @@ class MemoryServer:
 
     def heal(self, client: MemoryTransport) -> None:
         """Let one client connect again, unless it sleeps."""
-        if client.asleep:
+        if client.asleep or not self.rules.may_connect(client.client_id):
             return
         if client.client_id in self._sessions:
             self.cut(client.client_id, "session taken over")
@@ -211,11 +213,17 @@ class MemoryTransport:
         self._server = server
         self._queue = SendQueue(limits or QueueLimits())
         self._under_way: list[Publish] = []
-        self._connected = False
+        self._connected = self._started = False
         self._deliver: Deliver = lambda _event: None
+
+    @property
+    def wants_link(self) -> bool:
+        """Whether a real transport would be trying to connect."""
+        return self._started and not self.asleep and not self._connected
 
     def start(self, deliver: Deliver) -> None:
         """Connect; `LinkUp` comes with the next `pump`."""
+        self._started = True
         self._deliver = deliver
         self._server.heal(self)
 
@@ -233,7 +241,7 @@ class MemoryTransport:
 
     def stop(self) -> None:
         """Leave without a last will."""
-        self._connected = False
+        self._connected = self._started = False
         self._deliver = lambda _event: None
         self._server.leave(self.client_id)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from broker.core.effects import StoreFinal
 from edge_client.protocol.machine import Note, Refused
+from edge_client.protocol.state import ChainState
 from firmware_profiles.report.record import RoundFacts
 
 Examine = Callable[[bytes], float | None]
@@ -25,6 +26,8 @@ class ChainLog:
     refusals: Counter[str] = field(default_factory=Counter)
     height: int = 0
     hash: bytes = b""
+    state: ChainState | None = None
+    """After the last block."""
     _proposed_ms: dict[int, int] = field(default_factory=dict)
 
     def note(self, note: Note, now_ms: int) -> None:
@@ -36,12 +39,17 @@ class ChainLog:
         """A validator did not accept something."""
         self.refusals[f"validator: {refused.reason.value}"] += 1
 
+    def balances(self) -> dict[bytes, int]:
+        """What each account has earned, by key."""
+        accounts = () if self.state is None else self.state.accounts
+        return {one.public_key: one.balance for one in accounts}
+
     def final(self, effect: StoreFinal, now_ms: int) -> None:
         """A block is final."""
         height = effect.header.height
         if height <= self.height:
             return
-        self.height, self.hash = height, effect.header_hash
+        self.height, self.hash, self.state = height, effect.header_hash, effect.state
         proposed_ms = self._proposed_ms.get(height)
         for old in [at for at in self._proposed_ms if at <= height]:
             del self._proposed_ms[old]

@@ -4,6 +4,7 @@ once learned (`replay`), or what it really learns (`real`)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import shake_256
 
 import numpy as np
@@ -35,6 +36,20 @@ class NoTraining:
     def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
         """The same for the same order."""
         return finished(device, order, random_codes(self._sizes, order.seed), (LOSS_MICRO, LOSS_MICRO))
+
+
+class Liar:
+    """A device that wants to be heard: huge random codes, and more samples than it has."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._sizes = tuple(sizes)
+
+    def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
+        """Well-formed, and worth nothing."""
+        body = UpdateBody((0,) * len(self._sizes), random_codes(self._sizes, order.seed).codes)
+        claim = finished(device, order, body, (LOSS_MICRO, 0))
+        samples = order.params.sample_cap
+        return replace(claim, samples=samples, steps=steps_asked(order.params, samples))
 
 
 class Replay:

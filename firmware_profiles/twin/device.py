@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,13 +24,16 @@ from edge_client.core.events import (
 from edge_client.core.timing import earliest
 from edge_client.protocol.chunks import CHUNK_BYTES, blob_root
 from edge_client.protocol.execution.checks import steps_asked
-from edge_client.protocol.machine import Publish, Received, Woke
+from edge_client.protocol.machine import LinkUp, Publish, Received, Woke
 
 READ_AGE_MS_MAX = 30_000
 """The agent's readings are never older than the ones a real board's shell makes."""
 PACKET_BYTES = 100
 """What goes over the link with each message beside topic and payload: MQTT, TLS, TCP and IP headers, and the
 acknowledgement back."""
+KINDS = frozenset(("head", "say", "chunk", "ask", "state"))
+CONNECT_UP_BYTES, CONNECT_DOWN_BYTES = 1_500, 3_500
+"""A TLS handshake with an Ed25519 chain, CONNECT and the subscriptions."""
 
 
 class Board(Protocol):
@@ -43,6 +47,11 @@ class Board(Protocol):
     @property
     def ms_per_step(self) -> float:
         """At the present clock rate."""
+        ...
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has power."""
         ...
 
     def advance(self, now_ms: int) -> None:
@@ -72,6 +81,19 @@ class Compute:
     """The time that the work takes is over: the shell answers with `TrainingFinished` or `TrainingFailed`."""
 
     order: TrainingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Training has begun or goes on; it will last until `ends_ms` if nothing changes."""
+
+    round: int
+    ends_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The board has no power: the shell ends the process, and starts it when the board lives again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,11 @@ class TwinDevice:
         self.scheduler = scheduler
         self.board = board
         self.samples = samples
-        self.up_bytes, self.down_bytes = 0, 0
+        self.up_bytes: Counter[str] = Counter()
+        self.down_bytes: Counter[str] = Counter()
+        self.closed_ms: Counter[str] = Counter()
+        """How long each gate was closed."""
+        self._seen_ms: int | None = None
         self._progress = progress
         self._work: _Work | None = None
         self._read_ms: int | None = None
@@ -151,7 +177,10 @@ class TwinDevice:
         self._advance(now_ms)
         effects: list[Any] = []
         if isinstance(event, Received):
-            self._radio(0, len(event.topic) + len(event.payload))
+            self._hear(_kind(event.topic), len(event.topic) + len(event.payload) + PACKET_BYTES)
+        elif isinstance(event, LinkUp):
+            self._say("connect", CONNECT_UP_BYTES)
+            self._hear("connect", CONNECT_DOWN_BYTES)
         if self._is_blind(now_ms):
             self._read_ms = now_ms
             effects += self._tell(ConditionsRead(self.board.conditions()), now_ms)
@@ -160,7 +189,7 @@ class TwinDevice:
             effects.append(Compute(self._work.order))
         effects += self._tell(self._completed(event), now_ms)
         self._change_ms = self.board.next_change()
-        return effects
+        return effects if self.board.is_alive else [*effects, Died()]
 
     def deadline(self) -> int | None:
         """See `Machine`."""
@@ -171,6 +200,10 @@ class TwinDevice:
     # --- time ---------------------------------------------------------------------------------------------
 
     def _advance(self, now_ms: int) -> None:
+        if self._seen_ms is not None:
+            for gate in self.scheduler.closed:
+                self.closed_ms[gate] += now_ms - self._seen_ms
+        self._seen_ms = now_ms
         if self._work is not None:
             self._work.advance(self.board.ms_per_step, now_ms)
         self.board.advance(now_ms)
@@ -185,6 +218,11 @@ class TwinDevice:
         """When a gate opens of which that is known for certain: those that ask for the time."""
         known = [one.forecast_ms for one in self.scheduler.verdicts if not one.open and one.target is None]
         return earliest(*known)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether work goes on."""
+        return self._work is not None
 
     @staticmethod
     def _is_over(work: _Work, now_ms: int) -> bool:
@@ -208,16 +246,17 @@ class TwinDevice:
 
     def _sent(self, effect: Any) -> None:
         if isinstance(effect, Publish):
-            self._radio(len(effect.topic) + len(effect.payload), 0)
+            self._say(_kind(effect.topic), len(effect.topic) + len(effect.payload) + PACKET_BYTES)
         elif isinstance(effect, PublishChunk):
-            self._radio(len(effect.topic) + CHUNK_BYTES, 0)
+            self._say("chunk", len(effect.topic) + CHUNK_BYTES + PACKET_BYTES)
 
-    def _radio(self, up_bytes: int, down_bytes: int) -> None:
-        up_bytes += PACKET_BYTES if up_bytes else 0
-        down_bytes += PACKET_BYTES if down_bytes else 0
-        self.up_bytes += up_bytes
-        self.down_bytes += down_bytes
-        self.board.radio(up_bytes, down_bytes)
+    def _say(self, kind: str, count: int) -> None:
+        self.up_bytes[kind] += count
+        self.board.radio(count, 0)
+
+    def _hear(self, kind: str, count: int) -> None:
+        self.down_bytes[kind] += count
+        self.board.radio(0, count)
 
     # --- work ---------------------------------------------------------------------------------------------
 
@@ -232,7 +271,7 @@ class TwinDevice:
         left = float(max(0, steps - done))
         self._work = _Work(order, steps, left, now_ms, self.board.energy_mj, done * self.board.ms_per_step)
         self.board.work(on=True)
-        return []
+        return [Began(order.round, self._work.ends_ms(self.board.ms_per_step))]
 
     def _pause(self, round_number: int, now_ms: int) -> list[Any]:
         work = self._work
@@ -257,7 +296,13 @@ class TwinDevice:
         if isinstance(event, TrainingFailed):
             return event
         spent_mj = round(self.board.energy_mj - work.began_mj)
-        up_bytes, down_bytes = self.up_bytes - self._counted[0], self.down_bytes - self._counted[1]
-        self._counted = (self.up_bytes, self.down_bytes)
-        cost = Cost(event.steps, round(work.train_ms), spent_mj, up_bytes, down_bytes)
+        counted, self._counted = self._counted, (self.up_bytes.total(), self.down_bytes.total())
+        carried = self._counted[0] - counted[0], self._counted[1] - counted[1]
+        cost = Cost(event.steps, round(work.train_ms), spent_mj, *carried)
         return replace(event, cost=cost)
+
+
+def _kind(topic: str) -> str:
+    """What a topic carries, for the count of bytes: head, say, chunk, ask, state."""
+    levels = topic.split("/")
+    return next((level for level in reversed(levels) if level in KINDS), "other")

@@ -246,6 +246,12 @@ class TestScheduler:
             made.read(low, False, NOW_MS)
             assert made.steps_max(round_s=300) == steps
 
+    def test_the_last_round_of_the_day_closes_its_gate_at_once(self) -> None:
+        made = Scheduler(Limits(rounds_a_day=1))
+        made.read(FINE, False, NOW_MS)
+        made.spent(Spent(NOW_MS + 1000, Cost(1, 1, None, 0, 0)))
+        assert made.closed == ("rounds",), "another head may come before the next reading"
+
     def test_work_fits_into_session_round_and_battery(self) -> None:
         made = Scheduler(
             Limits(require_mains=False, session_min=10), (Spent(0, Cost(100, 60_000, 360_000, 0, 0)),)

@@ -69,6 +69,9 @@ class Scheduler:
         self._conditions, self._read_ms = conditions, now_ms
         self._trends["temperature"].add(known(conditions.temperature_c), now_ms)
         self._trends["power"].add(known(conditions.battery_pct), now_ms)
+        self._judge(conditions, training, now_ms)
+
+    def _judge(self, conditions: Conditions, training: bool, now_ms: int) -> None:
         asked = Asked(
             conditions,
             self._limits,
@@ -105,9 +108,11 @@ class Scheduler:
         return replace(spent, predicted_mj=energy_mj, predicted_bytes=traffic_bytes)
 
     def spent(self, spent: Spent) -> None:
-        """A round is over."""
+        """A round is over: it counts among those of the day at once, not only with the next reading."""
         self._past = (*self._past, spent)[-COSTS_MAX:]
         self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
+        if self._conditions is not None:
+            self._judge(self._conditions, training=False, now_ms=spent.ended_ms)
 
     def _energy_mj(self) -> int | None:
         """What the battery gives down to its floor; None on mains, for an unknown battery, and when the owner
