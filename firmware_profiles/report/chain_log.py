@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from broker.core.effects import StoreFinal
 from edge_client.protocol.machine import Note, Refused
 from edge_client.protocol.state import ChainState
 from firmware_profiles.report.record import RoundFacts
 
-Examine = Callable[[bytes], float | None]
-"""Accuracy of a model as the chain writes it; None where it would mean nothing."""
+
+class Examiner(Protocol):
+    """Measures models."""
+
+    def accuracy(self, model: bytes) -> float:
+        """Of a model as the chain writes it."""
+        ...
 
 
 @dataclass(slots=True)
 class ChainLog:
-    """Every block once, whichever validator has it first; `joules` is asked when a round closes."""
+    """Every block once, whichever validator has it first; `joules` is asked when a round closes. Without an
+    examiner accuracy means nothing."""
 
     began_ms: int
-    examine: Examine
+    examiner: Examiner | None
     joules: Callable[[], float]
     rounds: list[RoundFacts] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -61,7 +68,7 @@ class ChainLog:
                 height=height,
                 closed_ms=now_ms - self.began_ms,
                 updates=len(effect.inclusions),
-                accuracy=self.examine(effect.model),
+                accuracy=None if self.examiner is None else self.examiner.accuracy(effect.model),
                 finality_ms=None if proposed_ms is None else now_ms - proposed_ms,
                 joules=self.joules(),
             )
