@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,8 @@ class Bank:
         """The inverse of `write`."""
         with np.load(path) as stored:
             return cls(stored["codes"], stored["exponents"], stored["losses_micro"])
+
+
+def shipped_bank() -> Bank:
+    """That of `edge-fleet record` with its defaults."""
+    return Bank.read(Path(str(files("firmware_profiles") / "data" / "digits-bank.npz")))

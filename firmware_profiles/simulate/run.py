@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from broker.core.effects import StoreFinal
-from broker.founding_folder import make_params
+from broker.founding_folder import election_rules, make_params
 from edge_client import __version__
 from edge_client.core.bursts import Sleep
 from edge_client.core.identity import Identity
 from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Note, Refused
+from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX
 from firmware_profiles.lesson.bank import Bank
 from firmware_profiles.lesson.digits import SHARES, Examiner, Lesson, digits
 from firmware_profiles.profiles.fleet import Fleet
@@ -24,7 +25,7 @@ from firmware_profiles.report.tally import Points, Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
 from firmware_profiles.simulate.device import Around, DeviceSetup, SimulatedDevice, Train
 from firmware_profiles.simulate.network import LinkTimes, Network
-from firmware_profiles.simulate.training import Liar, NoTraining, Replay
+from firmware_profiles.simulate.training import Liar, NoTraining, Real, Replay
 from firmware_profiles.simulate.troubles import Troubles
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin.draws import drawn, share
@@ -83,10 +84,8 @@ class Rehearsal:
         network = Network(lambda: self.world.now_ms, plan.seed, fleet.faults.message_loss.typical)
         self.world = World(began_ms, network.rules())
         self.tally = Tally(began_ms, max(1, plan.span_ms // COLUMNS))
-        examine = (
-            Examiner(self.lesson).accuracy if plan.training is not Training.NONE else lambda _model: None
-        )
-        self.log = ChainLog(began_ms, examine, self._joules)
+        examiner = None if plan.training is Training.NONE else Examiner(self.lesson)
+        self.log = ChainLog(began_ms, examiner, self._joules)
         self.troubles = Troubles(self.world, network, plan.seed, began_ms)
         chain = self._chain()
         for number in range(fleet.job.validators):
@@ -108,6 +107,17 @@ class Rehearsal:
             device.finish()
         return self._facts(time.monotonic() - began_s)
 
+    @property
+    def passed_ms(self) -> int:
+        """Virtual time since the rehearsal began."""
+        return self.world.now_ms - MIDNIGHT_S * 1000
+
+    def say_from(self, at_ms: int, say: Callable[[str], None]) -> None:
+        """From then on, a line for every event and effect."""
+        self.world.watch = lambda name, what: (
+            say(f"{self.passed_ms} {name} {what}") if self.passed_ms >= at_ms else None
+        )
+
     def _until_ms(self, slices: int) -> int:
         return MIDNIGHT_S * 1000 + self.plan.span_ms * slices // SLICES
 
@@ -115,8 +125,9 @@ class Rehearsal:
 
     def _chain(self) -> Chain:
         fleet = self.plan.fleet
-        rules = {**fleet.job.rules(), "epoch_blocks": 0}
-        params = make_params(self.lesson.graph, rules, fleet.job.validators)
+        rules = fleet.job.rules()
+        params = make_params(self.lesson.graph, {**rules, **election_rules(fleet.job.validators, rules)})
+        params = replace(params, registrations_max=min(REGISTRATIONS_PER_BLOCK_MAX, fleet.devices))
         return Chain.found(self.lesson.graph, params, fleet.job.validators, MIDNIGHT_S, self.plan.seed)
 
     def _observe(self, node: Node) -> None:
@@ -134,6 +145,8 @@ class Rehearsal:
         sizes = chain.files.genesis.manifest.sizes
         if self.plan.training is Training.NONE:
             return NoTraining(sizes)
+        if self.plan.training is Training.REAL:
+            return Real(self.lesson)
         if self.plan.bank is None:
             raise SimulationError("replay needs a bank of updates")
         return Replay(self.plan.bank)

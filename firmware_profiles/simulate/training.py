@@ -10,10 +10,14 @@ from hashlib import shake_256
 import numpy as np
 
 from edge_client.core.events import TrainingFinished, TrainingOrder
+from edge_client.core.quantise import quantise
+from edge_client.litert.graph import TrainingGraph
+from edge_client.litert.training import TrainingPlan, train
 from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.execution.checks import steps_asked
 from edge_client.protocol.update import UpdateBody, update_root
 from firmware_profiles.lesson.bank import Bank
+from firmware_profiles.lesson.digits import Lesson, weights_of
 from firmware_profiles.simulate.device import SimulatedDevice
 
 SMALL_EXPONENT = -12
@@ -36,6 +40,30 @@ class NoTraining:
     def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
         """The same for the same order."""
         return finished(device, order, random_codes(self._sizes, order.seed), (LOSS_MICRO, LOSS_MICRO))
+
+
+class Real:
+    """`--train real`: what the device learns from its share, by LiteRT; one interpreter for all."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self._graph = TrainingGraph.open(lesson.graph)
+
+    def __call__(self, device: SimulatedDevice, order: TrainingOrder) -> TrainingFinished:
+        """The same on the same type of processor with the same runtime."""
+        graph, model = self._graph, device.disk.objects.get(order.model_root)
+        if model is None:
+            raise RuntimeError("the model of the round is not stored")
+        base = weights_of(graph, model)
+        graph.set_weights(base)
+        graph.reset_optimizer()
+        plan = TrainingPlan(
+            order.params.local_epochs, order.params.learning_rate, int.from_bytes(order.seed[:8], "big")
+        )
+        outcome = train(graph, self._lesson.shares[device.setup.share], plan, lambda: False)
+        delta = [after - before for after, before in zip(graph.get_weights(), base, strict=True)]
+        body, _ = quantise(delta, order.seed)
+        return finished(device, order, body, (outcome.loss_before_micro, outcome.loss_after_micro))
 
 
 class Liar:

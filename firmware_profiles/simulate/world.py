@@ -62,7 +62,12 @@ class Node:
         """Give one event to the machine at the world's time, and run the effects."""
         if not self.is_up:
             return
+        watch = self.world.watch
+        if watch is not None:
+            watch(self.name, event)
         for effect in self.machine.handle(event, self.world.now_ms):
+            if watch is not None:
+                watch(self.name, effect)
             self.executors[type(effect)](effect)
             if not self.is_up:
                 return
@@ -100,6 +105,8 @@ class World:
         self.now_ms = now_ms
         self.server.pump(now_ms)
         self.nodes: list[Node] = []
+        self.watch: Callable[[str, object], None] | None = None
+        """Is shown every event and effect with the name of its node."""
         self._due: list[tuple[int, int, Node]] = []
         self._order = 0
 

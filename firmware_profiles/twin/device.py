@@ -163,6 +163,8 @@ class TwinDevice:
         self.down_bytes: Counter[str] = Counter()
         self.closed_ms: Counter[str] = Counter()
         """How long each gate was closed."""
+        self._sizes: dict[bytes, int] = {}
+        """Of the bodies made by this process."""
         self._seen_ms: int | None = None
         self._progress = progress
         self._work: _Work | None = None
@@ -248,7 +250,8 @@ class TwinDevice:
         if isinstance(effect, Publish):
             self._say(_kind(effect.topic), len(effect.topic) + len(effect.payload) + PACKET_BYTES)
         elif isinstance(effect, PublishChunk):
-            self._say("chunk", len(effect.topic) + CHUNK_BYTES + PACKET_BYTES)
+            left = self._sizes.get(effect.root, CHUNK_BYTES) - effect.index * CHUNK_BYTES
+            self._say("chunk", len(effect.topic) + min(left, CHUNK_BYTES) + PACKET_BYTES)
 
     def _say(self, kind: str, count: int) -> None:
         self.up_bytes[kind] += count
@@ -295,6 +298,7 @@ class TwinDevice:
         self._end()
         if isinstance(event, TrainingFailed):
             return event
+        self._sizes[event.update_root] = event.size_bytes
         spent_mj = round(self.board.energy_mj - work.began_mj)
         counted, self._counted = self._counted, (self.up_bytes.total(), self.down_bytes.total())
         carried = self._counted[0] - counted[0], self._counted[1] - counted[1]
