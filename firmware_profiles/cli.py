@@ -15,6 +15,7 @@ from firmware_profiles.commands.demo import demo
 from firmware_profiles.commands.fleets import fleets
 from firmware_profiles.commands.profiles import profiles
 from firmware_profiles.commands.record import record
+from firmware_profiles.commands.simulate import simulate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,15 +25,14 @@ def main() -> None:
 
     \b
     edge-fleet demo            a whole fleet on this machine, for two minutes
+    edge-fleet simulate home   a day of a thousand boards, in virtual time
     edge-fleet fleets          the fleets that can be rehearsed
     edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
-main.add_command(demo)
-main.add_command(record)
-main.add_command(fleets)
-main.add_command(profiles)
+for command in (demo, simulate, fleets, profiles, record):
+    main.add_command(command)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -119,5 +119,5 @@ def summary_text(record: RunRecord) -> str:
 {len(record.rounds)} rounds closed{accuracy}; {included:,} updates of {trained:,} devices are included
 {training_j:,.0f} J of training and {radio_j:,.0f} J of radio, beside idling
 batteries: {floors} times below an owner's floor in training, {empty} times empty
-{record.heads_verified:,} heads verified by devices; final block {record.final_height}, {record.final_hash[:16]}
+{record.heads_verified:,} heads verified by devices; block {record.final_height}, {record.final_hash[:12]}
 took {record.wall_s:.0f} s"""

@@ -114,9 +114,12 @@ class Rehearsal:
 
     def say_from(self, at_ms: int, say: Callable[[str], None]) -> None:
         """From then on, a line for every event and effect."""
-        self.world.watch = lambda name, what: (
-            say(f"{self.passed_ms} {name} {what}") if self.passed_ms >= at_ms else None
-        )
+
+        def watch(name: str, what: object) -> None:
+            if self.passed_ms >= at_ms:
+                say(f"{self.passed_ms} {name} {what}")
+
+        self.world.watch = watch
 
     def _until_ms(self, slices: int) -> int:
         return MIDNIGHT_S * 1000 + self.plan.span_ms * slices // SLICES
