@@ -51,10 +51,10 @@ class Job:
     k: int
     min_updates: int
     selected: int = 0
-    epochs: int = 1
+    epochs: int = 2
     sample_cap: int = 4096
-    learning_rate: float = 0.05
-    clip_norm: float = 1.0
+    learning_rate: float = 0.2
+    clip_norm: float = 10.0
     records_wait_s: int = 60
     validators: int = 4
 

@@ -29,6 +29,8 @@ USED_PRESSURE_PCT = 90.0
 RESTART_SHARE = 0.05
 """A board whose battery was empty starts again with so much in it, or on mains."""
 MONTH_D = 30
+FLOOR_TOLERANCE_PCT = 0.5
+"""A gate needs up to a second, or a step, to stop the work."""
 FREE_PCT = 50.0
 
 
@@ -71,6 +73,11 @@ class TwinBoard:
         self._heat = Heat(profile.thermal, around.ambient_c)
         self._charge = _full(equipment)
         self._energy_j = 0.0
+        self.training_j, self.radio_j = 0.0, 0.0
+        """Of the whole, what work and link took."""
+        self.floor_breaks = 0
+        """How often work went on below the owner's floor of the battery."""
+        self._is_below = False
         self._month_bytes = 0
         self._month = 0
         self._works = False
@@ -240,12 +247,15 @@ class TwinBoard:
 
     def _pass(self, until_s: float) -> None:
         """A span of time in which nothing turns, and the turn at its end."""
-        load_w = self._load().watts(self._speed)
+        load = self._load()
+        load_w = load.watts(self._speed)
         before_s, self._time_s = self._time_s, until_s
         self._energy_j += load_w * (until_s - before_s)
+        self.training_j += (load_w - load.base_w) * (until_s - before_s)
         if self._charge is not None:
             self._charge.advance(before_s, until_s, load_w, self._supply())
         self._draw(self.equipment.radio.tail_j(before_s, until_s) if self.is_alive else 0.0)
+        self._watch_floor()
         due = [one for one in self._patterns() if one.next_s <= until_s]
         for one in due:
             one.advance(until_s)
@@ -257,11 +267,18 @@ class TwinBoard:
     def _draw(self, energy_j: float) -> None:
         """Energy that the link takes at once."""
         self._energy_j += energy_j
+        self.radio_j += energy_j
         if energy_j and self._charge is not None and not self.has_mains:
             self._charge.level_j = max(0.0, self._charge.level_j - energy_j)
             self._drawn_j += energy_j
             if self._drawn_j > SLACK_SHARE * self._charge.store.capacity_j:
                 self._ahead_s = None
+
+    def _watch_floor(self) -> None:
+        was_below, charge = self._is_below, self._charge
+        floor_pct = self._limits.battery_stop_pct - FLOOR_TOLERANCE_PCT
+        self._is_below = self._works and charge is not None and 100 * charge.share < floor_pct
+        self.floor_breaks += self._is_below and not was_below
 
     def _lives_or_dies(self) -> bool:
         """Whether the power has just gone or come back."""

@@ -9,8 +9,8 @@ from edge_client.core.conditions.limits import POWER_GATE, Limits
 from edge_client.core.conditions.prediction import (
     MJ_PER_WH,
     Budget,
+    Calibration,
     Cost,
-    Prediction,
     Spent,
     predict,
     steps_that_fit,
@@ -35,15 +35,12 @@ class Scheduler:
         self._past = past[-COSTS_MAX:]
         self._ended_ms = tuple(one.ended_ms for one in past[-limits.rounds_a_day :])
         self._conditions: Conditions | None = None
+        self._calibration: Calibration | None = None
+        self.prediction = predict(self._past)
+        """What the next round will cost."""
         self._read_ms = 0
         self._trends = {"temperature": Trend(), "power": Trend()}
         self.verdicts: tuple[Verdict, ...] = ()
-
-    @property
-    def prediction(self) -> Prediction | None:
-        """What the next round will cost."""
-        calibration = None if self._conditions is None else self._conditions.calibration
-        return predict(self._past, calibration)
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -67,6 +64,9 @@ class Scheduler:
     def read(self, conditions: Conditions, training: bool, now_ms: int) -> None:
         """Take new readings and ask all gates."""
         self._conditions, self._read_ms = conditions, now_ms
+        if conditions.calibration != self._calibration:
+            self._calibration = conditions.calibration
+            self.prediction = predict(self._past, self._calibration)
         self._trends["temperature"].add(known(conditions.temperature_c), now_ms)
         self._trends["power"].add(known(conditions.battery_pct), now_ms)
         self._judge(conditions, training, now_ms)
@@ -110,6 +110,7 @@ class Scheduler:
     def spent(self, spent: Spent) -> None:
         """A round is over: it counts among those of the day at once, not only with the next reading."""
         self._past = (*self._past, spent)[-COSTS_MAX:]
+        self.prediction = predict(self._past, self._calibration)
         self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
         if self._conditions is not None:
             self._judge(self._conditions, training=False, now_ms=spent.ended_ms)
