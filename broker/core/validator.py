@@ -107,6 +107,8 @@ class Validator:
         self._proposer = Proposer(self._seating, self._ledger, self._pool, setup.clock)
         self._is_started = False
         self._effects: list[ValidatorEffect] = []
+        self._only_answered = False
+        """Whether the event was a device's question and changed nothing: then there is no work either."""
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
             self._light = self._light_block(stored.head.header, self._certificate)
@@ -133,6 +135,7 @@ class Validator:
     def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
         """Take one event; see the module's picture."""
         self._ledger.forget_fresh()
+        self._only_answered, changes = False, self._pool.changes_count
         match event:
             case Received(topic, payload):
                 self._receive(topic, payload, now_ms)
@@ -146,10 +149,15 @@ class Validator:
                 self._effects += self._desk.reminders(now_ms)
             case Acknowledged():
                 pass
-        self._settle_guard(now_ms)
-        self._work(now_ms)
+        if not self._only_answered or self._pool.changes_count != changes or self._is_due(now_ms):
+            self._settle_guard(now_ms)
+            self._work(now_ms)
         effects, self._effects = self._effects, []
         return effects
+
+    def _is_due(self, now_ms: int) -> bool:
+        due_ms = self.deadline()
+        return due_ms is not None and due_ms <= now_ms
 
     def deadline(self) -> int | None:
         """The earliest deadline of any part."""
@@ -243,7 +251,9 @@ class Validator:
             case [device, "chunk", root, index]:
                 return self._desk.chunk(device, hash_level(root), index_level(index), payload, now_ms)
             case [device, "ask"]:
-                return self._accuser.follow(self._desk.ask(device, payload, now_ms), now_ms)
+                effects = [*self._accuser.follow(self._desk.ask(device, payload, now_ms), now_ms)]
+                self._only_answered = all(isinstance(one, Publish) for one in effects)
+                return effects
             case _:
                 raise DecodeError(f"topic up/{'/'.join(levels)}")
 

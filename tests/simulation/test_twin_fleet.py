@@ -1,0 +1,82 @@
+"""Whole fleets in virtual time, as `edge-fleet simulate` runs them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from broker.core.validator import Validator
+from edge_client.core.agent import Agent
+from edge_client.core.bursts import Sleep
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.lesson.bank import shipped_bank
+from firmware_profiles.report.record import RunRecord
+from firmware_profiles.simulate.run import Plan, Rehearsal, Training
+from firmware_profiles.twin.device import TwinDevice
+from firmware_profiles.twin.members import Parts
+
+HOUR_MS = 3_600_000
+
+
+def a_plan(fleet: str = "farm-solar", devices: int = 16, seed: int = 1, hours: int = 3) -> Plan:
+    catalogue = read_catalogue()
+    found = catalogue.fleet(fleet).resized(devices)
+    job = replace(found.job, k=4, min_updates=2)
+    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    plan = Plan(replace(found, job=job), parts, hours * HOUR_MS, seed, Training.REPLAY, shipped_bank())
+    return replace(plan, sleep=Sleep.AUTO)
+
+
+@cache
+def run_once(fleet: str, seed: int) -> RunRecord:
+    return Rehearsal(a_plan(fleet, seed=seed)).run()
+
+
+def test_the_same_seed_is_the_same_chain_and_another_is_another() -> None:
+    first, again = run_once("farm-solar", 1), Rehearsal(a_plan()).run()
+    assert replace(again, wall_s=first.wall_s) == first
+    assert run_once("farm-solar", 2).final_hash != first.final_hash
+
+
+@pytest.mark.parametrize("fleet", ["home", "farm-solar", "lte-vehicles", "city"])
+def test_every_shipped_fleet_learns(fleet: str) -> None:
+    record = run_once(fleet, 1)
+    assert len(record.rounds) >= 3
+    assert sum(one.included for one in record.groups) >= 8
+    assert sum(sum(row) for row in record.participation) == sum(one.included for one in record.groups)
+    assert record.heads_verified >= record.devices
+    assert record.joules > 0
+    assert sum(one.rewards for one in record.groups) > 0
+    assert not sum(one.floor_breaks for one in record.groups)
+
+
+def test_the_machines_are_those_of_production() -> None:
+    rehearsal = Rehearsal(a_plan(devices=2))
+    rehearsal.world.run(HOUR_MS)
+    kinds = {type(node.machine) for node in rehearsal.world.nodes if node.key}
+    assert kinds == {Validator}
+    twins = [device.twin for device in rehearsal.devices]
+    assert all(isinstance(twin, TwinDevice) and type(twin.agent) is Agent for twin in twins)
+
+
+def test_a_process_that_dies_in_training_goes_on_from_its_disk() -> None:
+    plan = a_plan()
+    faults = plan.fleet.faults
+    dropout = replace(faults.dropout, low=0.5, high=0.5)
+    rehearsal = Rehearsal(replace(plan, fleet=replace(plan.fleet, faults=replace(faults, dropout=dropout))))
+    record = rehearsal.run()
+    fallen = [device for device in rehearsal.devices if device.drop_outs]
+    assert len(fallen) > 4
+    assert all(device.starts > 1 for device in fallen)
+    assert any(rehearsal.tally.of(device.setup.number).included for device in fallen)
+    assert set(record.fates) <= {"included", "expired (expired)", "refused (replay)"}
+
+
+def test_what_happens_can_be_watched_from_a_moment_on() -> None:
+    rehearsal, lines = Rehearsal(a_plan(devices=2, hours=1)), list[str]()
+    rehearsal.say_from(HOUR_MS // 2, lines.append)
+    rehearsal.run()
+    assert lines
+    assert all(int(line.split()[0]) >= HOUR_MS // 2 for line in lines)
