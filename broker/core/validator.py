@@ -149,27 +149,17 @@ class Validator:
                 self._effects += self._desk.reminders(now_ms)
             case Acknowledged():
                 pass
-        if not self._only_answered or self._pool.changes_count != changes or self._is_due(now_ms):
+        due_ms = self.deadline() if self._only_answered and self._pool.changes_count == changes else now_ms
+        if due_ms is not None and due_ms <= now_ms:
             self._settle_guard(now_ms)
             self._work(now_ms)
         effects, self._effects = self._effects, []
         return effects
 
-    def _is_due(self, now_ms: int) -> bool:
-        due_ms = self.deadline()
-        return due_ms is not None and due_ms <= now_ms
-
     def deadline(self) -> int | None:
         """The earliest deadline of any part."""
-        times = [
-            self._council.deadline(),
-            self._desk.ingest.deadline(),
-            self._peers.deadline(),
-            self._proposer.deadline(),
-            self._accuser.deadline(),
-            self._guard.deadline(),
-        ]
-        return min((at for at in times if at is not None), default=None)
+        parts = (self._council, self._desk.ingest, self._peers, self._proposer, self._accuser, self._guard)
+        return min((at for at in (one.deadline() for one in parts) if at is not None), default=None)
 
     def _link_up(self, event: LinkUp, now_ms: int) -> None:
         if not self._is_started:

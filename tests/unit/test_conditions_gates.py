@@ -197,6 +197,18 @@ def test_forecasts() -> None:
     assert trend.reaches(95, NOW_MS) is None
 
 
+def test_the_rounds_of_a_night_are_spread_over_the_night() -> None:
+    half_an_hour_ago = (NOW_MS - HOUR_MS // 2,)
+    for hours, is_open in (
+        ("any", False),
+        ("01:00-04:00", True),
+        ("23:00-03:00", True),
+        ("22:00-03:00", False),
+    ):
+        limits = {"hours": hours, "rounds_a_day": 8}
+        assert verdict("rounds", {}, limits, rounds_ended_ms=half_an_hour_ago).open == is_open
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

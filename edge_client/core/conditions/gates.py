@@ -83,12 +83,14 @@ def hours(asked: Asked) -> Verdict:
 
 
 def rounds(asked: Asked) -> Verdict:
-    """The rounds of a day, spread over it: a fleet whose devices spend them all in the morning learns nothing
-    in the evening, and many updates in one round teach hardly more than some. Never closed on a round that
-    goes on."""
+    """The rounds of a day, spread over the owner's hours: a fleet whose devices spend them all in the morning
+    learns nothing in the evening, and many updates in one round teach hardly more than some. Never closed on
+    a round that goes on."""
     # What seems to be to come was written while the clock was ahead: it says nothing of this day.
     last_ms = max((at for at in asked.rounds_ended_ms if at <= asked.now_ms), default=None)
-    gap_ms = DAY_MS // asked.limits.rounds_a_day
+    start, end = asked.limits.window
+    open_min = (end - start) % MINUTES_A_DAY or MINUTES_A_DAY
+    gap_ms = open_min * MINUTE_MS // asked.limits.rounds_a_day
     is_open = asked.training or last_ms is None or asked.now_ms - last_ms >= gap_ms
     forecast = None if is_open or last_ms is None else last_ms + gap_ms
     reading = "none yet" if last_ms is None else f"{(asked.now_ms - last_ms) // MINUTE_MS} min since the last"
