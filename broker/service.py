@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ class DivergedError(Exception):
     """This validator's chain contradicts what more than two thirds signed; it must not go on."""
 
 
+class End(Enum):
+    """Why a run ended."""
+
+    TOLD = "told to stop"
+    CLOCK_SET_BACK = "the clock was set back"
+
+
 class StrangerError(Exception):
     """A key without a seat or a bond on the chain: most likely a mistake."""
 
@@ -84,7 +92,11 @@ def run_validator(
     with single_instance(config.validator.state_dir, "validator"):
         if not observe:
             _check_seat(identity, config.validator.state_dir, files)
-        _run(config, files, identity, watch or Watch(), rejoin=rejoin)
+        seen = watch or Watch()
+        while _run(config, files, identity, seen, rejoin=rejoin) == End.CLOCK_SET_BACK:
+            mend = "nothing to do: the validator begins anew from its disk"
+            _log.warning(line("clock_set_back", mend=mend))
+            seen = replace(seen, clock=SystemClock())
 
 
 def _check_seat(identity: Identity, folder: Path, files: ChainFiles) -> None:
@@ -109,7 +121,7 @@ def _run(
     watch: Watch,
     *,
     rejoin: bool,
-) -> None:
+) -> End:
     store = open_store(config.validator.state_dir, files)
     marker = _prepare_key(config, identity, store, rejoin=rejoin)
     store.remove_leftovers()
@@ -131,7 +143,9 @@ def _run(
         Diverged: _halt,
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
-    loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits)
+    back = _SetBack(clock)
+    loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits, alive=back.look)
+    back.stop = loop.request_stop
     seat, height = seat_text(validator.seated), validator.head.height
     effects[Note](Note("validator_started", {"validator": identity.name, "height": height, "seat": seat}))
     watch.begun(loop.request_stop)
@@ -143,6 +157,21 @@ def _run(
             transport.stop()
             reporting.write(clock.now_ms())
             store.close()
+    return End.CLOCK_SET_BACK if back.seen else End.TOLD
+
+
+@dataclass(slots=True)
+class _SetBack:
+    """Stops a loop whose clock was set back far, in one of its turns: its deadlines would come in a year."""
+
+    clock: Clock
+    stop: Callable[[], None] = lambda: None
+    seen: bool = False
+
+    def look(self) -> None:
+        if isinstance(self.clock, SystemClock) and self.clock.is_far_behind:
+            self.seen = True
+            self.stop()
 
 
 def _told(

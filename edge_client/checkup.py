@@ -11,11 +11,11 @@ from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
 from edge_client.core.trusted import TrustedHead
 from edge_client.core.verify import CLOCK_DRIFT_MS
-from edge_client.machine_checkup import Finding, Python, check_disk, check_machine, check_runtime
+from edge_client.machine_checkup import DISK, Finding, Python, check_disk, check_machine, check_runtime
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.runtime.clock import SystemClock
-from edge_client.runtime.database import DatabaseError
+from edge_client.runtime.database import DatabaseDiskError, DatabaseError
 from edge_client.runtime.keystore import KeyFileError, load_seed
 from edge_client.runtime.settings import SettingsError
 from edge_client.server_checkup import check_servers
@@ -40,6 +40,8 @@ def checkup(folder: Path, root: Path = Path("/")) -> list[Finding]:
     findings = [Finding("config", True, str(folder / CONFIG_FILE)), *machine, key]
     try:
         genesis, head = _stored(folder, config)
+    except DatabaseDiskError as error:
+        findings += [Finding("folder", False, str(error), DISK), check_disk(folder)]
     except (DatabaseError, OSError) as error:
         findings.append(Finding("folder", False, str(error), REBUILD))
     else:

@@ -157,6 +157,9 @@ def _memory(root: Path) -> Finding:
     return Finding("memory", True, found)
 
 
+DISK = "make room; where it went read-only, `dmesg` says why: the kernel does that to a card that fails"
+
+
 def check_disk(folder: Path) -> Finding:
     """Room and speed of the disk that holds `folder`; writes a small file for a moment."""
     free = shutil.disk_usage(folder).free
@@ -166,7 +169,10 @@ def check_disk(folder: Path) -> Finding:
         return Finding("disk", False, f"{mib}, at least {DISK_BYTES_MIN >> 20} are needed", mend)
     if free < DISK_BYTES_GOOD:
         return Finding("disk", True, f"{mib}; {DISK_BYTES_GOOD >> 20} are better", mend)
-    return judge_fsync(fsync_ms(folder), mib)
+    try:
+        return judge_fsync(fsync_ms(folder), mib)
+    except OSError as error:
+        return Finding("disk", False, f"{mib}, but it takes no writes: {error.strerror}", DISK)
 
 
 def judge_fsync(latency_ms: float, found: str) -> Finding:

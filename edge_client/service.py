@@ -62,8 +62,6 @@ from edge_client.runtime.transport import Transport, Will
 SEED_BYTES = 32
 PAST_ROUNDS_MAX = 1000
 """Earlier rounds that predictions and the limit of rounds a day begin with."""
-CLOCK_BACK_MS_MAX = 60_000
-"""The agent waits through a correction of the clock backward by less; for more it begins anew."""
 TRAINER_STOP_S_MAX = 5.0
 PUBLISHER_STOP_S_MAX = 2.0
 _log = logging.getLogger("device")
@@ -209,7 +207,7 @@ class Device:
     def _alive(self) -> None:
         """In every turn of the loop. Deadlines made while the clock was ahead would come in a year."""
         self._means.notifier.alive()
-        if self._clock.behind_ms > CLOCK_BACK_MS_MAX:
+        if self._clock.is_far_behind:
             self._loop.request_stop()
 
     def _stop(self) -> None:

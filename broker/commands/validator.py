@@ -33,7 +33,7 @@ def validator(folder: Path, events: Path | None, journal: bool, **how: bool) -> 
     from broker.service import DivergedError, StrangerError, Watch, Witnessed, run_validator
     from edge_client.protocol.machine import Note
     from edge_client.runtime import logs
-    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.database import DatabaseDiskError, DatabaseError
     from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
     from edge_client.runtime.lock import AlreadyRunningError
@@ -52,6 +52,8 @@ def validator(folder: Path, events: Path | None, journal: bool, **how: bool) -> 
 
     try:
         run_validator(read_settings(folder / CONFIG_FILE, ValidatorConfig), Watch(tell), **how)
+    except DatabaseDiskError as error:
+        fail(str(error), UNREACHABLE)
     except (SettingsError, KeyFileError, ChainFilesError, ServerUrlError, DatabaseError,
             AlreadyRunningError, StrangerError) as error:  # fmt: skip
         fail(str(error))

@@ -29,6 +29,8 @@ def opt_in(folder: Path, consent: str, bond: int | None) -> None:
         number, amount = wish_in(folder, read_config(folder), consent, bond)
     except (SettingsError, DatabaseError, WishError) as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"cannot write into {folder}: {error.strerror}")
     except DecodeError as error:
         fail(f"this is no consent ({error.detail}); `edge-broker consent` prints one")
     click.echo(f"account {number} will stand for election with {amount} units at stake")

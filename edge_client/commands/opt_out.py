@@ -24,4 +24,6 @@ def opt_out(folder: Path) -> None:
         number = wish_out(folder, read_config(folder))
     except (SettingsError, DatabaseError, WishError) as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"cannot write into {folder}: {error.strerror}")
     click.echo(f"account {number} will leave")

@@ -49,7 +49,7 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
     from edge_client.config import IdentitySection, read_config
     from edge_client.litert.graph import RuntimeMissingError, require_runtime
     from edge_client.runtime import logs
-    from edge_client.runtime.database import DatabaseError
+    from edge_client.runtime.database import DatabaseDiskError, DatabaseError
     from edge_client.runtime.disk import disk_fault
     from edge_client.runtime.keystore import KeyFileError
     from edge_client.runtime.lock import AlreadyRunningError
@@ -64,6 +64,8 @@ def run(folder: Path, journal: bool, key_file: Path | None, notify_socket: str, 
         if key_file is not None:
             config = replace(config, identity=IdentitySection(key_file))
         run_device(folder, config, Notifier(notify_socket, watchdog_us))
+    except DatabaseDiskError as error:
+        fail(str(error), UNREACHABLE)
     except (SettingsError, KeyFileError, DatabaseError, DataError, AlreadyRunningError,
             RuntimeMissingError) as error:  # fmt: skip
         fail(str(error))

@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+BACK_MS_MAX = 60_000
+"""A process waits through a correction of its clock backward by less; for more it begins anew."""
+
 
 class Clock(Protocol):
     """Gives the `now_ms` that machines are told."""
@@ -25,7 +28,7 @@ class SystemClock:
 
     A board without a battery-backed clock starts in the past and jumps ahead when NTP answers: that jump must
     be seen. A jump back must not be, because machines compare deadlines with earlier readings: a process
-    whose clock was set back far (`behind_ms`) begins anew with another `SystemClock`.
+    whose clock was set back far (`is_far_behind`) begins anew with another `SystemClock`.
     """
 
     def __init__(self) -> None:
@@ -43,10 +46,10 @@ class SystemClock:
         return duration_ms / 1000
 
     @property
-    def behind_ms(self) -> int:
-        """By how much the wall clock lies behind what was answered already: for so long we stand still."""
+    def is_far_behind(self) -> bool:
+        """Whether we would stand still for more than `BACK_MS_MAX`, until the wall clock has caught up."""
         with self._lock:
-            return max(0, self._latest_ms - _wall_ms())
+            return self._latest_ms - _wall_ms() > BACK_MS_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from edge_client.runtime.disk import disk_fault, read_only_fault
 from edge_client.runtime.files import make_folder
 
 if TYPE_CHECKING:
@@ -39,17 +40,22 @@ class DatabaseError(Exception):
     """The database file cannot be used; the text is one sentence for the user."""
 
 
+class DatabaseDiskError(DatabaseError):
+    """The file may be sound, but its disk takes no writes: once that is mended, it opens."""
+
+
 def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
     """Open or create `path` and apply the migrations it lacks, each in one transaction with its record.
 
-    Raises DatabaseError for a file that is not a database, is damaged, or was written by a newer version.
+    Raises DatabaseError for a file that is not a database, is damaged, or was written by a newer version, and
+    DatabaseDiskError where the disk is full, read-only or failing: opening a file writes beside it.
     The connection belongs to the thread that opened it.
     """
     try:
         make_folder(path.parent)
         database = Database(sqlite3.connect(path, isolation_level=None))
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(f"cannot open the database {path}: {error}") from error
+        raise _unusable(path, error) from error
     try:
         _configure(database)
         _check(database, path)
@@ -57,7 +63,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
     except BaseException as error:
         database.close()
         if isinstance(error, sqlite3.DatabaseError):
-            raise DatabaseError(f"the database {path} cannot be used ({error}); {_MEND}") from error
+            raise _unusable(path, error) from error
         raise
     return database
 
@@ -84,7 +90,19 @@ def transaction(database: Database) -> Iterator[Database]:
 
 _WHOLE = ("BEGIN", "COMMIT", ("ROLLBACK",))
 _PART = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
-_MEND = "make room if the disk is full; for a damaged file see docs/OPERATIONS.md, 'When something breaks'"
+_MEND = "for a damaged file see docs/OPERATIONS.md, 'When something breaks'"
+_CANNOT_OPEN = "unable to open"
+"""SQLite's own words for any reason for which it cannot make the files beside the database."""
+
+
+def _unusable(path: Path, error: OSError | sqlite3.Error) -> DatabaseError:
+    cannot_open = isinstance(error, OSError) or _CANNOT_OPEN in str(error)
+    fault = disk_fault(error) or (read_only_fault(path.parent) if cannot_open else None)
+    if fault is not None:
+        return DatabaseDiskError(f"the database {path} cannot be opened: {fault}")
+    if cannot_open:
+        return DatabaseError(f"cannot open the database {path} ({error}); may this user write in its folder?")
+    return DatabaseError(f"the database {path} cannot be used ({error}); {_MEND}")
 
 
 def _configure(database: Database) -> None:

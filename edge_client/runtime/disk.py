@@ -7,7 +7,9 @@ and the next start goes on from what is on the disk.
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
+from pathlib import Path
 
 _ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _SQLITE_WORDS = ("disk is full", "disk I/O error", "readonly database")
@@ -22,4 +24,19 @@ def disk_fault(error: BaseException) -> str | None:
         why = str(error)
     else:
         return None
+    return _sentence(why)
+
+
+def read_only_fault(folder: Path) -> str | None:
+    """The same sentence when `folder` lies on a file system that is read-only, else None."""
+    try:
+        flags = os.statvfs(folder).f_flag
+    except OSError:
+        return None
+    if not flags & os.ST_RDONLY:
+        return None
+    return _sentence(os.strerror(errno.EROFS))
+
+
+def _sentence(why: str) -> str:
     return f"the disk does not take what must be kept ({why}); make room or mend it, then start again"

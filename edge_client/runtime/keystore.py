@@ -31,11 +31,11 @@ def create_seed(path: Path) -> bytes:
     seed = os.urandom(SEED_BYTES)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        write_new(temporary, seed.hex().encode() + b"\n", 0o600)
         try:
+            write_new(temporary, seed.hex().encode() + b"\n", 0o600)
             os.link(temporary, path)
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
         sync_folder(path.parent)
     except FileExistsError:
         raise KeyFileError(f"{path} exists already and is never overwritten; move it away first") from None

@@ -46,7 +46,7 @@ _CERTIFICATES = {
 }
 _UNKNOWN_AUTHORITY = (
     "no authority that is trusted here signed the server's certificate",
-    "give its PEM as mqtt.ca_file in edge-client.toml",
+    "give its PEM as mqtt.ca_file in the configuration",
 )
 _TCP = {
     errno.ECONNREFUSED: ("nothing listens there", "is the MQTT server running, and is the port right?"),
@@ -63,7 +63,7 @@ def link_fault(error: Exception) -> LinkFault:
         return LinkFault(Step.NAME, why, "is the name right, and does DNS work? `getent hosts NAME`")
     if isinstance(error, TlsError):
         return LinkFault(
-            Step.TLS, str(error), "look at [mqtt] in edge-client.toml, and at the server's certificates"
+            Step.TLS, str(error), "look at [mqtt] in the configuration, and at the server's certificates"
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return LinkFault(Step.TLS, *_CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY))
@@ -77,7 +77,7 @@ def link_fault(error: Exception) -> LinkFault:
 def handshake_fault(reason: str) -> LinkFault:
     """`reason` is OpenSSL's name for what went wrong; with TLS 1.3 it may come after the handshake."""
     if "ALERT" in reason:  # the other side complains: about our certificate, or that there is none
-        why = f"the server does not accept this device's certificate ({reason})"
+        why = f"the server does not accept this node's certificate ({reason})"
         mend = "give mqtt.cert_file and mqtt.key_file, signed by the authority that the server trusts"
         return LinkFault(Step.TLS, why, mend)
     why = f"no TLS connection ({reason})"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from edge_client.adapters.conditions.traffic import MonthBytes
 from edge_client.adapters.status_file import STATUS_FILE
@@ -37,6 +40,7 @@ from tests.real_disk import RealDisk
 
 ROOM_BYTES = 8 << 20
 LARGE = bytes(1 << 16)
+WAIT_S = 60
 
 
 def command(*words: str) -> bool:
@@ -140,18 +144,79 @@ def test_status_and_bytes_of_the_month_stay_what_they_were(small: Path) -> None:
     month.close()
 
 
-def test_a_read_only_file_system_is_said_at_the_start(small: Path) -> None:
+READING = ("status", "why", "history", "verify", "doctor", "data check")
+WRITING = ("pause", "resume", "opt-out", "calibrate --seconds 1")
+
+
+@pytest.fixture
+def device(small: Path) -> Path:
+    """A new device on the small disk."""
     np.savez(small / "data.npz", x=np.zeros((8, 3), np.uint8), y=np.arange(8) % 2)
     join = Join(("mqtt://127.0.0.1:1",), bytes(range(32))).text()
     state = small / "state"
     made = ["init", "--join", join, "--state", str(state), "--data", f"npz:{small / 'data.npz'}"]
     assert CliRunner().invoke(main, made).exit_code == 0
     assert (state / KEY_FILE).exists()
-    assert command("mount", "-o", "remount,ro", str(small))
-    said = CliRunner().invoke(main, ["run", "--state", str(state)])
+    return state
+
+
+def said_by(words: str, state: Path) -> Result:
+    return CliRunner().invoke(main, [*words.split(), "--state", str(state)])
+
+
+def one_sentence(result: Result) -> bool:
+    """Nothing that this program did not mean to say."""
+    ended = result.exception is None or isinstance(result.exception, SystemExit)
+    return ended and "Traceback" not in result.stderr
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    assert command("mount", "-o", "remount,ro", str(folder))
+    yield
+    assert command("mount", "-o", "remount,rw", str(folder))
+
+
+def test_a_read_only_file_system_is_said_at_the_start(small: Path, device: Path) -> None:
+    with read_only(small):
+        said = said_by("run", device)
     assert said.exit_code == 3
     assert (
         "the disk does not take what must be kept (Read-only file system); make room or mend it"
         in said.stderr
     )
-    assert command("mount", "-o", "remount,rw", str(small))
+
+
+def test_a_full_disk_at_the_start_is_no_damaged_database(small: Path, device: Path) -> None:
+    """2 would be for ever: systemd does not start the service again after it."""
+    filler = fill(small)
+    said, looked = said_by("run", device), said_by("doctor", device)
+    filler.unlink()
+    assert said.exit_code == 3
+    assert "make room or mend it, then start again" in said.stderr
+    assert "move agent.db" not in looked.stdout
+    assert "takes no writes" in looked.stdout or "MiB free" in looked.stdout
+
+
+@pytest.mark.parametrize("words", [*READING, *WRITING])
+def test_no_command_trips_over_a_read_only_or_full_disk(small: Path, device: Path, words: str) -> None:
+    with read_only(small):
+        assert one_sentence(said_by(words, device))
+    filler = fill(small)
+    assert one_sentence(said_by(words, device))
+    filler.unlink()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize(("write", "is_running"), [(1, False), (2, True)])
+def test_a_disk_that_becomes_read_only_ends_the_agent(device: Path, write: int, is_running: bool) -> None:
+    """As the kernel does to a failing card; `mount` itself would refuse while files are open. The first
+    `fsync` is that of the start, the second one that of the first status."""
+    refused = f"inject=fsync:error=EROFS:when={write}+"
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", refused]
+    agent = [*strace, sys.executable, "-m", "edge_client.cli", "run", "--state", str(device)]
+    ended = subprocess.run(agent, capture_output=True, text=True, check=False, timeout=WAIT_S)
+    assert ended.returncode == 3
+    assert ("started" in ended.stderr) == is_running
+    assert ended.stderr.endswith("); make room or mend it, then start again\n")
+    assert "Traceback" not in ended.stderr

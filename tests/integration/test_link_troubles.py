@@ -206,7 +206,7 @@ MISFITS = {
     "expired": ("has expired", "date"),
     "host": ("another host name", "name in the certificate"),
     "authority": ("no authority that is trusted here", "mqtt.ca_file"),
-    "no certificate": ("does not accept this device's certificate", "mqtt.cert_file"),
+    "no certificate": ("does not accept this node's certificate", "mqtt.cert_file"),
 }
 
 

@@ -11,12 +11,17 @@ from click.testing import CliRunner, Result
 
 from broker.cli import main
 from broker.commands.validator import CONFIG_FILE
+from broker.config import ValidatorConfig
 from broker.founding import GENESIS_FILE, GRAPH_FILE
+from broker.service import Watch, run_validator
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.join import parse_join
+from edge_client.runtime import clock
 from edge_client.runtime.lock import single_instance
+from edge_client.runtime.settings import read_settings
 
+YEAR_MS = 365 * 24 * 3600 * 1000
 NOBODY = "mqtt://127.0.0.1:1"
 """A port that nothing listens on."""
 
@@ -185,3 +190,22 @@ def test_a_key_that_is_not_of_this_chain(chain: Path, tmp_path: Path, graph: Pat
     folder = chain / "validator-0"
     (folder / "validator.key").write_bytes((other / "validator-0" / "validator.key").read_bytes())
     assert "is not one of the chain's validators" in one_sentence(edge_broker("validator", folder))
+
+
+def test_a_clock_set_back_while_running_makes_the_validator_begin_anew(
+    chain: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Standing still until the clock has caught up, it would propose nothing for a year."""
+    wall_ms, starts = [2 * YEAR_MS], []
+
+    def begun(stop: Callable[[], None]) -> None:
+        starts.append(wall_ms[0])
+        wall_ms[0] = YEAR_MS
+        if len(starts) > 1:
+            stop()
+
+    monkeypatch.setattr(clock, "_wall_ms", lambda: wall_ms[0])
+    config = read_settings(chain / "validator-0" / CONFIG_FILE, ValidatorConfig)
+    run_validator(config, Watch(begun=begun))
+    assert starts == [2 * YEAR_MS, YEAR_MS]
+    assert [one.getMessage().split()[0] for one in caplog.records].count("clock_set_back") == 1

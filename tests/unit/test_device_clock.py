@@ -15,10 +15,9 @@ from edge_client.core.agent import Phase
 from edge_client.core.verify import DAY_MS
 from edge_client.protocol.join import Join
 from edge_client.runtime import clock
-from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.keystore import create_seed
 from edge_client.runtime.notifier import Notifier
-from edge_client.service import CLOCK_BACK_MS_MAX, run_device
+from edge_client.service import run_device
 from tests.builders import ChainMaker
 from tests.device_world import NOW_MS, DeviceWorld
 
@@ -68,15 +67,6 @@ def test_a_clock_set_back_while_running_makes_the_agent_begin_anew(
     assert [record.getMessage().split()[0] for record in caplog.records].count("clock_set_back") == 1
     assert watcher.turns >= 10
     assert len(watcher.said_stopping) == 1, "the service manager is told of the last end only"
-
-
-def test_how_far_the_wall_clock_lies_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    readings_ms = iter([5_000_000, 5_000_000, 5_000_000 - CLOCK_BACK_MS_MAX])
-    monkeypatch.setattr(clock, "_wall_ms", lambda: next(readings_ms))
-    mine = SystemClock()
-    assert mine.now_ms() == 5_000_000
-    assert mine.behind_ms == 0
-    assert mine.behind_ms == CLOCK_BACK_MS_MAX
 
 
 def test_a_clock_that_begins_in_1970_keeps_nobody_from_taking_part() -> None:

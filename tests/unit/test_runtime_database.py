@@ -9,7 +9,14 @@ import pytest
 from sqlite_utils import Database as Schema
 
 from edge_client.adapters.device_database import create_databases
-from edge_client.runtime.database import Database, DatabaseError, open_database, transaction
+from edge_client.runtime import database as module
+from edge_client.runtime.database import (
+    Database,
+    DatabaseDiskError,
+    DatabaseError,
+    open_database,
+    transaction,
+)
 
 
 def create_things(database: Schema) -> None:
@@ -120,3 +127,15 @@ def test_a_file_that_lacks_nothing_is_opened_without_sqlite_utils(tmp_path: Path
         f"create_databases(Path({str(tmp_path)!r})); sys.exit('sqlite_utils' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["disk I/O error", "database or disk is full"])
+def test_a_disk_that_takes_nothing_is_told_from_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    def full(_: Database) -> None:
+        raise sqlite3.OperationalError(text)
+
+    monkeypatch.setattr(module, "_configure", full)
+    with pytest.raises(DatabaseDiskError, match=f"{text}.*make room or mend it"):
+        open_database(tmp_path / "node.db", [create_things])

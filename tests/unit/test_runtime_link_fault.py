@@ -38,7 +38,7 @@ def alert(reason: str) -> ssl.SSLError:
         (certificate(62), Step.TLS, "another host name", "name in the certificate"),
         (certificate(19), Step.TLS, "no authority that is trusted", "mqtt.ca_file"),
         (certificate(20), Step.TLS, "no authority that is trusted", "mqtt.ca_file"),
-        (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Step.TLS, "this device's certificate", "mqtt.cert_file"),
+        (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Step.TLS, "this node's certificate", "mqtt.cert_file"),
         (alert("WRONG_VERSION_NUMBER"), Step.TLS, "no TLS connection", "mqtt://"),
         (TlsError("h:1 does not show the certificate"), Step.TLS, "does not show", "[mqtt]"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from edge_client.adapters.conditions.traffic import MonthBytes, Spending
 from edge_client.core.conditions.readings import Unknown
 from edge_client.core.events import ConditionsRead
 from edge_client.runtime.clock import Clock
+from edge_client.runtime.disk import disk_fault
 from edge_client.runtime.transport import Traffic
 
 TRAINING_S, IDLE_S = 0.9, 30.0
@@ -62,7 +64,7 @@ class ConditionsWatch:
                 self._look(months)
                 self._changed.wait(TRAINING_S if self._watched.training() else IDLE_S)
                 self._changed.clear()
-            self._count(months, save=True)
+            self._count_last(months)
         finally:
             months.close()
 
@@ -75,6 +77,14 @@ class ConditionsWatch:
         self._looked_ms = now_ms
         watched.spending.sees_link(conditions.link)
         watched.post(ConditionsRead(conditions))
+
+    def _count_last(self, months: MonthBytes) -> None:
+        """A full disk ends the process anyhow, with one sentence; its last bytes are then forgotten."""
+        try:
+            self._count(months, save=True)
+        except sqlite3.OperationalError as error:
+            if disk_fault(error) is None:
+                raise
 
     def _count(self, months: MonthBytes, *, save: bool = False) -> int:
         traffic, month = self._watched.traffic(), month_of(self._watched.clock.now_ms())
