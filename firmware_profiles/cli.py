@@ -11,6 +11,7 @@ import sys
 import click
 
 from edge_client import __version__
+from firmware_profiles.commands.compare import compare
 from firmware_profiles.commands.demo import demo
 from firmware_profiles.commands.fleets import fleets
 from firmware_profiles.commands.profiles import profiles
@@ -27,11 +28,12 @@ def main() -> None:
     edge-fleet demo            a whole fleet on this machine, for two minutes
     edge-fleet simulate home   a day of a thousand boards, in virtual time
     edge-fleet fleets          the fleets that can be rehearsed
+    edge-fleet compare         what owners' settings cost and bring
     edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
-for command in (demo, simulate, fleets, profiles, record):
+for command in (demo, simulate, compare, fleets, profiles, record):
     main.add_command(command)
 
 if __name__ == "__main__":

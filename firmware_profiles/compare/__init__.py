@@ -1,0 +1,1 @@
+"""The same fleet under other owners' settings: what each costs, and what it brings."""

@@ -1,0 +1,71 @@
+"""What is rehearsed in a comparison: each policy under each situation, and the fleet for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from firmware_profiles.compare.policies import Policy, fleet_under
+from firmware_profiles.profiles.fleet import Fleet
+
+MOVED = ("battery", "solar", "dropout", "rate")
+"""Parameters of a fleet that nobody knows well."""
+FACTORS = (0.7, 1.3)
+AS_GIVEN = ""
+DEVICES_ASKED_MIN = 8
+"""In a round of a fleet that was made smaller: with fewer, luck decides what is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the policies meet: the fleet of this seed, one parameter moved by a factor (`AS_GIVEN`: none)."""
+
+    seed: int
+    moved: str = AS_GIVEN
+    factor: float = 1.0
+
+    @property
+    def setting(self) -> str:
+        """What is the same for all seeds."""
+        return f"{self.moved} x{self.factor:g}" if self.moved else "as given"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run."""
+
+    policy: Policy
+    situation: Situation
+
+    @property
+    def name(self) -> str:
+        """Names the run in results."""
+        return f"{self.policy.value}, {self.situation.setting}, seed {self.situation.seed}"
+
+    def fleet(self, fleet: Fleet) -> Fleet:
+        """The fleet as this run needs it. All draws are those of the seed, whatever the policy."""
+        at = self.situation
+        moved = fleet.scaled(**{at.moved: getattr(fleet.scale, at.moved) * at.factor}) if at.moved else fleet
+        return replace(fleet_under(self.policy, moved), seed=at.seed)
+
+
+def cases(policies: Sequence[Policy], seeds: int, moved_seeds: int) -> tuple[Case, ...]:
+    """Seeds 1 to `seeds` of the fleet as given, then 1 to `moved_seeds` with each parameter moved; the
+    policies of one situation follow each other."""
+    situations = [Situation(seed) for seed in range(1, seeds + 1)]
+    situations += [
+        Situation(seed, name, factor)
+        for name in MOVED
+        for factor in FACTORS
+        for seed in range(1, moved_seeds + 1)
+    ]
+    return tuple(Case(policy, one) for one in situations for policy in policies)
+
+
+def smaller(fleet: Fleet, devices: int) -> Fleet:
+    """The same mix with so many devices, of which the same share is asked in a round; raises `ValueError`."""
+    job, share = fleet.job, devices / fleet.devices
+    share = max(share, DEVICES_ASKED_MIN / (job.selected or job.k))
+    k, selected = round(job.k * share), round(job.selected * share)
+    min_updates = max(1, round(job.min_updates * share))
+    return replace(fleet.resized(devices), job=replace(job, k=k, selected=selected, min_updates=min_updates))

@@ -1,0 +1,61 @@
+"""Rehearses the cases of a comparison, several at once, each in a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from firmware_profiles.compare.cases import Case
+from firmware_profiles.compare.outcome import Outcome
+from firmware_profiles.profiles.fleet import Fleet
+from firmware_profiles.report.record import RunRecord
+from firmware_profiles.simulate.run import Plan, Rehearsal, Training
+from firmware_profiles.twin.members import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What is the same for all cases: the fleet (`smaller` already), the parts that it names, the virtual
+    time."""
+
+    fleet: Fleet
+    parts: Parts
+    span_ms: int
+
+
+def rehearse(study: Study, case: Case) -> RunRecord:
+    """One case; the same arguments give the same record on one type of processor."""
+    plan = Plan(
+        case.fleet(study.fleet),
+        study.parts,
+        study.span_ms,
+        case.situation.seed,
+        Training.REAL,
+        sleep=case.policy.sleep,
+        policy=case.policy.value,
+    )
+    return Rehearsal(plan).run()
+
+
+def outcome(study: Study, case: Case) -> Outcome:
+    """What a case showed."""
+    return Outcome.of(case, rehearse(study, case))
+
+
+def rehearse_all(
+    study: Study, wanted: Iterable[Case], done: Callable[[Outcome], None], processes: int = 0
+) -> None:
+    """All of them, so many at once (0: one a core); `done` is told of each as it ends. What one raises is
+    raised here, after those that run have ended."""
+    count = processes or len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        running: list[Future[Outcome]] = [pool.submit(outcome, study, case) for case in wanted]
+        try:
+            for one in as_completed(running):
+                done(one.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
