@@ -58,6 +58,11 @@ class Model:
         """Shape of one sample."""
         return self._graph.dims
 
+    @property
+    def labels(self) -> int:
+        """How many numbers label one sample: its class, or all values that the model learns."""
+        return 1 if self._by_class else self._graph.outputs
+
     def outputs(self, samples: npt.ArrayLike) -> Floats:
         """What the model says to raw samples [n, ...], as [n, K]; `ValueError` for another shape."""
         x = np.asarray(samples)

@@ -30,7 +30,7 @@ def predict(file: Path, folder: Path | None, model: Path | None, as_json: bool) 
     """Say what the model makes of the samples in FILE: .npz with x, .npy, .csv or a picture."""
     import json
 
-    from edge_client.adapters.data.samples import read_samples
+    from edge_client.adapters.data.samples import Beside, read_samples
     from edge_client.adapters.data.source import DataError
     from edge_client.config import read_config
     from edge_client.litert.graph import RuntimeMissingError
@@ -41,9 +41,11 @@ def predict(file: Path, folder: Path | None, model: Path | None, as_json: bool) 
     if (folder is None) == (model is None):
         fail("say which model to ask: --state FOLDER or --model FILE")
     try:
-        names = read_config(folder).data.classes if folder else ()
+        own = read_config(folder).data if folder else None
         asked = Model.current(folder) if folder else Model(model or Path())
-        answers = [_facts(asked.predict(one), names) for one in read_samples(file, asked.input_dims)]
+        columns = frozenset({own.label_column, own.time_column}) if own else frozenset()
+        samples = read_samples(file, asked.input_dims, Beside(columns, asked.labels))
+        answers = [_facts(asked.predict(one), own.classes if own else ()) for one in samples]
     except (SettingsError, DataError, RuntimeMissingError) as error:
         fail(str(error))
     except ModelError as error:

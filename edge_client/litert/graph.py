@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -162,6 +163,7 @@ class InferenceGraph:
         self._x, self._output = int(given["index"]), int(made["index"])
         shape = tuple(given["shape"].tolist())
         self.batch, self.dims = shape[0], shape[1:]
+        self.outputs = prod(made["shape"].tolist()[1:])
 
     @classmethod
     def open(cls, path: Path, threads: int = 1) -> InferenceGraph:

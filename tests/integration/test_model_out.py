@@ -181,12 +181,30 @@ class TestPredict:
             assert [one["class"] for one in found["predictions"]] == expected[:count], name
         assert "sample 1: class" in edge_client("predict", tmp_path / "s.npy", "--model", file).stdout
 
+    def test_the_table_it_learns_from(self, life: Life, file: Path, tmp_path: Path) -> None:
+        """Its time and label columns are no values of a sample, wherever they stand."""
+        publisher = life.publisher()
+        publisher.offer(life.newest())
+        finish(publisher)
+        config = life.state / CONFIG_FILE
+        was = config.read_text()
+        keys = 'time_column = "t"\nlabel_column = "l"'
+        config.write_text(was.replace("# keep_samples", f"{keys}\n# keep_samples").replace("npz:", "csv:"))
+        line = ",".join(map(str, X[0].tolist()))
+        (tmp_path / "own.csv").write_text(f"t,l,a,b,c,d,e,f\n1795358502,1,{line}\n\n")
+        own = edge_client("predict", tmp_path / "own.csv", "--state", life.state, "--json")
+        config.write_text(was)
+        (answer,) = facts(own)["predictions"]
+        assert answer["class"] == Model.current(life.state).predict(X[0]).label
+        assert edge_client("predict", tmp_path / "own.csv", "--model", file).exit_code == 2
+
     @pytest.mark.parametrize(
         ("name", "content", "sentence"),
         [
             ("x.npy", b"no array", "cannot read"),
             ("x.npz", b"no archive", "cannot read"),
-            ("x.csv", b"1,2\n", "a sample in"),
+            ("x.csv", b"1,2\n", "line 1 of"),
+            ("x.csv", b"1,2,3,4,5,6,7,8\n", "has 8 columns, the model takes 6 values"),
             ("x.csv", b"1,2,3,4,5,6\nx,2,3,4,5,6\n", "line 2"),
             ("x.txt", b"", "'.txt' files are not read"),
         ],

@@ -80,7 +80,8 @@ def test_what_was_for_an_earlier_life_is_dropped() -> None:
 
 
 def test_waiting_messages_are_bounded_other_events_are_not() -> None:
-    crowd, posted = Crowd(received_max=3), []
+    crowd = Crowd(received_max=3)
+    posted: list[Told | Woke] = []
     crowd.add(A, Echo())
     deliver = crowd.poster(A, posted.append)
     for _ in range(5):

@@ -44,7 +44,7 @@ class CsvFile:
                 first = file.readline(LINE_CHARS_MAX)
                 delimiter = delimiter_of(first)
                 names = next(csv.reader([first], delimiter=delimiter), [])
-                header = names if _is_header(names) else []
+                header = names if is_header(names) else []
                 columns = self._columns(header, len(names), request)
                 if not header:
                     file.seek(0)
@@ -120,7 +120,7 @@ def delimiter_of(line: str) -> str:
     return max(DELIMITERS, key=line.count)
 
 
-def _is_header(cells: list[str]) -> bool:
+def is_header(cells: list[str]) -> bool:
     """Whether no cell but perhaps the last (a label may be a name) is a number."""
     return bool(cells) and not any(_is_number(cell) for cell in cells[:-1] or cells)
 
