@@ -127,6 +127,7 @@ class SimulatedDevice:
             self._around.tally.bytes_up.update(self.twin.up_bytes)
             self._around.tally.bytes_down.update(self.twin.down_bytes)
             self.setup.board.work(on=False)
+            self.setup.board.hold(on=False)
             node.kill()
 
     def finish(self) -> None:

@@ -81,6 +81,7 @@ class TwinBoard:
         self._month_bytes = 0
         self._month = 0
         self._works = False
+        self._keepalive_w = 0.0
         self._ahead_s: float | None = None
         self._drawn_j = 0.0
         self._floors = tuple(one / 100 for one in (limits.battery_start_pct, limits.battery_stop_pct))
@@ -136,6 +137,13 @@ class TwinBoard:
             self._works = on
             self._reload()
 
+    def hold(self, *, on: bool) -> None:
+        """A connection is up from now on, or is not: keeping it alive takes energy."""
+        keepalive_w = self.equipment.radio.keepalive_w if on else 0.0
+        if keepalive_w != self._keepalive_w:
+            self._keepalive_w = keepalive_w
+            self._reload()
+
     def radio(self, up_bytes: int, down_bytes: int) -> None:
         """So much goes over the link now."""
         self._month_bytes += up_bytes + down_bytes
@@ -185,7 +193,7 @@ class TwinBoard:
         one_core_w = power.one_core_w - power.idle.typical
         if not self.is_alive:
             return Load(0.0, 0.0)
-        base_w = power.idle.typical + self.equipment.radio.standby_w
+        base_w = power.idle.typical + self.equipment.radio.standby_w + self._keepalive_w
         base_w += one_core_w if used is not None and used.on else 0.0
         return Load(base_w, one_core_w if self._works else 0.0)
 
@@ -252,6 +260,7 @@ class TwinBoard:
         before_s, self._time_s = self._time_s, until_s
         self._energy_j += load_w * (until_s - before_s)
         self.training_j += (load_w - load.base_w) * (until_s - before_s)
+        self.radio_j += self._keepalive_w * (until_s - before_s) if self.is_alive else 0.0
         if self._charge is not None:
             self._charge.advance(before_s, until_s, load_w, self._supply())
         self._draw(self.equipment.radio.tail_j(before_s, until_s) if self.is_alive else 0.0)

@@ -12,6 +12,7 @@ from edge_client.core.conditions.readings import Conditions
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.events import (
     ConditionsRead,
+    GoOffline,
     PauseTraining,
     PublishChunk,
     StartTraining,
@@ -24,7 +25,7 @@ from edge_client.core.events import (
 from edge_client.core.timing import earliest
 from edge_client.protocol.chunks import CHUNK_BYTES, blob_root
 from edge_client.protocol.execution.checks import steps_asked
-from edge_client.protocol.machine import LinkUp, Publish, Received, Woke
+from edge_client.protocol.machine import LinkLost, LinkUp, Publish, Received, Woke
 
 READ_AGE_MS_MAX = 30_000
 """The agent's readings are never older than the ones a real board's shell makes."""
@@ -64,6 +65,10 @@ class Board(Protocol):
 
     def work(self, *, on: bool) -> None:
         """Training begins or ends."""
+        ...
+
+    def hold(self, *, on: bool) -> None:
+        """A connection is up from now on, or is not."""
         ...
 
     def radio(self, up_bytes: int, down_bytes: int) -> None:
@@ -183,6 +188,9 @@ class TwinDevice:
         elif isinstance(event, LinkUp):
             self._say("connect", CONNECT_UP_BYTES)
             self._hear("connect", CONNECT_DOWN_BYTES)
+            self.board.hold(on=True)
+        elif isinstance(event, LinkLost):
+            self.board.hold(on=False)
         if self._is_blind(now_ms):
             self._read_ms = now_ms
             effects += self._tell(ConditionsRead(self.board.conditions()), now_ms)
@@ -247,7 +255,9 @@ class TwinDevice:
         return passed
 
     def _sent(self, effect: Any) -> None:
-        if isinstance(effect, Publish):
+        if isinstance(effect, GoOffline):
+            self.board.hold(on=False)
+        elif isinstance(effect, Publish):
             self._say(_kind(effect.topic), len(effect.topic) + len(effect.payload) + PACKET_BYTES)
         elif isinstance(effect, PublishChunk):
             left = self._sizes.get(effect.root, CHUNK_BYTES) - effect.index * CHUNK_BYTES

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_client.runtime.mqtt_options import MqttLimits
 from firmware_profiles.profiles.link import Link
 
 BITS = 8
 MEGA = 1_000_000
+PING_BYTES = 100
+"""One way: MQTT's two bytes in TLS, TCP and IP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,17 @@ class Radio:
     def standby_w(self) -> float:
         """While nothing is carried."""
         return self.link.standby_power.typical
+
+    @property
+    def keepalive_w(self) -> float:
+        """What a connection costs that is held and carries nothing: a ping and its tail, again and again."""
+        link, every_s = self.link, MqttLimits().keepalive_s
+        tail_s = min(link.tail_time.typical, every_s)
+        wakes = link.tail_time.typical < every_s
+        energy_j = link.promotion_time.typical * link.promotion_power.typical if wakes else 0.0
+        energy_j += tail_s * link.tail_power.typical
+        energy_j += PING_BYTES / MEGA * (link.energy_up.typical + link.energy_down.typical) / self._rate
+        return energy_j / every_s
 
     def transfer(self, down_bytes: int, up_bytes: int, now_s: float) -> Transfer:
         """Carry this now. Bytes that follow within the tail find the radio up; the longer way at a low rate

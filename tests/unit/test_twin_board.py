@@ -72,6 +72,20 @@ def test_work_costs_the_one_core_rule_and_ends_at_the_step_time() -> None:
     assert board.ms_per_step == pytest.approx(CATALOGUE.boards["raspberry-pi-4b"].step.mlp.typical)
 
 
+def test_a_held_connection_costs_a_tail_a_minute() -> None:
+    board, resting = a_board(link="lte-cat4"), a_board(link="lte-cat4")
+    board.hold(on=True)
+    board.advance(START_MS + HOUR_MS)
+    tail_j = LTE.tail_time.typical * LTE.tail_power.typical
+    promotion_j = LTE.promotion_time.typical * LTE.promotion_power.typical
+    assert board.radio_j == pytest.approx(60 * (tail_j + promotion_j), rel=0.01)
+    board.hold(on=False)
+    for one in (board, resting):
+        one.advance(START_MS + 2 * HOUR_MS)
+    assert board.energy_mj - resting.energy_mj == pytest.approx(1000 * board.radio_j), "nothing after it"
+    assert resting.radio_j == 0
+
+
 def test_a_hot_board_slows_down_and_stays_at_its_trip() -> None:
     board = a_board("raspberry-pi-3b-plus", around=Surroundings(START_MS, ambient_c=35.0))
     full_ms = board.ms_per_step
