@@ -14,7 +14,7 @@ from typing import Any
 from broker.adapters.block_store import BlockStore
 from broker.adapters.key_marker import REJOIN_HINT, KeyMarker
 from broker.adapters.status_file import STATUS_FILE, Reporting
-from broker.adapters.together import Grouping
+from broker.adapters.together import Grouping, Together
 from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence, Timing
 from broker.core.effects import EndRejoin, LogGap, StoreFinal
@@ -190,11 +190,13 @@ def _told(
         reporting.changed()
         watch.tell(one, clock.now_ms())
 
-    def final(one: StoreFinal) -> None:
-        stored[StoreFinal](one)
-        watch.tell(one, clock.now_ms())
+    def together(group: Together) -> None:
+        stored[Together](group)
+        for one in group.effects:
+            if isinstance(one, StoreFinal):
+                watch.tell(one, clock.now_ms())
 
-    return {Note: note, Refused: refused, StoreFinal: final}
+    return {Note: note, Refused: refused, Together: together}
 
 
 def open_store(folder: Path, files: ChainFiles) -> BlockStore:

@@ -13,6 +13,7 @@ import click
 from edge_client import __version__
 from firmware_profiles.commands.compare import compare
 from firmware_profiles.commands.demo import demo
+from firmware_profiles.commands.emulate import emulate
 from firmware_profiles.commands.fleets import fleets
 from firmware_profiles.commands.profiles import profiles
 from firmware_profiles.commands.record import record
@@ -27,13 +28,14 @@ def main() -> None:
     \b
     edge-fleet demo            a whole fleet on this machine, for two minutes
     edge-fleet simulate home   a day of a thousand boards, in virtual time
+    edge-fleet emulate home    the same with real MQTT, disks and training, 60 times as fast as time
     edge-fleet fleets          the fleets that can be rehearsed
     edge-fleet compare         what owners' settings cost and bring
     edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
-for command in (demo, simulate, compare, fleets, profiles, record):
+for command in (demo, simulate, emulate, compare, fleets, profiles, record):
     main.add_command(command)
 
 if __name__ == "__main__":

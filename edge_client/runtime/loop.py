@@ -66,6 +66,8 @@ class EventLoop(Generic[Event, Effect]):
         self._stopping = False
         self._crash: BaseException | None = None
         self._woke_ms = 0
+        self._just_woke = False
+        """Then an event has its turn: a machine that is always late must not grow deaf."""
         self.dropped_count = 0
 
     def post(self, event: Event | Woke) -> None:
@@ -118,9 +120,11 @@ class EventLoop(Generic[Event, Effect]):
                 if self._stopping:
                     return None
                 nap_ms = self._until_due_ms()
-                if nap_ms <= 0:
+                if nap_ms <= 0 and not (self._just_woke and self._events):
                     self._woke_ms = self._clock.now_ms()
+                    self._just_woke = True
                     return Woke()
+                self._just_woke = False
                 if self._events:
                     return self._take()
                 self._changed.wait(self._clock.wait_s(nap_ms))

@@ -123,20 +123,15 @@ class Crowd:
         return None
 
     def _wake(self, now_ms: int) -> list[Wanted | Due]:
-        """Everybody whose time has come, each once: one that stays due waits for the next turn."""
-        due: list[_Entry] = []
-        while (first_ms := self.deadline()) is not None and first_ms <= now_ms:
-            entry = heapq.heappop(self._heap)[2]
-            if entry.place is not None:
-                self._due_ms[entry.place] = None
-            due.append(entry)
-        effects: list[Wanted | Due] = []
-        for entry in due:
-            if entry.step is not None:
-                effects.append(Due(entry.step))
-            elif entry.place is not None:
-                effects += self._tell(entry.place, Woke(), now_ms)
-        return effects
+        """The one whose time came first; the loop lets a message have its turn, then comes again."""
+        due_ms = self.deadline()
+        if due_ms is None or due_ms > now_ms:
+            return []
+        entry = heapq.heappop(self._heap)[2]
+        if entry.place is None:
+            return [] if entry.step is None else [Due(entry.step)]
+        self._due_ms[entry.place] = None
+        return self._tell(entry.place, Woke(), now_ms)
 
     def _tell(self, place: Place, event: Any, now_ms: int) -> list[Wanted | Due]:
         machine = self._machines.get(place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import ceil
 from typing import Annotated, Any, TypeAlias
 
 from edge_client.core.conditions.limits import Limits, parse_hours
@@ -232,14 +233,17 @@ class Fleet:
         return replace(self, scale=replace(self.scale, **factors))
 
     def resized(self, devices: int) -> Fleet:
-        """The same mix with so many devices; counts become shares. Raises `ValueError`."""
+        """The same mix with so many devices; counts become shares, and rounds of a smaller fleet wait for
+        fewer updates. Raises `ValueError`."""
+        needed = ceil(self.job.min_updates * min(1.0, devices / self.devices))
+        job = replace(self.job, min_updates=needed)
         sizes = self.sizes()
         groups = tuple(
             replace(group, count=0, share=size / self.devices)
             for group, size in zip(self.groups, sizes, strict=True)
             if size
         )
-        return replace(self, devices=devices, groups=groups)
+        return replace(self, devices=devices, groups=groups, job=job)
 
     def sizes(self) -> tuple[int, ...]:
         """Devices of each group: counts, and the rest by shares, largest remainders first."""
