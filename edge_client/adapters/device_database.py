@@ -72,6 +72,11 @@ def earnings(database: Schema) -> None:
     _create(database, "earnings", round=int, total=int)
 
 
+def rounds_given_up(database: Schema) -> None:
+    """Why rounds were left out, for `history`."""
+    _create(database, "given_up", round=int, why=str)
+
+
 def _create(database: Schema, table: str, **columns: type) -> None:
     """A table whose first column is its key and in which nothing may be missing."""
     key, *others = columns
@@ -88,6 +93,7 @@ MIGRATIONS = (
     vouched_sets,
     radio_costs,
     earnings,
+    rounds_given_up,
 )
 
 

@@ -18,6 +18,7 @@ from edge_client.core.events import (
     SaveChain,
     SaveCheckpoint,
     SaveConflict,
+    SaveGivenUp,
     SaveHandoffs,
     SaveMeasure,
     SaveObject,
@@ -82,6 +83,8 @@ class MemoryDisk:
         self.account: SaveAccount | None = None
         self.interrupted: Interrupted | None = None
         self.measured: SaveMeasure | None = None
+        self.given_up: dict[int, str] = {}
+        """Why rounds were left out."""
         self._genesis: bytes | None = None
         self._chain: SaveChain | None = None
         self._head: SaveChain | None = None
@@ -102,6 +105,7 @@ class MemoryDisk:
             SaveAccount: self._save_account,
             SaveConflict: self._save_conflict,
             SaveMeasure: self._save_measure,
+            SaveGivenUp: lambda one: self.given_up.update({one.round: one.why}),
             SaveCheckpoint: self._save_checkpoint,
             SaveUpdate: self._save_update,
             SettleUpdate: self._settle,

@@ -12,7 +12,7 @@ from enum import Enum
 
 from edge_client.adapters.shown_headers import keep_shown
 from edge_client.core.conditions.prediction import Cost, Spent
-from edge_client.core.events import Fate, PendingUpdate, SaveUpdate, SettleUpdate
+from edge_client.core.events import Fate, PendingUpdate, SaveGivenUp, SaveUpdate, SettleUpdate
 from edge_client.protocol.body import RecordProof
 from edge_client.protocol.encoding import Reader
 from edge_client.protocol.hashing import HASH_BYTES
@@ -88,6 +88,22 @@ class OutboxStore:
         query = f"SELECT round, {COST_COLUMNS} FROM costs ORDER BY round DESC LIMIT ?"  # noqa: S608
         rows = self._database.conn.execute(query, (count,)).fetchall()
         return {row[0]: Spent(row[1], Cost(*row[2:8]), *row[8:]) for row in reversed(rows)}
+
+    def give_up(self, effect: SaveGivenUp) -> None:
+        """There will be no update of that round; `HISTORY_MAX` such rounds are kept."""
+        conn = self._database.conn
+        with transaction(self._database):
+            conn.execute("INSERT OR REPLACE INTO given_up VALUES (?, ?)", (effect.round, effect.why))
+            conn.execute(
+                "DELETE FROM given_up WHERE round NOT IN"
+                " (SELECT round FROM given_up ORDER BY round DESC LIMIT ?)",
+                (HISTORY_MAX,),
+            )
+
+    def given_up(self) -> dict[int, str]:
+        """Why, by round."""
+        rows = self._database.conn.execute("SELECT round, why FROM given_up").fetchall()
+        return {int(number): str(why) for number, why in rows}
 
     def save_update(self, effect: SaveUpdate) -> None:
         """The update becomes pending and the residual is swapped, both or neither."""

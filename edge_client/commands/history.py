@@ -12,6 +12,7 @@ from edge_client.commands.options import JSON, STATE
 
 BAR_CHARS = 20
 ROUNDS_SHOWN = 40
+GIVEN_UP = "given up"
 
 
 @click.command(short_help="Show rounds, bytes, joules and rewards.")
@@ -46,6 +47,8 @@ def history(folder: Path, as_json: bool) -> None:
 
 
 def _line(one: dict[str, Any], most_bytes: int, most_reward: int) -> str:
+    if one["fate"] == GIVEN_UP:
+        return f"{one['round']:>7}  {GIVEN_UP}: {one['why']}"
     total = _bytes(one)
     numbers = (
         f"{_or_dash(one['train_ms'], 1000):>10}"

@@ -307,6 +307,14 @@ class SaveMeasure:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveGivenUp:
+    """Keep why a round was left out, for `history`."""
+
+    round: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishChunk:
     """Publish piece `index` of the stored object `root`; the machine does not hold large bodies."""
 
@@ -347,6 +355,7 @@ AgentEffect = (
     | SettleUpdate
     | SaveConflict
     | SaveMeasure
+    | SaveGivenUp
     | PublishChunk
     | StartTraining
     | PauseTraining

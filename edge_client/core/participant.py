@@ -21,6 +21,7 @@ from edge_client.core.events import (
     SaveAccount,
     SaveChain,
     SaveCheckpoint,
+    SaveGivenUp,
     SaveHandoffs,
     SaveUpdate,
     StartTraining,
@@ -313,7 +314,7 @@ class Participant:
             return []
         self.rounds.give_up(failure.why)
         note = Note("training_failed", {"round": failure.round, "why": failure.why})
-        return [*self._forget_checkpoint(), note]
+        return [*self._forget_checkpoint(), SaveGivenUp(failure.round, failure.why), note]
 
     def training_paused(self, paused: TrainingPaused) -> Effects:
         """Keep what was done; `advance` goes on when all gates are open."""

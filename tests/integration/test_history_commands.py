@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge_client.adapters.device_disk import DeviceDisk
+from edge_client.adapters.outbox_store import HISTORY_MAX
 from edge_client.config import KEY_FILE
 from edge_client.core.conditions.prediction import Cost, Spent
-from edge_client.core.events import PendingUpdate, SaveAccount, SaveUpdate
+from edge_client.core.events import PendingUpdate, SaveAccount, SaveGivenUp, SaveUpdate
 from edge_client.protocol.accounts import Account, AccountProof
 from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.join import Join, Voucher
@@ -53,6 +54,23 @@ def test_history_shows_rounds_and_bars(state: Path) -> None:
     assert lines[2].split()[6:8] == ["3.0", "5.5"]
     found = json.loads(edge_client("history", "--state", state, "--json").stdout)
     assert [one["energy_mj"] for one in found["rounds"]] == [None, 2500]
+
+
+def test_a_round_that_was_given_up_stands_there_with_its_reason(state: Path) -> None:
+    disk = DeviceDisk(state, CHAIN)
+    for number in range(3, HISTORY_MAX + 5):
+        disk.executors()[SaveGivenUp](SaveGivenUp(number, f"memory: {number} MB"))
+    disk.outbox.give_up(SaveGivenUp(2, "trained after all"))
+    assert len(disk.outbox.given_up()) == HISTORY_MAX
+    disk.close()
+    lines = edge_client("history", "--state", state).stdout.splitlines()
+    assert lines[-2] == f"    {HISTORY_MAX + 4}  given up: memory: {HISTORY_MAX + 4} MB"
+    found = json.loads(edge_client("history", "--state", state, "--json").stdout)["rounds"]
+    assert [(one["round"], one["fate"]) for one in found[:3]] == [
+        (1, "pending"),
+        (2, "pending"),
+        (5, "given up"),
+    ]
 
 
 def test_what_a_round_earned_is_the_change_of_the_account(state: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_client.core.agent import Phase
-from edge_client.core.events import Fate, SaveUpdate, SettleUpdate, StopTraining, TrainingFailed
+from edge_client.core.events import Fate, SaveGivenUp, SaveUpdate, SettleUpdate, StopTraining, TrainingFailed
 from edge_client.core.light_client import JUMP_HEADERS_MIN
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Refused
@@ -182,6 +182,7 @@ def test_a_round_that_cannot_be_trained_is_left_out() -> None:
     world.tell(TrainingFailed(9, "of another time"))
     assert world.phase() == Phase.TRAINING
     world.tell(TrainingFailed(1, "no runtime"))
+    assert SaveGivenUp(1, "no runtime") in world.effects
     assert world.phase() == Phase.WAITING
     assert world.agent.participant is not None
     assert world.agent.participant.why == "failed: no runtime"

@@ -134,7 +134,7 @@ def test_time_and_joules_are_those_of_the_first_round_that_is_so_good() -> None:
     naive, ours = found.score(Policy.NAIVE, "as given"), found.score(Policy.OURS, "as given")
     assert naive is not None
     assert ours is not None
-    assert (naive.hours, naive.joules, naive.reached) == (2, 150, 2), "targets of 0.72: reached in rounds 2 and 1"
+    assert (naive.hours, naive.joules, naive.reached) == (2, 150, 2), "0.72: reached in rounds 2 and 1"
     assert (ours.hours, ours.joules, ours.reached) == (3.5, 100, 2)
     assert (ours.floor_breaks, ours.empty_batteries, ours.joules_whole_run) == (3, 2, 100)
     assert found.worst_ratio("hours", Policy.OURS, Policy.NAIVE) == 1.75
