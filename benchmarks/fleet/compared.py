@@ -1,0 +1,75 @@
+"""Rows of `edge-fleet compare`: ours against naive and android on the shipped fleets; the worst counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fleet.kept import Row
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.compare.cases import cases, smaller
+from firmware_profiles.compare.outcome import Outcome
+from firmware_profiles.compare.policies import Policy
+from firmware_profiles.compare.results import Results
+from firmware_profiles.compare.run import Study, rehearse_all
+from firmware_profiles.compare.scores import Comparison
+from firmware_profiles.compare.scores import compare as score
+from firmware_profiles.twin.members import Parts
+
+FLEETS = ("home", "farm-solar", "lte-vehicles")
+POLICIES = (Policy.NAIVE, Policy.ANDROID, Policy.OURS)
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much is rehearsed of each fleet."""
+
+    devices: int
+    hours: float
+    seeds: int
+    moved_seeds: int
+
+
+def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[str, Comparison]:
+    """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again."""
+    catalogue, found = read_catalogue(), {}
+    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    wanted = cases(POLICIES, amount.seeds, amount.moved_seeds)
+    for name in FLEETS:
+        study = Study(smaller(catalogue.fleet(name), amount.devices), parts, round(amount.hours * HOUR_MS))
+        results = Results(folder / name, f"{name}, {amount.devices} devices, {amount.hours:g} h")
+        missing = results.missing(wanted)
+
+        def done(one: Outcome, results: Results = results, name: str = name) -> None:
+            results.add(one)
+            say(f"{name}: {one.case.name}, {one.wall_s:.0f} s")
+
+        rehearse_all(study, missing, done)
+        found[name] = score(results.of(wanted))
+    return found
+
+
+def rows(found: Mapping[str, Comparison], amount: Amount) -> Iterator[Row]:
+    """The worst fleet and setting of each figure, and all fleets in the note."""
+    scores = [one for each in found.values() for one in each.scores if one.policy is Policy.OURS]
+    size = f"{amount.devices} devices, {amount.hours:g} h, {amount.seeds} seeds"
+    moved = (
+        f"each parameter moved by 30 %, {amount.moved_seeds} seeds" if amount.moved_seeds else "none moved"
+    )
+    runs = f"{sum(one.runs for one in scores)} runs of ours: {', '.join(found)}; {size}; {moved}"
+    yield (
+        "compare: batteries under the owner's floor with ours",
+        sum(one.floor_breaks for one in scores),
+        runs,
+    )
+    for name, figure, other in (
+        ("compare: joules of ours to the same accuracy", "joules", Policy.NAIVE),
+        ("compare: time to accuracy of ours against naive", "hours", Policy.NAIVE),
+        ("compare: time to accuracy of ours against android", "hours", Policy.ANDROID),
+    ):
+        ratios = {fleet: each.worst_ratio(figure, Policy.OURS, other) for fleet, each in found.items()}
+        known = [one for one in ratios.values() if one is not None]
+        note = ", ".join(f"{fleet} {one:.2f}" for fleet, one in ratios.items() if one is not None)
+        yield name, max(known) if len(known) == len(ratios) else None, f"worst setting of each fleet: {note}"
