@@ -39,6 +39,8 @@ _REFUSED = 0x80
 _NOBODY_SUBSCRIBED = 0x10
 _UNSUPPORTED_VERSION = 0x84
 _SESSION_TAKEN_OVER = 0x8E
+_UNSPECIFIED = 0x80
+"""What paho calls a connection that ends without a word of the server."""
 _TLS_REASON = re.compile(r"\[SSL: ([A-Z0-9_]+)\]")
 _READS_MAX = 64
 """Packets taken from the socket before the owner gets a look at them."""
@@ -234,7 +236,8 @@ class PahoLink:
         self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
         fault = TAKEN_OVER if reason.value == _SESSION_TAKEN_OVER else self._refused
-        self._fail(str(reason) if fault is None else fault.why, fault=fault)
+        why = "the connection broke" if reason.value == _UNSPECIFIED else str(reason)
+        self._fail(why if fault is None else fault.why, fault=fault)
 
     def _on_log(self, _client: Client, _data: Any, _level: int, text: str) -> None:
         """Until the server accepts us: paho says here only that TLS failed while reading."""

@@ -101,6 +101,14 @@ def test_the_next_server_takes_over(server: MqttServerProcess, connect: Callable
     assert client.seen == [LinkUp(str(server.address))]
 
 
+def test_a_server_that_dies_without_a_word_is_told_in_words(
+    server: MqttServerProcess, connect: Callable[..., Client]
+) -> None:
+    client = connect(server.address)
+    server.kill()
+    assert client.wait(LinkLost) == LinkLost("the connection broke")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
