@@ -14,6 +14,7 @@ from edge_client.protocol.keys import Signer
 from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX
 from edge_client.runtime.files import write_new
 from firmware_profiles.emulate.data import write_shares
+from firmware_profiles.emulate.pace import paced
 from firmware_profiles.emulate.plan import (
     CHAIN_FOLDER,
     MIDNIGHT_MS,
@@ -35,7 +36,7 @@ def set_stage(plan: Emulation, lesson: Lesson) -> ChainFiles:
     write_shares(plan.folder / SHARES_FILE, lesson.shares)
     count = plan.fleet.job.validators
     seeds = [drawn(plan.seed, "validator", number) for number in range(count)]
-    files = found_chain(plan.fleet, lesson.graph, plan.seed)
+    files = found_chain(paced(plan.fleet, plan.speed), lesson.graph, plan.seed)
     files.write(plan.folder / CHAIN_FOLDER)
     for number, seed in enumerate(seeds):
         folder = validator_folder(plan.folder, number)

@@ -37,7 +37,7 @@ FILES_PER_CLIENT = 12
 PULSE_WALL_MS = 500
 TRACES_OF_A_GROUP = 2
 VERDICTS_MAX = 1 << 16
-JOINING_MAX = 6
+JOINING_MAX = 4
 """So many boards fetch graph and model at a time: all at once, they would wait for answers so long that they
 ask again and again."""
 JOINS_WALL_MS, LOOK_WALL_MS = 10_000, 50

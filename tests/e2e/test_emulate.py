@@ -17,6 +17,7 @@ from broker.founding_folder import access_list
 from broker.mqtt_server.mosquitto import find_binary, local_server
 from edge_client.adapters.device_disk import DeviceDisk
 from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.emulate.pace import paced
 from firmware_profiles.emulate.setting import found_chain
 from firmware_profiles.lesson.digits import digits
 
@@ -111,7 +112,7 @@ def test_two_parts_share_a_server_and_a_chain(tmp_path: Path) -> None:
     """As on two hosts: each part knows nothing of the other but the MQTT server."""
     binary = find_binary()
     assert binary is not None
-    fleet = read_catalogue().fleet("home").resized(DEVICES)
+    fleet = paced(read_catalogue().fleet("home").resized(DEVICES), float(SPEED))
     files = found_chain(fleet, digits().graph, int(SEED))
     server = local_server(tmp_path, access_list(files), binary)
     server.start()
