@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import BUILD_DIR, Value, report
-from benchmarks.fleet import compared, simulated
+from benchmarks.fleet import compared, emulated, simulated
 from benchmarks.fleet.kept import Kept, Row
 
 TARGET = "bench-fleet"
@@ -27,10 +27,13 @@ class Length:
 
     size: simulated.Size
     amount: compared.Amount
+    crowd: emulated.Crowd
 
 
-FULL = Length(simulated.Size(10_000, 24, 1_000, 24), compared.Amount(200, 24, 5, 1))
-QUICK = Length(simulated.Size(500, 6, 100, 3), compared.Amount(40, 8, 1, 0))
+FULL = Length(
+    simulated.Size(10_000, 24, 1_000, 24), compared.Amount(200, 24, 5, 1), emulated.Crowd(1000, 22, 20, 20)
+)
+QUICK = Length(simulated.Size(500, 6, 100, 3), compared.Amount(40, 8, 1, 0), emulated.Crowd(60, 3, 20, 3))
 
 
 def compare_rows(folder: Path, amount: compared.Amount) -> Iterable[Row]:
@@ -44,6 +47,8 @@ def parts(folder: Path, length: Length) -> dict[str, Callable[[], Iterable[Row]]
         "files": simulated.dropout_rows,
         "simulate": partial(simulated.rows, length.size),
         "same-seed": partial(simulated.again_rows, length.size),
+        "emulate": partial(emulated.rows, length.crowd),
+        "both-ways": partial(emulated.both_rows, length.crowd),
         "compare": partial(compare_rows, folder / "compare", length.amount),
     }
 

@@ -1,0 +1,85 @@
+"""Rows of `edge-fleet emulate`: a thousand agents on this machine, and a small fleet both ways."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fleet.kept import Row
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.emulate.plan import CLIENTS_MAX, Emulation
+from firmware_profiles.emulate.run import EmulationRun
+from firmware_profiles.report import measures
+from firmware_profiles.report.record import RunRecord
+from firmware_profiles.simulate.run import Plan, Rehearsal, Training
+from firmware_profiles.twin.members import Parts
+
+FLEET = "home"
+SPEED = 60.0
+UPDATES_MIN = 50
+"""What a round must have to count."""
+GB_PER_MIB = 1.048576e-3
+MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many agents, for how many rounds; and those of the small fleet that is run both ways."""
+
+    agents: int
+    rounds: int
+    few: int
+    few_rounds: int
+
+
+def emulation(folder: Path, devices: int, rounds: int) -> Emulation:
+    """The shipped homes with so many boards, a minute in a second."""
+    catalogue = read_catalogue()
+    fleet = catalogue.fleet(FLEET).resized(devices)
+    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    return Emulation(fleet, parts, folder, fleet.seed, SPEED, rounds, began_ms=round(time.time() * 1000))
+
+
+def rows(crowd: Crowd) -> Iterator[Row]:
+    """The crowd."""
+    with tempfile.TemporaryDirectory(prefix="bench-fleet-") as folder:
+        run = EmulationRun(emulation(Path(folder) / "run", crowd.agents, crowd.rounds))
+        record = run.run()
+    processes = -(-record.devices // CLIENTS_MAX)
+    updates = [one.updates for one in record.rounds] or [0]
+    enough = [one for one in updates if one >= UPDATES_MIN]
+    said = f"{FLEET}, {record.speed:g} times as fast; the validators and Mosquitto run beside them"
+    yield "emulate: agents", record.devices, said
+    yield "emulate: processes", processes, "those with agents"
+    yield "emulate: paho clients in one process", min(record.devices, CLIENTS_MAX), "one for each agent"
+    memory_gb = run.memory_peak_mib * GB_PER_MIB
+    yield "emulate: sum of PSS", memory_gb, "highest, all processes with validators"
+    at_least = f"at least {UPDATES_MIN} updates; {len(updates)} were closed"
+    yield "emulate: finalised rounds with enough updates", len(enough), at_least
+    yield "emulate: updates in the smallest of them", min(enough, default=0), f"of all rounds: {min(updates)}"
+    yield "emulate: different devices", measures.trained(record), "sent at least one update"
+    yield "emulate: time", record.wall_s / MINUTE_S, "from the first process to the last"
+
+
+def both_rows(crowd: Crowd) -> Iterator[Row]:
+    """A small fleet, emulated, and simulated for the same virtual time."""
+    with tempfile.TemporaryDirectory(prefix="bench-fleet-") as folder:
+        plan = emulation(Path(folder) / "run", crowd.few, crowd.few_rounds)
+        emulated = EmulationRun(plan).run()
+    simulated = Rehearsal(Plan(plan.fleet, plan.parts, emulated.span_ms, plan.seed, Training.REAL)).run()
+    who = [[group.trained for group in one.groups] for one in (emulated, simulated)]
+    size = f"{crowd.few} devices, {len(emulated.rounds)} and {len(simulated.rounds)} rounds"
+    counts = f"{size}; devices of each group that trained: {who[0]}, {who[1]}"
+    yield "simulate against emulate: agree on who trained", who[0] == who[1], counts
+    joules = emulated.joules, simulated.joules
+    difference = abs(joules[0] - joules[1]) / joules[0] if joules[0] else None
+    yield "simulate against emulate: joules", difference, f"{joules[0]:.0f} J and {joules[1]:.0f} J"
+    found = _accuracy(emulated), _accuracy(simulated)
+    yield "simulate against emulate: accuracy", abs(found[0] - found[1]), f"{found[0]:.3f} and {found[1]:.3f}"
+
+
+def _accuracy(record: RunRecord) -> float:
+    return record.final_accuracy or 0.0
