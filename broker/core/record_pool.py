@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from broker.core.ledger import Tip
 from edge_client.protocol.accounts import ACCOUNTS_MAX
@@ -28,10 +29,14 @@ class Waiting:
     record: Submitted
     since_ms: int
 
+    @property
+    def is_urgent(self) -> bool:
+        """Evidence does not wait."""
+        return isinstance(self.record, VotePair | ProposalPair)
+
     def due_ms(self, params: RoundParams) -> int:
         """When it makes a block due: evidence at once, the rest when it has waited."""
-        is_urgent = isinstance(self.record, VotePair | ProposalPair)
-        return self.since_ms if is_urgent else self.since_ms + params.records_wait_s * 1000
+        return self.since_ms if self.is_urgent else self.since_ms + params.records_wait_s * 1000
 
 
 class RecordPool:
@@ -40,17 +45,20 @@ class RecordPool:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._waiting: dict[Hashable, Waiting] = {}
+        self._urgent: dict[Hashable, Waiting] = {}
+        """Those of them that do not wait."""
 
     def add(self, record: Submitted, tip: Tip, now_ms: int) -> bool:
         """Take a record fit for the next block; False if it waits already; raises `ProtocolError`."""
         name = _name_of(record)
         if name in self._waiting:
             return False
-        is_bounded = not isinstance(record, VotePair | ProposalPair)
-        if is_bounded and len(self._waiting) >= RECORDS_MAX:
+        if not isinstance(record, VotePair | ProposalPair) and len(self._waiting) >= RECORDS_MAX:
             raise ProtocolError(Reason.RATE, "record pool is full")
         self._check(record, _next_state(tip), tip.height + 1)
-        self._waiting[name] = Waiting(record, now_ms)
+        waiting = self._waiting[name] = Waiting(record, now_ms)
+        if waiting.is_urgent:
+            self._urgent[name] = waiting
         return True
 
     def settle(self, tip: Tip) -> None:
@@ -59,6 +67,7 @@ class RecordPool:
         for name, waiting in list(self._waiting.items()):
             if not self._is_fit(waiting.record, state, tip.height + 1):
                 del self._waiting[name]
+                self._urgent.pop(name, None)
 
     def choose(self, tip: Tip) -> list[Record]:
         """The records of a block on `tip`: earliest first, none that another excludes, as many as may be."""
@@ -76,11 +85,13 @@ class RecordPool:
 
     def is_due(self, params: RoundParams, now_ms: int) -> bool:
         """Whether one has waited long enough."""
-        return any(one.due_ms(params) <= now_ms for one in self._waiting.values())
+        return any(at_ms <= now_ms for at_ms in self.due_times(params))
 
     def due_times(self, params: RoundParams) -> list[int]:
-        """When each makes a block due."""
-        return [one.due_ms(params) for one in self._waiting.values()]
+        """When the first of each kind makes a block due; thousands may wait behind it, who came later."""
+        waiting = (one for one in self._waiting.values() if not one.is_urgent)
+        kinds = (waiting, iter(self._urgent.values()))
+        return [one.due_ms(params) for kind in kinds for one in islice(kind, 1)]
 
     def _is_fit(self, record: Submitted, state: ChainState, height: int) -> bool:
         try:
