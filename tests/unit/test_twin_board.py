@@ -7,11 +7,12 @@ import pytest
 from edge_client.core.conditions.gates import Asked, verdicts
 from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.readings import known
+from edge_client.runtime.mqtt_options import MqttLimits
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.twin.board import Equipment, Surroundings, TwinBoard
 from firmware_profiles.twin.device import Board
 from firmware_profiles.twin.presence import Pattern, Stays
-from firmware_profiles.twin.radio import Radio
+from firmware_profiles.twin.radio import KEEPALIVE_S, Radio
 from firmware_profiles.twin.sun import Sky, Sun
 
 CATALOGUE = read_catalogue()
@@ -230,3 +231,7 @@ def test_the_owners_use_is_seen_as_pressure() -> None:
     assert closed(board, START_MS, training=False) == {"cpu"}
     power_w = known(board.conditions().power_w)
     assert power_w == pytest.approx(CATALOGUE.boards["raspberry-pi-4b"].power.one_core_w)
+
+
+def test_a_held_connection_pings_as_the_agent_does() -> None:
+    assert MqttLimits().keepalive_s == KEEPALIVE_S
