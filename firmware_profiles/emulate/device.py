@@ -145,6 +145,7 @@ class EmulatedDevice:
         tally.bytes_down.update(twin.down_bytes)
         self._around.crowd.remove(self._place)
         self.setup.board.work(on=False)
+        self.setup.board.hold(on=False)
         self._link.sleep()
         self._disk.close()
         self._link = self._disk = None
