@@ -17,6 +17,7 @@ from firmware_profiles.commands.emulate import emulate
 from firmware_profiles.commands.fleets import fleets
 from firmware_profiles.commands.profiles import profiles
 from firmware_profiles.commands.record import record
+from firmware_profiles.commands.report import report
 from firmware_profiles.commands.simulate import simulate
 
 
@@ -31,11 +32,12 @@ def main() -> None:
     edge-fleet emulate home    the same with real MQTT, disks and training, 60 times as fast as time
     edge-fleet fleets          the fleets that can be rehearsed
     edge-fleet compare         what owners' settings cost and bring
+    edge-fleet report          a page with plots from report.json
     edge-fleet profiles        what is known of boards, links and batteries
     """
 
 
-for command in (demo, simulate, emulate, compare, fleets, profiles, record):
+for command in (demo, simulate, emulate, compare, fleets, profiles, record, report):
     main.add_command(command)
 
 if __name__ == "__main__":

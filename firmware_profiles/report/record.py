@@ -32,13 +32,14 @@ class RoundFacts:
 class Trace:
     """What one board went through: (ms, battery % or None, temperature °C, state), a point at each change.
 
-    States: `off`, `asleep`, `idle`, `training`.
+    States: `off`, `asleep`, `idle`, `training`. `floor_pct` is the charge at which its owner stops training.
     """
 
     device: int
     group: str
     board: str
     points: tuple[tuple[int, float | None, float, str], ...]
+    floor_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,36 @@
+"""Facts from a file, and the page and the plots into files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from firmware_profiles.report.canvas import png
+from firmware_profiles.report.chart import Chart
+from firmware_profiles.report.page import page_of_run
+from firmware_profiles.report.record import RunRecord
+
+PAGE_NAME = "report.html"
+
+
+def read_record(path: Path) -> RunRecord:
+    """What `RunRecord.to_json` wrote. Raises `OSError`, and `ValueError` for anything else."""
+    try:
+        return RunRecord.from_json(path.read_text(encoding="utf-8"))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("its fields are not those of a report") from error
+
+
+def write_page(record: RunRecord, path: Path) -> None:
+    """The page of one rehearsal. Raises `OSError`."""
+    path.write_text(page_of_run(record), encoding="utf-8")
+
+
+def write_plots(charts: Iterable[Chart], folder: Path) -> list[Path]:
+    """A PNG file for each chart, named after it; makes the folder. Raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for chart in charts:
+        paths.append(folder / f"{chart.name}.png")
+        png(chart, paths[-1])
+    return paths
