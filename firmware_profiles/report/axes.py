@@ -129,8 +129,8 @@ def reference(axes: Axes, value: float, label: str) -> None:
     """A level to compare with, named at its right end."""
     axes.axhline(value, color=LINE, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0.6)
     axes.annotate(
-        label, (1, value), xycoords=("axes fraction", "data"), xytext=(0, 2), textcoords="offset points",
-        ha="right", va="bottom", fontsize=8, color=MUTED,
+        label, (1, value), xycoords=("axes fraction", "data"), xytext=(0, -2), textcoords="offset points",
+        ha="right", va="top", fontsize=8, color=MUTED,
     )  # fmt: skip
 
 
