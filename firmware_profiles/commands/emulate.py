@@ -71,9 +71,10 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     except KeyboardInterrupt:
         click.echo("\nedge-fleet: stopped; nothing is left running", err=True)
         sys.exit(130)
-    report = plan.folder / "report.json"
-    report.write_text(record.to_json())
-    click.echo(record.to_json() if as_json else f"{_text(record, run.memory_peak_mib)}\nfacts: {report}")
+    from firmware_profiles.report.files import write_report
+
+    page = write_report(record, plan.folder)
+    click.echo(record.to_json() if as_json else f"{_text(record, run.memory_peak_mib)}\nlook at it: {page}")
 
 
 def _plan(name: str, options: dict[str, object]) -> Emulation:

@@ -57,11 +57,12 @@ def simulate(fleet: str, out: Path | None, as_json: bool, from_ms: int | None, *
         plan = _plan(fleet, options)
     except (ProfileError, ValueError) as error:
         fail(str(error))
+    from firmware_profiles.report.files import write_report
+
     record = _run(plan, from_ms)
     folder = out or Path(f"{Path(fleet).stem}-{plan.seed}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(record.to_json())
-    click.echo(record.to_json() if as_json else f"{summary_text(record)}\nfacts: {folder / 'report.json'}")
+    page = write_report(record, folder)
+    click.echo(record.to_json() if as_json else f"{summary_text(record)}\nlook at it: {page}")
 
 
 def _plan(name: str, options: dict[str, object]) -> Plan:

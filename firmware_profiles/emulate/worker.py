@@ -25,7 +25,7 @@ from firmware_profiles.emulate.faults import moments
 from firmware_profiles.emulate.pace import agent_timing, loop_limits, mqtt_limits
 from firmware_profiles.emulate.plan import MIDNIGHT_MS, NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
 from firmware_profiles.emulate.training import SharedTrainer
-from firmware_profiles.report.tally import Points, Tally
+from firmware_profiles.report.tally import Points, Tally, floor_of
 from firmware_profiles.simulate.device import RESTART_MS, DeviceSetup
 from firmware_profiles.twin.draws import drawn, share
 from firmware_profiles.twin.members import Member, board_of, members, online_of
@@ -117,7 +117,9 @@ class _Worker:
             device = EmulatedDevice(around, setup, online_of(member, fleet))
             self._devices[number] = device
             if member.of_group < TRACES_OF_A_GROUP:
-                self._tally.traces[number] = Points(member.group.name, member.group.board)
+                self._tally.traces[number] = Points(
+                    member.group.name, member.group.board, floor_of(member.group)
+                )
             self._expect_crash(device)
         order = sorted(crew.numbers, key=lambda one: share(plan.seed, f"power-up {crowd[one].name}"))
         self._switch_on([self._devices[one] for one in order])

@@ -11,6 +11,7 @@ from firmware_profiles.report.page import page_of_run
 from firmware_profiles.report.record import RunRecord
 
 PAGE_NAME = "report.html"
+RECORD_NAME = "report.json"
 
 
 def read_record(path: Path) -> RunRecord:
@@ -19,6 +20,14 @@ def read_record(path: Path) -> RunRecord:
         return RunRecord.from_json(path.read_text(encoding="utf-8"))
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("its fields are not those of a report") from error
+
+
+def write_report(record: RunRecord, folder: Path) -> Path:
+    """Facts and page of a rehearsal into a folder, which is made; returns the page. Raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD_NAME).write_text(record.to_json(), encoding="utf-8")
+    write_page(record, folder / PAGE_NAME)
+    return folder / PAGE_NAME
 
 
 def write_page(record: RunRecord, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_client.core.events import Fate, SettleUpdate
 from edge_client.protocol.machine import Note, Refused
+from firmware_profiles.profiles.fleet import Group
 from firmware_profiles.report.record import Trace
 
 POINTS_MAX = 2000
@@ -20,6 +21,7 @@ class Points:
 
     group: str
     board: str
+    floor_pct: float | None = None
     points: list[tuple[int, float | None, float, str]] = field(default_factory=list)
 
     def add(self, at_ms: int, battery_pct: float | None, temperature_c: float, state: str) -> None:
@@ -31,6 +33,11 @@ class Points:
         self.points.append(point)
         if len(self.points) > POINTS_MAX:
             self.points = self.points[::2]
+
+
+def floor_of(group: Group) -> float | None:
+    """The charge at which owners of a group stop training; None without a battery."""
+    return float(group.limits.battery_stop_pct) if group.battery else None
 
 
 @dataclass(slots=True)
@@ -103,6 +110,6 @@ class Tally:
     def traced(self) -> tuple[Trace, ...]:
         """All traces, by device."""
         return tuple(
-            Trace(number, one.group, one.board, tuple(one.points))
+            Trace(number, one.group, one.board, tuple(one.points), one.floor_pct)
             for number, one in sorted(self.traces.items())
         )

@@ -21,7 +21,7 @@ from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.report.summary import Crew, Run, Seen, summary
-from firmware_profiles.report.tally import Points, Tally
+from firmware_profiles.report.tally import Points, Tally, floor_of
 from firmware_profiles.simulate.chain import Chain, SimulationError
 from firmware_profiles.simulate.device import Around, DeviceSetup, SimulatedDevice, Train
 from firmware_profiles.simulate.network import LinkTimes, Network
@@ -159,7 +159,7 @@ class Rehearsal:
         for member in self.crew:
             if member.of_group < TRACES_OF_A_GROUP:
                 group = member.group
-                self.tally.traces[member.number] = Points(group.name, group.board)
+                self.tally.traces[member.number] = Points(group.name, group.board, floor_of(group))
 
     def _add(self, around: Around, chain: Chain, network: Network, member: Member) -> None:
         plan, fleet = self.plan, self.plan.fleet
