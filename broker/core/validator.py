@@ -113,6 +113,7 @@ class Validator:
         if stored.head is not None and self._certificate is not None:
             self._light = self._light_block(stored.head.header, self._certificate)
             self._desk.wakings.new_head(self._light)
+        self._due_ms = self._earliest()
 
     def _restore_pool(self, stored: Stored) -> None:
         for offer in stored.offers:
@@ -149,15 +150,19 @@ class Validator:
                 self._effects += self._desk.reminders(now_ms)
             case Acknowledged():
                 pass
-        due_ms = self.deadline() if self._only_answered and self._pool.changes_count == changes else now_ms
-        if due_ms is not None and due_ms <= now_ms:
+        is_quiet = self._only_answered and self._pool.changes_count == changes
+        if not is_quiet or (self._due_ms is not None and self._due_ms <= now_ms):
             self._settle_guard(now_ms)
             self._work(now_ms)
+            self._due_ms = self._earliest()
         effects, self._effects = self._effects, []
         return effects
 
     def deadline(self) -> int | None:
-        """The earliest deadline of any part."""
+        """The earliest deadline of any part, as of the last event that was more than a question."""
+        return self._due_ms
+
+    def _earliest(self) -> int | None:
         parts = (self._council, self._desk.ingest, self._peers, self._proposer, self._accuser, self._guard)
         return min((at for at in (one.deadline() for one in parts) if at is not None), default=None)
 
