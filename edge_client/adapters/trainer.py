@@ -141,9 +141,8 @@ class Trainer:
         def run() -> None:
             if before is not None:
                 before.join()
-            let_go_of_code()  # training needs other libraries than what went before, and what follows
             work.run_marked()
-            let_go_of_code()
+            let_go_of_code()  # what follows needs other libraries than training
 
         self._thread = threading.Thread(target=run, name="trainer", daemon=True)
         self._thread.start()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edge_client.runtime import code_pages
+from edge_client.runtime.code_pages import unchanged
 
 _PROGRAM = """
 import re, sqlite3
@@ -29,7 +29,7 @@ print(before, after)
 """
 
 
-@pytest.mark.skipif(not code_pages._BITS_64, reason="64-bit Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_code_is_given_back_and_comes_again() -> None:
     """In a process of its own, whose resident memory nobody else changes."""
     printed = subprocess.run([sys.executable, "-c", _PROGRAM], check=True, capture_output=True, text=True)
@@ -37,18 +37,39 @@ def test_code_is_given_back_and_comes_again() -> None:
     assert after < before * 0.7
 
 
-def test_on_32_bits_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There code may differ from its file."""
-    monkeypatch.setattr(code_pages, "_BITS_64", False)
-    assert code_pages.let_go_of_code() == 0
+_THREADS = """
+import importlib, sys, threading
+from edge_client.runtime.code_pages import let_go_of_code
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=lambda: [let_go_of_code() for _ in range(20)]) for _ in range(4)]
+for one in threads: one.start()
+for name in ("sqlite3", "ssl", "decimal", "lzma", "bz2"): importlib.import_module(name)
+for one in threads: one.join()
+"""
 
 
-def test_only_whole_pages_of_segments_that_nobody_can_have_written() -> None:
-    """The loader's table of a library with code, data, and a segment that is not loaded."""
-    segments = (code_pages._Segment * 3)(
-        code_pages._Segment(kind=1, flags=5, address=0x1010, bytes=0x1000),
-        code_pages._Segment(kind=1, flags=6, address=0x5000, bytes=0x1000),
-        code_pages._Segment(kind=2, flags=4, address=0x7000, bytes=0x1000),
-    )
-    library = code_pages._Library(base=0x10000, segments=segments, segment_count=3)
-    assert list(code_pages._constant(library)) == [(0x11000, 0x2000)]
+def test_several_threads_and_a_library_that_is_loaded_do_not_wait_for_each_other() -> None:
+    """They once did: under the loader's lock for the interpreter's, and the other way round."""
+    subprocess.run([sys.executable, "-c", _THREADS], check=True, timeout=60)
+
+
+def test_only_what_is_as_in_its_file_and_cannot_be_written() -> None:
+    def mapping(rights: str, anonymous_kb: int, inode: int = 7, file: str = "/lib/a b.so") -> list[str]:
+        return [
+            f"00400000-00452000 {rights} 00000000 08:02 {inode}      {file}",
+            "Rss:                 4 kB",
+            f"Anonymous:           {anonymous_kb} kB",
+            "VmFlags: rd ex mr mw me",
+        ]
+
+    place = [(0x400000, 0x52000)]
+    assert list(unchanged(mapping("r-xp", 0))) == place
+    assert list(unchanged(mapping("r--p", 0))) == place
+    for other in (
+        mapping("r--p", 4),
+        mapping("rw-p", 0),
+        mapping("r--s", 0),
+        mapping("r-xp", 0, inode=0, file="[vdso]"),
+    ):
+        assert list(unchanged(other)) == []
+    assert list(unchanged([*mapping("rw-p", 0), *mapping("r-xp", 0)])) == place
