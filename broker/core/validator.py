@@ -87,8 +87,6 @@ class Validator:
     def __init__(self, setup: ValidatorSetup, archive: Archive, stored: Stored) -> None:
         self._identity = setup.identity
         self._rules = setup.identity.rules
-        self._clock = setup.clock
-        self._archive = archive
         self._ledger = Ledger(self._rules, archive, stored_tip(self._rules, stored.head))
         self._pool = Pool(self._rules)
         self._guard = Guard(setup.standing, setup.clock, stored.sign_above)
@@ -108,7 +106,7 @@ class Validator:
         self._is_started = False
         self._effects: list[ValidatorEffect] = []
         self._only_answered = False
-        """Whether the event was a device's question and changed nothing: then there is no work either."""
+        """The event was a device's question and changed nothing: then there is no work either."""
         self._restore_pool(stored)
         if stored.head is not None and self._certificate is not None:
             self._light = self._light_block(stored.head.header, self._certificate)
@@ -136,7 +134,7 @@ class Validator:
     def handle(self, event: ValidatorEvent, now_ms: int) -> list[ValidatorEffect]:
         """Take one event; see the module's picture."""
         self._ledger.forget_fresh()
-        self._only_answered, changes = False, self._pool.changes_count
+        self._only_answered, changes = isinstance(event, Acknowledged), self._pool.changes_count
         match event:
             case Received(topic, payload):
                 self._receive(topic, payload, now_ms)
@@ -148,10 +146,8 @@ class Validator:
             case Woke():
                 self._feed(event, now_ms)
                 self._effects += self._desk.reminders(now_ms)
-            case Acknowledged():
-                pass
-        is_quiet = self._only_answered and self._pool.changes_count == changes
-        if not is_quiet or (self._due_ms is not None and self._due_ms <= now_ms):
+        has_news = not self._only_answered or self._pool.changes_count != changes
+        if has_news or (self._due_ms is not None and self._due_ms <= now_ms):
             self._settle_guard(now_ms)
             self._work(now_ms)
             self._due_ms = self._earliest()
@@ -164,7 +160,7 @@ class Validator:
 
     def _earliest(self) -> int | None:
         parts = (self._council, self._desk.ingest, self._peers, self._proposer, self._accuser, self._guard)
-        return min((at for at in (one.deadline() for one in parts) if at is not None), default=None)
+        return min((at for one in parts if (at := one.deadline()) is not None), default=None)
 
     def _link_up(self, event: LinkUp, now_ms: int) -> None:
         if not self._is_started:

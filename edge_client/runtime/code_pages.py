@@ -6,8 +6,8 @@ in the page cache while nobody else wants the memory, and whoever runs such code
 fault.
 
 What may be given back is what the kernel says of each mapping: private, not writable, from a file, and
-without a single page that differs from it. (Asking the loader instead means calling Python under its lock, and a
-second thread that waits for that lock with the interpreter's own stops the process for good.)
+without a single page that differs from it. (Asking the loader instead means calling Python under its lock,
+and a second thread that waits for that lock with the interpreter's own stops the process for good.)
 """
 
 from __future__ import annotations
