@@ -241,7 +241,8 @@ class EmulatedDevice:
 
     def _lose_power(self) -> None:
         self.end()
-        self._around.tally.of(self.setup.number).empty_batteries += 1
+        if self.setup.board.battery_share is not None:  # else it was the mains
+            self._around.tally.of(self.setup.number).empty_batteries += 1
         self._wait_for_power()
 
     def _wait_for_power(self) -> None:

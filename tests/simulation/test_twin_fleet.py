@@ -87,3 +87,12 @@ def test_what_happens_can_be_watched_from_a_moment_on() -> None:
     rehearsal.run()
     assert lines
     assert all(int(line.split()[0]) >= HOUR_MS // 2 for line in lines)
+
+
+def test_a_board_on_mains_has_no_battery_that_could_be_empty() -> None:
+    rehearsal = Rehearsal(a_plan("home", devices=2, hours=1))
+    rehearsal.world.run(HOUR_MS)
+    plugged = next(one for one in rehearsal.devices if one.setup.board.battery_share is None and one.node)
+    plugged._lose_power()
+    assert plugged.node is None
+    assert rehearsal.tally.of(plugged.setup.number).empty_batteries == 0
