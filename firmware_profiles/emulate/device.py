@@ -34,7 +34,8 @@ from edge_client.runtime.objects import ObjectStore
 from edge_client.runtime.transport import Will
 from firmware_profiles.emulate.crowd import Crowd, Place, Told
 from firmware_profiles.emulate.link import ReachableLink
-from firmware_profiles.report.tally import Points, Tally
+from firmware_profiles.report.tally import Tally
+from firmware_profiles.report.traced import Traced
 from firmware_profiles.simulate.device import RESTART_MS, DeviceSetup
 from firmware_profiles.twin import draws
 from firmware_profiles.twin.device import Began, Compute, Died, Keep, Progress, TwinDevice
@@ -183,7 +184,11 @@ class EmulatedDevice:
         self._executors = self._executors_of(disk, self._link)
         self._place = Place(setup.number, self.starts)
         points = around.tally.trace(setup.number)
-        machine = self.twin if points is None else _Traced(self, self.twin, points, around.midnight_ms)
+        machine = (
+            self.twin
+            if points is None
+            else Traced(self.twin, setup.board, points, lambda: self.state, around.midnight_ms)
+        )
         around.crowd.add(self._place, machine)
         self._link.start(around.crowd.poster(self._place, around.post))
 
@@ -266,26 +271,6 @@ class EmulatedDevice:
         if self._link is not None:
             self._link.reach(reachable=self._is_present())
         self._expect_presence()
-
-
-class _Traced:
-    """A machine that leaves a point after each event."""
-
-    def __init__(self, device: EmulatedDevice, twin: TwinDevice, points: Points, began_ms: int) -> None:
-        self._device, self._twin, self._points = device, twin, points
-        self._began_ms = began_ms
-
-    def handle(self, event: Any, now_ms: int) -> list[Any]:
-        """As the twin does."""
-        effects = self._twin.handle(event, now_ms)
-        board = self._device.setup.board
-        battery = None if board.battery_share is None else 100 * board.battery_share
-        self._points.add(now_ms - self._began_ms, battery, board.temperature_c, self._device.state)
-        return effects
-
-    def deadline(self) -> int | None:
-        """As the twin does."""
-        return self._twin.deadline()
 
 
 def _halt(effect: Halt) -> None:

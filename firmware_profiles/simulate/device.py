@@ -25,7 +25,8 @@ from edge_client.core.events import (
 from edge_client.core.identity import Identity
 from edge_client.protocol.machine import Note, Refused
 from edge_client.runtime.transport import Will
-from firmware_profiles.report.tally import Points, Tally
+from firmware_profiles.report.tally import Tally
+from firmware_profiles.report.traced import Traced
 from firmware_profiles.simulate.chain import SimulationError
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin import draws
@@ -103,7 +104,9 @@ class SimulatedDevice:
         will = Will(setup.identity.topics.up_state(device), LOST)
         points = self._around.tally.trace(setup.number)
         machine = (
-            self.twin if points is None else _Traced(self, self.twin, points, self._around.tally.began_ms)
+            self.twin
+            if points is None
+            else Traced(self.twin, setup.board, points, lambda: self.state, self._around.tally.began_ms)
         )
         self.node = Node(self._around.world, device, machine, {}, will)
         self.node.executors |= self._executors(self.node)
@@ -199,26 +202,6 @@ class SimulatedDevice:
             self.start()
         else:
             self._wait_for_power()
-
-
-class _Traced:
-    """A machine that leaves a point after each event."""
-
-    def __init__(self, device: SimulatedDevice, twin: TwinDevice, points: Points, began_ms: int) -> None:
-        self._device, self._twin, self._points = device, twin, points
-        self._began_ms = began_ms
-
-    def handle(self, event: Any, now_ms: int) -> list[Any]:
-        """As the twin does."""
-        effects = self._twin.handle(event, now_ms)
-        board = self._device.setup.board
-        battery = None if board.battery_share is None else 100 * board.battery_share
-        self._points.add(now_ms - self._began_ms, battery, board.temperature_c, self._device.state)
-        return effects
-
-    def deadline(self) -> int | None:
-        """As the twin does."""
-        return self._twin.deadline()
 
 
 def _halt(effect: Halt) -> None:
