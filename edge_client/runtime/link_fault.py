@@ -74,12 +74,14 @@ def link_fault(error: Exception) -> LinkFault:
     return LinkFault(Step.TCP, why, mend)
 
 
+_CERTIFICATE = "give mqtt.cert_file and mqtt.key_file, signed by the authority that the server trusts"
+
+
 def handshake_fault(reason: str) -> LinkFault:
     """`reason` is OpenSSL's name for what went wrong; with TLS 1.3 it may come after the handshake."""
     if "ALERT" in reason:  # the other side complains: about our certificate, or that there is none
         why = f"the server does not accept this node's certificate ({reason})"
-        mend = "give mqtt.cert_file and mqtt.key_file, signed by the authority that the server trusts"
-        return LinkFault(Step.TLS, why, mend)
+        return LinkFault(Step.TLS, why, _CERTIFICATE)
     why = f"no TLS connection ({reason})"
     return LinkFault(Step.TLS, why, "does the port speak TLS? mqtt:// is for ports that do not")
 
@@ -93,6 +95,14 @@ def login_fault(reason: str) -> LinkFault:
         mend = "the server's log says why; it is tried again"
     return LinkFault(Step.LOGIN, why, mend)
 
+
+UNANSWERED_TLS = LinkFault(
+    Step.TLS,
+    "the connection broke before the server answered",
+    f"if it does not accept this node's certificate, or that there is none, {_CERTIFICATE}",
+)
+"""A server that refuses a certificate sends an alert and closes; with TLS 1.3 our CONNECT is on its way by then,
+so the server's kernel resets the connection, and the reset may overtake the alert."""
 
 SHORT_LINKS = LinkFault(
     Step.LOGIN,

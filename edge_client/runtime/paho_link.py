@@ -30,7 +30,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_client.protocol.machine import Received
-from edge_client.runtime.link_fault import TAKEN_OVER, LinkFault, handshake_fault, login_fault
+from edge_client.runtime.link_fault import (
+    TAKEN_OVER,
+    UNANSWERED_TLS,
+    LinkFault,
+    handshake_fault,
+    login_fault,
+)
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 from edge_client.runtime.wire import wire_bytes
 
@@ -84,8 +90,8 @@ class PahoLink:
     def __init__(self, options: MqttOptions, version: int, context: ssl.SSLContext | None) -> None:
         self.happened: list[Happening] = []
         self.lost = False
-        self._refused: LinkFault | None = None
-        """What went wrong on the way to the answer to CONNECT."""
+        self._refused: LinkFault | None = None if context is None else UNANSWERED_TLS
+        """What a loss means; until CONNECT is answered."""
         self._options = options
         clean = True if version == 4 else None  # MQTT 5 says it per connection
         protocol = MQTTv311 if version == 4 else MQTTv5
@@ -227,7 +233,7 @@ class PahoLink:
             fault = login_fault(str(reason))
             self._fail(fault.why, wrong_version=reason.value == _UNSUPPORTED_VERSION, fault=fault)
             return
-        self._client.on_log = None
+        self._client.on_log = self._refused = None
         packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
         receive_max = getattr(properties, "ReceiveMaximum", None)
         self.happened.append(Accepted(packet_bytes_max, receive_max))

@@ -9,8 +9,11 @@ import contextlib
 import hashlib
 import logging
 import queue
+import socket
 import ssl
+import struct
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +23,7 @@ import pytest
 from broker.mqtt_server import mosquitto
 from broker.mqtt_server.process import MqttServerProcess, free_port
 from edge_client.protocol.machine import Acknowledged, LinkLost, LinkUp, Publish
-from edge_client.runtime.link_fault import SHORT_LINKS
+from edge_client.runtime.link_fault import SHORT_LINKS, UNANSWERED_TLS
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
 from edge_client.runtime.reconnect import SHORT_IN_A_ROW
@@ -206,7 +209,7 @@ MISFITS = {
     "expired": ("has expired", "date"),
     "host": ("another host name", "name in the certificate"),
     "authority": ("no authority that is trusted here", "mqtt.ca_file"),
-    "no certificate": ("does not accept this node's certificate", "mqtt.cert_file"),
+    "no certificate": ("not accept this node's certificate", "mqtt.cert_file"),
 }
 
 
@@ -224,6 +227,43 @@ def misfit(
     if kind == "no certificate":
         own = TlsOptions(ca_sha256=pin)
     return kind, server.address, own
+
+
+class ResettingServer(threading.Thread):
+    """Speaks TLS, takes the CONNECT, and resets the connection without a word."""
+
+    def __init__(self, tls: mosquitto.ServerTls) -> None:
+        super().__init__(daemon=True)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(tls.cert_file, tls.key_file)
+        self._listener = socket.create_server(("localhost", 0))
+        self.address = ServerAddress("localhost", self._listener.getsockname()[1], tls=True)
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # closed by the test
+            while True:
+                plain, _ = self._listener.accept()
+                with contextlib.suppress(OSError), self._context.wrap_socket(plain, server_side=True) as peer:
+                    peer.recv(1)
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.join(WAIT_S_MAX)
+
+
+def test_a_refused_certificate_is_named_even_if_the_alert_is_lost(
+    authority: Path, connect: Callable[..., Client], lines: Lines, tmp_path: Path
+) -> None:
+    server = ResettingServer(certificate(authority, "no certificate", tmp_path))
+    server.start()
+    pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert((authority / "ca.pem").read_text())).digest()
+    connect(server.address, tls=TlsOptions(ca_sha256=pin))
+    said = lines.wait("connect_failed")
+    server.stop()
+    assert UNANSWERED_TLS.why in said
+    assert UNANSWERED_TLS.mend in said
 
 
 def test_certificates_that_do_not_fit(
