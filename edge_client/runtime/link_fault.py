@@ -101,8 +101,8 @@ UNANSWERED_TLS = LinkFault(
     "the connection broke before the server answered",
     f"if it does not accept this node's certificate, or that there is none, {_CERTIFICATE}",
 )
-"""A server that refuses a certificate sends an alert and closes; with TLS 1.3 our CONNECT is on its way by then,
-so the server's kernel resets the connection, and the reset may overtake the alert."""
+"""A server that refuses a certificate sends an alert and closes; with TLS 1.3 our CONNECT is on its way by
+then, so the server's kernel resets the connection, and the reset may overtake the alert."""
 
 SHORT_LINKS = LinkFault(
     Step.LOGIN,
