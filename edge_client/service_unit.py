@@ -20,6 +20,8 @@ STATES = (Path("/var/lib"), Path("/var/lib/private"))
 """Where systemd keeps the state of services; in the second, behind a link, that of users who come and go."""
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """Hidden from the service (ProtectHome), but for what is bound into its view."""
+TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - where nothing may lie
+"""Each service has its own of these (DynamicUser implies PrivateTmp), and they are emptied."""
 JETSON_MODEL = Path("/proc/device-tree/compatible")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PLAIN = re.compile(r"[A-Za-z0-9/._+@,=~-]+")
@@ -115,6 +117,7 @@ def _program() -> Iterator[Path]:
     """Folders of Python and of this package, as far as they lie in a home."""
     package = Path(str(files("edge_client"))).parent
     for path in {Path(sys.prefix), Path(sys.base_prefix), package}:
+        _refuse_temporary(path, "install edge-client elsewhere, for example in /opt/edge-client")
         if _hidden(path):
             yield path
 
@@ -125,6 +128,7 @@ def _readable(service: Service, config: DeviceConfig) -> Iterator[Path]:
     for path in _needed(config, service.here(service.state)):
         if path.is_relative_to(service.here(service.state)):
             continue
+        _refuse_temporary(path, "move it, and name its new place in the configuration")
         folder = path if path.is_dir() else path.parent
         for one, bits in ((folder, 0o005), (path, 0o004)):
             if one.exists() and one.stat().st_mode & bits != bits:
@@ -144,6 +148,11 @@ def _needed(config: DeviceConfig, state: Path) -> Iterator[Path]:
     for one in (path, mqtt.ca_file, mqtt.cert_file, mqtt.key_file, mqtt.password_file):
         if one is not None:
             yield one.absolute()
+
+
+def _refuse_temporary(path: Path, mend: str) -> None:
+    if any(path.is_relative_to(folder) for folder in TEMPORARY):
+        raise ServiceError(f"a service cannot see {path}, and it would not outlast a restart; {mend}")
 
 
 def _hidden(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,9 @@ analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="ne
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Service:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A device in /var/lib/edge-client of a machine that lies in a folder."""
+    monkeypatch.setattr(service_unit, "TEMPORARY", (tmp_path / "tmp",))
     folder = tmp_path / "var/lib/edge-client"
     folder.mkdir(parents=True)
     (tmp_path / str(SYSTEMD_RUNS)[1:]).mkdir(parents=True)
@@ -119,6 +121,12 @@ def test_a_jetson_gets_a_drop_in(service: Service, compatible: bytes | None) -> 
     assert (service.drop_in in written) == (compatible is not None and b"tegra" in compatible)
 
 
+def test_a_program_below_tmp_would_not_be_seen(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_unit, "TEMPORARY", (Path(sys.prefix),))
+    with pytest.raises(ServiceError, match=r"install edge-client elsewhere"):
+        service_files(service, config_of(service))
+
+
 class TestData:
     @pytest.fixture(autouse=True)
     def homes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -136,6 +144,10 @@ class TestData:
         path = self.data(service, "me/sensor/data.npz")
         unit = service_files(service, config_of(service, f"npz:{path}"))[service.unit]
         assert f"BindReadOnlyPaths={path.parent}\n" in unit
+
+    def test_below_tmp_they_would_not_be_seen(self, service: Service) -> None:
+        with pytest.raises(ServiceError, match=r"cannot see .*/tmp/data.npz, .*; move it"):
+            service_files(service, config_of(service, f"npz:{service.root}/tmp/data.npz"))
 
     def test_a_whole_home_is_not_shown(self, service: Service) -> None:
         path = self.data(service, "me/data.npz")
