@@ -50,7 +50,7 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.clock import SystemClock
-from edge_client.runtime.code_pages import let_go_of_code
+from edge_client.runtime.code_pages import LoadedCode
 from edge_client.runtime.keystore import load_seed
 from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog, line
@@ -187,7 +187,7 @@ class Device:
             self._watch.start()
             try:
                 self._publish_model()
-                let_go_of_code()  # of what only starting took
+                LoadedCode().let_go()  # of what only starting took
                 self._loop.run()
                 if self._told:
                     self._means.notifier.stopping()

@@ -50,7 +50,7 @@ from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
 from edge_client.protocol.update import UpdateBody, update_root
 from edge_client.runtime.clock import SystemClock
-from edge_client.runtime.code_pages import let_go_of_code
+from edge_client.runtime.code_pages import LoadedCode
 from edge_client.runtime.objects import ObjectStore
 
 Report = Callable[[ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused], None]
@@ -132,6 +132,7 @@ class Trainer:
         self._make_signal = make_signal
         self._thread: threading.Thread | None = None
         self._signal = make_signal()
+        self._code = LoadedCode()
 
     def start(self, genesis: Genesis, job: Job) -> None:
         """Train in the background."""
@@ -142,7 +143,7 @@ class Trainer:
             if before is not None:
                 before.join()
             work.run_marked()
-            let_go_of_code()  # what follows needs other libraries than training
+            self._code.let_go()  # what follows needs other libraries than training
 
         self._thread = threading.Thread(target=run, name="trainer", daemon=True)
         self._thread.start()
