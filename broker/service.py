@@ -13,7 +13,7 @@ from typing import Any
 
 from broker.adapters.block_store import BlockStore
 from broker.adapters.key_marker import REJOIN_HINT, KeyMarker
-from broker.adapters.status_file import STATUS_FILE, Reporting
+from broker.adapters.status_file import STATUS_FILE, STATUS_INTERVAL_MS, Reporting
 from broker.adapters.together import Grouping, Together
 from broker.config import ValidatorConfig
 from broker.core.consensus.events import Diverged, Evidence, Timing
@@ -65,12 +65,14 @@ Witnessed = Note | Refused | StoreFinal
 class Watch:
     """How others look on: `tell` gets each note, refusal and final block, with the time on `clock` (Unix
     milliseconds), by which the validator lives. `timing` is used instead of the configuration's. `begun` gets
-    what stops the validator, to be called from any thread."""
+    what stops the validator, to be called from any thread. The status file is written no more often than each
+    `status_interval_ms` of that clock."""
 
     tell: Callable[[Witnessed, int], None] = lambda _effect, _now_ms: None
     clock: Clock = field(default_factory=SystemClock)
     timing: Timing | None = None
     begun: Callable[[Callable[[], None]], None] = lambda _stop: None
+    status_interval_ms: int = STATUS_INTERVAL_MS
 
 
 def run_validator(
@@ -128,7 +130,8 @@ def _run(
     clock, log = watch.clock, EventLog(_log)
     setup = _setup(watch.timing or config.timing.timing(), identity, rejoin=rejoin)
     validator = Validator(setup, store, store.load())
-    reporting = Reporting(validator, config.validator.state_dir / STATUS_FILE, log.refused_counts)
+    path = config.validator.state_dir / STATUS_FILE
+    reporting = Reporting(validator, path, log.refused_counts, watch.status_interval_ms)
     transport = FanTransport([MqttTransport(one) for one in config.mqtt.options(identity.name)])
 
     effects: dict[type[Any], Callable[[Any], None]] = {

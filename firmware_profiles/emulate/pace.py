@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TypeVar
 
+from broker.adapters.status_file import STATUS_INTERVAL_MS
 from broker.core.consensus.events import Timing as ConsensusTiming
 from edge_client.core.timing import Timing as AgentTiming
 from edge_client.runtime.loop import LoopLimits
@@ -34,6 +35,12 @@ def consensus_timing(speed: float) -> ConsensusTiming:
     processor that it shares with a thousand devices."""
     usual = _longer(ConsensusTiming(), speed)
     return replace(usual, slot_timeout_ms=SLOT_PATIENCE * usual.slot_timeout_ms)
+
+
+def status_interval_ms(speed: float) -> int:
+    """A validator writes its status file as often on the wall as it usually does: each write waits for the
+    disk."""
+    return round(STATUS_INTERVAL_MS * speed)
 
 
 def agent_timing(speed: float) -> AgentTiming:

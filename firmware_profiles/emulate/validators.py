@@ -18,7 +18,7 @@ from broker.mqtt_server.process import MqttServerProcess
 from broker.service import Watch, Witnessed, run_validator
 from edge_client.runtime import logs
 from edge_client.runtime.mqtt_options import ServerAddress
-from firmware_profiles.emulate.pace import consensus_timing
+from firmware_profiles.emulate.pace import consensus_timing, status_interval_ms
 from firmware_profiles.emulate.plan import CHAIN_FOLDER, Emulation
 from firmware_profiles.emulate.worker import stop_with
 
@@ -46,7 +46,13 @@ def run_emulated_validator(
         with lock, suppress(OSError):
             parent.send(Heard(effect, now_ms))
 
-    watch = Watch(tell, plan.clock, consensus_timing(plan.speed), lambda stop: stop_with(parent, stop))
+    watch = Watch(
+        tell,
+        plan.clock,
+        consensus_timing(plan.speed),
+        lambda stop: stop_with(parent, stop),
+        status_interval_ms(plan.speed),
+    )
     with (plan.folder / f"validator-{number}.log").open("a", encoding="utf-8") as log:
         sys.stderr = log
         logs.configure(log, level=logging.INFO)
