@@ -25,7 +25,7 @@ def read_gates(
     Raises `DatabaseError`."""
     disk = DeviceDisk(folder, config.chain.parsed().chain_id)
     try:
-        past = tuple(disk.outbox.costs(ROUNDS_LOOKED_AT).values())
+        past = disk.costs(ROUNDS_LOOKED_AT)
     finally:
         disk.close()
     months = MonthBytes(folder)

@@ -141,7 +141,7 @@ class Device:
         self._wish = WishFile(folder)
         self._genesis = None if stored.genesis is None else Genesis.decode(stored.genesis)
         self._check_data()
-        past = tuple(disk.outbox.costs(PAST_ROUNDS_MAX).values())
+        past = disk.costs(PAST_ROUNDS_MAX)
         self._scheduler = Scheduler(means.limits, past)
         agent = Agent(identity, os.urandom(SEED_BYTES), stored, self._scheduler, means.sleep)
         self._reporting = Reporting(agent, folder / STATUS_FILE, self._counters, means.notifier.status)

@@ -12,6 +12,7 @@ from edge_client.adapters.checkpoint_store import CheckpointStore
 from edge_client.adapters.device_database import open_device_database
 from edge_client.adapters.model_store import ModelStore
 from edge_client.adapters.outbox_store import OutboxStore
+from edge_client.core.conditions.prediction import Spent
 from edge_client.core.events import (
     DropObject,
     PublishChunk,
@@ -117,6 +118,10 @@ class DeviceDisk:
             interrupted=interrupted,
             conflict=self.chain.conflict(),
         )
+
+    def costs(self, count: int) -> tuple[Spent, ...]:
+        """What the last rounds did cost, oldest first."""
+        return tuple(self.outbox.costs(count).values())
 
     def own_heights(self) -> set[int]:
         """Blocks whose headers show something of our own: updates, the account, models, and

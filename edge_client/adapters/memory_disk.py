@@ -75,9 +75,6 @@ class MemoryDisk:
     def __init__(self, pool: MutableMapping[bytes, bytes] | None = None) -> None:
         self.objects = MemoryObjects(pool)
         self.residual: list[ResidualPart] = []
-        self.costs: list[Spent] = []
-        self.ended_ms: dict[int, int] = {}
-        """When the work of each round ended."""
         self.updates: dict[bytes, PendingUpdate] = {}
         self.fates: dict[bytes, SettleUpdate] = {}
         self.account: SaveAccount | None = None
@@ -93,6 +90,7 @@ class MemoryDisk:
         self._params: SaveParams | None = None
         self._conflict: str | None = None
         self._last_round = 0
+        self._costs: list[Spent] = []
 
     def executors(self) -> dict[type[Any], Callable[[Any], None]]:
         """Effect type -> function."""
@@ -141,6 +139,10 @@ class MemoryDisk:
         bases += [] if self.interrupted is None else [self.interrupted.order.base_height]
         wanted = (height for height in sorted(self._linked) if height > min(bases))
         return {at: Header.decode_linked(self._linked[at], bytes(32)).body_root for at in wanted}
+
+    def costs(self, count: int) -> tuple[Spent, ...]:
+        """See `DeviceDisk.costs`."""
+        return tuple(self._costs[-count:])
 
     def chunk(self, effect: PublishChunk) -> Publish:
         """See `DeviceDisk.chunk`."""
@@ -196,8 +198,7 @@ class MemoryDisk:
         self.residual = [part for part in self.residual if part.root not in effect.consumed]
         self.residual.append(ResidualPart(effect.residue_root, PartKind.RESIDUE, head.round))
         if effect.spent is not None:
-            self.costs.append(effect.spent)
-            self.ended_ms[head.round] = effect.spent.ended_ms
+            self._costs.append(effect.spent)
         for root in set(effect.consumed) - {effect.residue_root}:
             self.objects.delete(root)
 

@@ -14,20 +14,11 @@ from broker.core.consensus.events import Timing as ConsensusTiming
 from edge_client.core.timing import Timing as AgentTiming
 from edge_client.runtime.loop import LoopLimits
 from edge_client.runtime.mqtt_options import MqttLimits
-from firmware_profiles.profiles.fleet import Fleet
 
 SLOT_PATIENCE = 4
-RECORDS_WALL_S = 10
 RECONNECT_MS_MIN, RECONNECT_MS_MAX_LEAST = 200, 1_000
 
 T = TypeVar("T", ConsensusTiming, AgentTiming)
-
-
-def paced(fleet: Fleet, speed: float) -> Fleet:
-    """The fleet as it is emulated: registrations wait for each other a while on the wall, too. Every block is
-    for every device to verify, and while a thousand join there would be one a second."""
-    wait_s = max(fleet.job.records_wait_s, min(fleet.job.round_s, round(RECORDS_WALL_S * speed)))
-    return replace(fleet, job=replace(fleet.job, records_wait_s=wait_s))
 
 
 def consensus_timing(speed: float) -> ConsensusTiming:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_client.core.bursts import Sleep
 from edge_client.runtime.clock import ScaledClock
 from edge_client.runtime.mqtt_options import ServerAddress
+from firmware_profiles.fleet.founding import MIDNIGHT_MS, Founding
 from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.twin.members import Parts
@@ -16,8 +17,6 @@ CLIENTS_MAX = 250
 """MQTT clients of one process, each with a thread and some files."""
 PROCESSES_MAX = 8
 DEVICES_MAX = CLIENTS_MAX * PROCESSES_MAX
-MIDNIGHT_MS = 1_799_971_200_000
-"""Every rehearsal begins at this midnight (January 2027), as a simulated one."""
 COLUMNS = 96
 """Of the participation."""
 SHARES_FILE, CHAIN_FOLDER, NEW_DEVICE_FOLDER = "shares.npz", "chain", "new-device"
@@ -54,6 +53,11 @@ class Emulation:
     servers: tuple[ServerAddress, ...] = ()
     shard: Shard = Shard()
     sleep: Sleep = Sleep.AUTO
+
+    @property
+    def founding(self) -> Founding:
+        """The chain and its devices."""
+        return Founding(self.fleet, self.parts, self.seed, self.sleep)
 
     @property
     def clock(self) -> ScaledClock:

@@ -17,11 +17,13 @@ from edge_client.protocol.machine import Note, Refused
 from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.emulate.faults import moments
 from firmware_profiles.emulate.memory import pss_kib
-from firmware_profiles.emulate.plan import CLIENTS_MAX, MIDNIGHT_MS, Counted, Crew, Emulation, Pulse
+from firmware_profiles.emulate.plan import CLIENTS_MAX, Counted, Crew, Emulation, Pulse
 from firmware_profiles.emulate.setting import make_server, set_stage
 from firmware_profiles.emulate.validators import Heard, Order, keep_server, run_emulated_validator
 from firmware_profiles.emulate.worker import run_worker
-from firmware_profiles.lesson.digits import SHARES, Examiner, digits
+from firmware_profiles.fleet.founding import MIDNIGHT_MS
+from firmware_profiles.lesson.digits import Examiner, digits
+from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import Fault, RunRecord
 from firmware_profiles.report.summary import Crew as Members

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.trainer import Job, TrainerSetup, train_now
 from edge_client.litert.training import Dataset
-from firmware_profiles.emulate.data import ShareSource
 from firmware_profiles.emulate.device import Assignment, Outcome
 from firmware_profiles.emulate.graphs import GraphPool
+from firmware_profiles.lesson.shares import ShareSource
 
 
 class SharedTrainer:

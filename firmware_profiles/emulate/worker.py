@@ -7,35 +7,35 @@ import resource
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from broker.core.verified import VerifyOnce
-from edge_client.core.identity import Identity
-from edge_client.protocol.keys import Signer, verify
+from edge_client.protocol.keys import verify
 from edge_client.runtime import logs
 from edge_client.runtime.allocator import spare_memory
 from edge_client.runtime.loop import EventLoop
 from firmware_profiles.emulate.crowd import Crowd, Due, Wanted
-from firmware_profiles.emulate.data import read_shares
-from firmware_profiles.emulate.device import Around, EmulatedDevice
+from firmware_profiles.emulate.device import Around, EmulatedShell
 from firmware_profiles.emulate.faults import moments
 from firmware_profiles.emulate.pace import agent_timing, loop_limits, mqtt_limits
-from firmware_profiles.emulate.plan import MIDNIGHT_MS, NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
+from firmware_profiles.emulate.plan import NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
 from firmware_profiles.emulate.training import SharedTrainer
-from firmware_profiles.report.tally import Points, Tally, floor_of
-from firmware_profiles.simulate.device import RESTART_MS, DeviceSetup
-from firmware_profiles.twin.draws import drawn, share
-from firmware_profiles.twin.members import Member, board_of, members, online_of
+from firmware_profiles.fleet.device import FleetDevice
+from firmware_profiles.fleet.founding import MIDNIGHT_MS
+from firmware_profiles.lesson.shares import read_shares
+from firmware_profiles.report.tally import Tally
+from firmware_profiles.twin.members import members
 
 STACK_BYTES = 256 << 10
 """Of the thread of an MQTT client."""
 FILES_PER_CLIENT = 12
 """Database with its two companions, sockets, and what is open for a moment."""
 PULSE_WALL_MS = 500
-TRACES_OF_A_GROUP = 2
 VERDICTS_MAX = 1 << 16
 JOINING_MAX = 4
 """So many boards fetch graph and model at a time: all at once, they would wait for answers so long that they
@@ -76,7 +76,10 @@ class _Worker:
         self._tally = Tally(MIDNIGHT_MS, plan.column_ms)
         effects: dict[type[Any], Callable[[Any], None]] = {Wanted: self._execute, Due: lambda one: one.step()}
         self._loop: EventLoop[Any, Any] = EventLoop(self._crowd, effects, self._clock, loop_limits())
-        self._devices: dict[int, EmulatedDevice] = {}
+        self._devices: dict[int, FleetDevice] = {}
+        self._shells: dict[int, EmulatedShell] = {}
+        self._waiting: deque[int] = deque()
+        """Devices whose time to be switched on has come."""
 
     def run(self) -> None:
         """Until told to stop; then say what was counted."""
@@ -85,10 +88,7 @@ class _Worker:
         self._pulse()
         self._loop.run()
         for device in self._devices.values():
-            device.end()
-            own, board = self._tally.of(device.setup.number), device.setup.board
-            own.joules_training, own.joules_radio = board.training_j, board.radio_j
-            own.floor_breaks = board.floor_breaks
+            device.finish()
         keys = {one.setup.identity.signer.public_key: number for number, one in self._devices.items()}
         with suppress(OSError):  # the parent is gone
             self._parent.send(Counted(self._tally, keys, self._crowd.dropped_count))
@@ -101,57 +101,38 @@ class _Worker:
             crowd=self._crowd,
             post=self._loop.post,
             clock=self._clock,
-            midnight_ms=MIDNIGHT_MS,
             servers=crew.servers,
             limits=mqtt_limits(plan.speed),
             folder=plan.folder / "devices",
             new=plan.folder / NEW_DEVICE_FOLDER,
             train=SharedTrainer(shares),
-            tally=self._tally,
         )
-        remember = VerifyOnce(verify, VERDICTS_MAX)
+        remember, timing = VerifyOnce(verify, VERDICTS_MAX), agent_timing(plan.speed)
         crowd = members(fleet)
         for number in crew.numbers:
-            member = crowd[number]
-            setup = self._setup(member, remember, len(shares))
-            device = EmulatedDevice(around, setup, online_of(member, fleet))
-            self._devices[number] = device
-            if member.of_group < TRACES_OF_A_GROUP:
-                self._tally.traces[number] = Points(
-                    member.group.name, member.group.board, floor_of(member.group)
-                )
-            self._expect_crash(device)
-        order = sorted(crew.numbers, key=lambda one: share(plan.seed, f"power-up {crowd[one].name}"))
-        self._switch_on([self._devices[one] for one in order])
+            setup = plan.founding.device(crowd[number], crew.chain_id, remember, timing)
+            self._tally.watch(crowd[number])
+            self._shells[number] = EmulatedShell(around, setup)
+            self._devices[number] = FleetDevice(setup, self._shells[number], self._tally)
+            self._expect_crash(self._devices[number])
+            self._crowd.later(MIDNIGHT_MS + setup.power_up_ms, partial(self._want_on, number))
 
-    def _switch_on(self, waiting: list[EmulatedDevice]) -> None:
-        """Boards one after the other, as fast as the machine lets them join."""
+    def _want_on(self, number: int) -> None:
+        """The time of this board has come."""
+        self._waiting.append(number)
+        if len(self._waiting) == 1:
+            self._switch_on()
+
+    def _switch_on(self) -> None:
+        """Boards that wait, as fast as the machine lets them join."""
         speed = self._crew.emulation.speed
-        joining = [one for one in self._devices.values() if one.is_joining(round(JOINS_WALL_MS * speed))]
-        free = max(0, JOINING_MAX - len(joining))
-        for device in waiting[:free]:
-            device.power_up()
-        if rest := waiting[free:]:
-            later_ms = self._clock.now_ms() + round(LOOK_WALL_MS * speed)
-            self._crowd.later(later_ms, lambda: self._switch_on(rest))
+        joining = sum(one.is_joining(round(JOINS_WALL_MS * speed)) for one in self._devices.values())
+        for _ in range(min(len(self._waiting), max(0, JOINING_MAX - joining))):
+            self._devices[self._waiting.popleft()].power_up()
+        if self._waiting:
+            self._crowd.later(self._clock.now_ms() + round(LOOK_WALL_MS * speed), self._switch_on)
 
-    def _setup(self, member: Member, remember: VerifyOnce, shares: int) -> DeviceSetup:
-        plan = self._crew.emulation
-        signer = Signer(drawn(plan.seed, f"key {member.name}"))
-        timing = agent_timing(plan.speed)
-        return DeviceSetup(
-            number=member.number,
-            share=member.number % shares,
-            identity=Identity(signer, self._crew.chain_id, timing=timing, verify=remember),
-            limits=member.group.limits,
-            sleep=plan.sleep,
-            board=board_of(member, plan.fleet, plan.parts, MIDNIGHT_MS),
-            samples=member.samples,
-            drop_out=plan.fleet.dropout,
-            seed=plan.seed,
-        )
-
-    def _expect_crash(self, device: EmulatedDevice) -> None:
+    def _expect_crash(self, device: FleetDevice) -> None:
         """The process of a device crashes so often as the fleet file says."""
         plan = self._crew.emulation
         a_day = plan.fleet.faults.crashes_a_day.typical
@@ -163,13 +144,13 @@ class _Worker:
                 self._crowd.later(MIDNIGHT_MS + at_ms, strike)
 
         def strike() -> None:
-            device.kill(RESTART_MS)
+            device.kill()
             expect()
 
         expect()
 
     def _execute(self, wanted: Wanted) -> None:
-        self._devices[wanted.place.number].execute(wanted.place, wanted.effect)
+        self._shells[wanted.place.number].execute(wanted.place, wanted.effect)
 
     def _pulse(self) -> None:
         """How it goes, twice a second of the wall."""

@@ -19,8 +19,8 @@ from edge_client.litert.training import Dataset, evaluate
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.model import Floats, decode_model, to_float
 from firmware_profiles.demo.data import PIXEL_MAX, cut
+from firmware_profiles.lesson.shares import SHARES
 
-SHARES = 16
 WIDTHS = (64, 16, 10)
 BATCH = 10
 CUT_SEED = 1

@@ -45,7 +45,8 @@ class Feed(Enum):
 @dataclass(frozen=True, slots=True)
 class Job:
     """The rules of the rehearsed chain, as `edge-broker init` takes them, and whose steps are taken.
-    `selected` 0: all devices are asked in every round."""
+    `selected` 0: all devices are asked in every round. Every block is for every device to verify, and a fleet
+    joins within an hour: its registrations wait for each other longer than a chain's usually do."""
 
     model: StepModel
     rounds_a_day: int
@@ -56,7 +57,7 @@ class Job:
     sample_cap: int = 4096
     learning_rate: float = 0.2
     clip_norm: float = 10.0
-    records_wait_s: int = 60
+    records_wait_s: int = 600
     validators: int = 4
 
     def __post_init__(self) -> None:

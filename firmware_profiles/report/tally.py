@@ -10,7 +10,9 @@ from edge_client.core.events import Fate, SettleUpdate
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.profiles.fleet import Group
 from firmware_profiles.report.record import Trace
+from firmware_profiles.twin.members import Member
 
+TRACES_OF_A_GROUP = 2
 POINTS_MAX = 2000
 """Of one board's trace; then every second one goes."""
 
@@ -94,6 +96,20 @@ class Tally:
             own = self.of(device)
             own.included += 1
             own.spans[(trained_ms - self.began_ms) // self.span_ms] += 1
+
+    def ended(
+        self, device: int, closed_ms: Counter[str], up_bytes: Counter[str], down_bytes: Counter[str]
+    ) -> None:
+        """What a process counted that is gone: how long each gate was closed, and bytes by kind."""
+        self.of(device).gates_closed_ms.update(closed_ms)
+        self.bytes_up.update(up_bytes)
+        self.bytes_down.update(down_bytes)
+
+    def watch(self, member: Member) -> None:
+        """The first boards of each group are traced."""
+        if member.of_group < TRACES_OF_A_GROUP:
+            group = member.group
+            self.traces[member.number] = Points(group.name, group.board, floor_of(group))
 
     def trace(self, device: int) -> Points | None:
         """Where the points of a board go, if it is one of those that are traced."""

@@ -1,4 +1,4 @@
-"""The chain of a simulated fleet: genesis and keys from the seed, and validators that live in the world."""
+"""The validators of a simulated fleet, that live in its world."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from broker.core.identity import Identity
 from broker.core.ledger import Clock
 from broker.core.validator import Validator, ValidatorSetup
 from broker.core.verified import VerifyOnce
-from broker.founding import ChainFiles, Founders, found
+from broker.founding import ChainFiles
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.execution.checks import Rules
 from edge_client.protocol.keys import Signer, verify
-from edge_client.protocol.params import ParamsPair, RoundParams
+from edge_client.protocol.params import ParamsPair
+from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin.draws import drawn
 
@@ -40,14 +41,12 @@ class Chain:
     starts: int = 0
 
     @classmethod
-    def found(cls, graph: bytes, params: RoundParams, validators: int, t0_s: int, seed: int) -> Chain:
+    def found(cls, founding: Founding, graph: bytes) -> Chain:
         """A chain that is the same for the same arguments."""
-        signers = tuple(Signer(drawn(seed, "validator", number)) for number in range(validators))
-        owner = Signer(drawn(seed, "owner", 0))
-        founders = Founders(tuple(one.public_key for one in signers), (owner.public_key,))
-        files = found(graph, founders, params, t0_s)
+        signers = tuple(founding.validator(number) for number in range(founding.fleet.job.validators))
+        files = founding.chain(graph)
         rules = Rules(files.genesis, files.chain_id, VerifyOnce(verify, VERDICTS_MAX))
-        return cls(files, rules, signers, seed)
+        return cls(files, rules, signers, founding.seed)
 
     def start_validator(self, world: World, number: int) -> Node:
         """Start a validator, from its store if it ran before."""

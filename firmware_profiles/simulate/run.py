@@ -8,36 +8,29 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from broker.core.effects import StoreFinal
-from broker.founding_folder import election_rules, make_params
 from edge_client import __version__
 from edge_client.core.bursts import Sleep
-from edge_client.core.identity import Identity
-from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Note, Refused
-from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX
+from firmware_profiles.fleet.device import FleetDevice
+from firmware_profiles.fleet.founding import MIDNIGHT_MS, Founding
 from firmware_profiles.lesson.bank import Bank
-from firmware_profiles.lesson.digits import SHARES, Examiner, Lesson, digits
+from firmware_profiles.lesson.digits import Examiner, Lesson, digits
+from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.report.summary import Crew, Run, Seen, summary
-from firmware_profiles.report.tally import Points, Tally, floor_of
+from firmware_profiles.report.tally import Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
-from firmware_profiles.simulate.device import Around, DeviceSetup, SimulatedDevice, Train
+from firmware_profiles.simulate.device import Around, SimulatedShell, Train
 from firmware_profiles.simulate.network import LinkTimes, Network
 from firmware_profiles.simulate.training import Liar, NoTraining, Real, Replay
 from firmware_profiles.simulate.troubles import Troubles
 from firmware_profiles.simulate.world import Node, World
-from firmware_profiles.twin.draws import drawn, share
-from firmware_profiles.twin.members import Member, Parts, board_of, members, online_of
+from firmware_profiles.twin.members import Member, Parts, members
 
-MIDNIGHT_S = 1_799_971_200
-"""Every rehearsal begins at this midnight (Unix seconds; January 2027): a seed knows no today."""
 COLUMNS = 96
 """Of the participation."""
-TRACES_OF_A_GROUP = 2
-POWER_UP_MS = 3_600_000
-"""Within the first hour, every board is switched on."""
 SLICES = 400
 BITS_MS = 1000
 
@@ -63,6 +56,11 @@ class Plan:
     sleep: Sleep = Sleep.AUTO
     policy: str = "ours"
 
+    @property
+    def founding(self) -> Founding:
+        """The chain and its devices."""
+        return Founding(self.fleet, self.parts, self.seed, self.sleep)
+
 
 @dataclass(slots=True)
 class Rehearsal:
@@ -71,7 +69,7 @@ class Rehearsal:
     plan: Plan
     lesson: Lesson = field(default_factory=digits)
     world: World = field(init=False)
-    devices: list[SimulatedDevice] = field(default_factory=list)
+    devices: list[FleetDevice] = field(default_factory=list)
     tally: Tally = field(init=False)
     log: ChainLog = field(init=False)
     troubles: Troubles = field(init=False)
@@ -79,7 +77,7 @@ class Rehearsal:
 
     def __post_init__(self) -> None:
         plan, fleet = self.plan, self.plan.fleet
-        began_ms = MIDNIGHT_S * 1000
+        began_ms = MIDNIGHT_MS
         self.crew = members(fleet)
         network = Network(lambda: self.world.now_ms, plan.seed, fleet.faults.message_loss.typical)
         self.world = World(began_ms, network.rules())
@@ -87,13 +85,12 @@ class Rehearsal:
         examiner = None if plan.training is Training.NONE else Examiner(self.lesson)
         self.log = ChainLog(began_ms, examiner, self._joules)
         self.troubles = Troubles(self.world, network, plan.seed, began_ms)
-        chain = self._chain()
+        chain = Chain.found(plan.founding, self.lesson.graph)
         for number in range(fleet.job.validators):
             self._observe(chain.start_validator(self.world, number))
-        self._trace()
-        around = Around(self.world, self._train(chain), self.tally, {})
+        around = Around(self.world, network, self._train(chain), {})
         for member in self.crew:
-            self._add(around, chain, network, member)
+            self._add(around, chain, member)
         faults = fleet.faults
         self.troubles.lose_server(faults.mqtt_outages_a_day.typical, faults.mqtt_outage_lasts.typical)
 
@@ -110,7 +107,7 @@ class Rehearsal:
     @property
     def passed_ms(self) -> int:
         """Virtual time since the rehearsal began."""
-        return self.world.now_ms - MIDNIGHT_S * 1000
+        return self.world.now_ms - MIDNIGHT_MS
 
     def say_from(self, at_ms: int, say: Callable[[str], None]) -> None:
         """From then on, a line for every event and effect."""
@@ -122,16 +119,9 @@ class Rehearsal:
         self.world.watch = watch
 
     def _until_ms(self, slices: int) -> int:
-        return MIDNIGHT_S * 1000 + self.plan.span_ms * slices // SLICES
+        return MIDNIGHT_MS + self.plan.span_ms * slices // SLICES
 
     # --- setting up ---------------------------------------------------------------------------------------
-
-    def _chain(self) -> Chain:
-        fleet = self.plan.fleet
-        rules = fleet.job.rules()
-        params = make_params(self.lesson.graph, {**rules, **election_rules(fleet.job.validators, rules)})
-        params = replace(params, registrations_max=min(REGISTRATIONS_PER_BLOCK_MAX, fleet.devices))
-        return Chain.found(self.lesson.graph, params, fleet.job.validators, MIDNIGHT_S, self.plan.seed)
 
     def _observe(self, node: Node) -> None:
         store, log, world = node.executors[StoreFinal], self.log, self.world
@@ -154,41 +144,20 @@ class Rehearsal:
             raise SimulationError("replay needs a bank of updates")
         return Replay(self.plan.bank)
 
-    def _trace(self) -> None:
-        """The first boards of each group are looked at closely."""
-        for member in self.crew:
-            if member.of_group < TRACES_OF_A_GROUP:
-                group = member.group
-                self.tally.traces[member.number] = Points(group.name, group.board, floor_of(group))
-
-    def _add(self, around: Around, chain: Chain, network: Network, member: Member) -> None:
+    def _add(self, around: Around, chain: Chain, member: Member) -> None:
         plan, fleet = self.plan, self.plan.fleet
-        signer = Signer(drawn(plan.seed, f"key {member.name}"))
-        identity = Identity(signer, chain.files.chain_id, verify=chain.rules.verify)
-        board = board_of(member, fleet, plan.parts, MIDNIGHT_S * 1000)
-        setup = DeviceSetup(
-            number=member.number,
-            share=member.number % SHARES,
-            identity=identity,
-            limits=member.group.limits,
-            sleep=plan.sleep,
-            board=board,
-            samples=member.samples,
-            drop_out=fleet.dropout,
-            seed=plan.seed,
-        )
-        train = Liar(chain.files.genesis.manifest.sizes) if member.is_byzantine else around.train
-        device = SimulatedDevice(Around(around.world, train, around.tally, around.pool), setup)
-        self.devices.append(device)
-        link = board.equipment.radio.link
-        rate = fleet.scale.rate
-        network.links[identity.device] = LinkTimes(
+        setup = plan.founding.device(member, chain.files.chain_id, chain.rules.verify)
+        link, rate = setup.board.equipment.radio.link, fleet.scale.rate
+        around.network.links[setup.identity.device] = LinkTimes(
             link.rate_down.typical * BITS_MS * rate, link.rate_up.typical * BITS_MS * rate, link.rtt.typical
         )
-        self.troubles.follow(device, online_of(member, fleet))
+        if member.is_byzantine:
+            around = replace(around, train=Liar(chain.files.genesis.manifest.sizes))
+        self.tally.watch(member)
+        device = FleetDevice(setup, SimulatedShell(around, setup), self.tally)
+        self.devices.append(device)
         self.troubles.crash(device, fleet.faults.crashes_a_day.typical)
-        wait = share(plan.seed, f"power-up {member.name}")
-        self.world.later(round(wait * min(POWER_UP_MS, plan.span_ms / 4)), device.power_up)
+        self.world.later(setup.power_up_ms, device.power_up)
 
     # --- looking back -------------------------------------------------------------------------------------
 
@@ -199,9 +168,7 @@ class Rehearsal:
         plan = self.plan
         balances = self.log.balances()
         for one in self.devices:
-            own, board = self.tally.of(one.setup.number), one.setup.board
-            own.joules_training, own.joules_radio = board.training_j, board.radio_j
-            own.floor_breaks = board.floor_breaks
+            own = self.tally.of(one.setup.number)
             own.rewards = balances.get(one.setup.identity.signer.public_key, 0)
         run = Run(
             mode="simulate",

@@ -1,21 +1,19 @@
-"""What the fleet file lets go wrong in a simulated world, and when: devices out of reach, processes that
-crash, an MQTT server that is away."""
+"""What the fleet file lets go wrong in a simulated world, and when: processes that crash, an MQTT server that
+is away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import log
 
+from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.report.record import Fault
-from firmware_profiles.simulate.device import SimulatedDevice
 from firmware_profiles.simulate.network import RECONNECT_MS_MAX, Network
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin.draws import share
-from firmware_profiles.twin.presence import Pattern
 
 DAY_MS = 86_400_000
-CRASH_BACK_MS = 10_000
 FAULTS_MAX = 500
 """Listed in the report; the rest is only counted."""
 
@@ -37,49 +35,16 @@ class Troubles:
         if len(self.faults) < FAULTS_MAX:
             self.faults.append(Fault(self.world.now_ms - self.midnight_ms, kind, what))
 
-    # --- devices out of reach -----------------------------------------------------------------------------
-
-    def follow(self, device: SimulatedDevice, patterns: Sequence[Pattern]) -> None:
-        """The device can reach the MQTT server while all patterns are on."""
-        client = device.setup.identity.device
-        if not all(one.on for one in patterns):
-            self.network.offline.add(client)
-        self._expect(device, patterns)
-
-    def _expect(self, device: SimulatedDevice, patterns: Sequence[Pattern]) -> None:
-        next_s = min((one.next_s for one in patterns), default=None)
-        if next_s is not None:
-            due_ms = self.midnight_ms + round(next_s * 1000)
-            self.world.later(max(1, due_ms - self.world.now_ms), lambda: self._turn(device, patterns))
-
-    def _turn(self, device: SimulatedDevice, patterns: Sequence[Pattern]) -> None:
-        now_s = (self.world.now_ms - self.midnight_ms) / 1000
-        for one in patterns:
-            one.advance(now_s)
-        client, was_off = device.setup.identity.device, device.setup.identity.device in self.network.offline
-        if all(one.on for one in patterns):
-            self.network.offline.discard(client)
-            if was_off and device.node is not None:
-                self._heal(device.node)
-        elif not was_off:
-            self.network.offline.add(client)
-            self.world.server.cut(client, "out of reach")
-        self._expect(device, patterns)
-
-    def _heal(self, node: Node) -> None:
-        if node.transport.wants_link:
-            self.world.server.heal(node.transport)
-
     # --- crashes and outages ------------------------------------------------------------------------------
 
-    def crash(self, device: SimulatedDevice, a_day: float) -> None:
+    def crash(self, device: FleetDevice, a_day: float) -> None:
         """The process of a device crashes so often, at random."""
         number = device.setup.number
 
         def strike() -> None:
-            if device.node is not None:
+            if device.twin is not None:
                 self.note("crash", f"process of device {number}")
-                device.kill(CRASH_BACK_MS)
+                device.kill()
 
         self._repeat(f"crash {number}", a_day, strike)
 
@@ -101,7 +66,11 @@ class Troubles:
             self.world.later(round(wait_ms), self._healer(node))
 
     def _healer(self, node: Node) -> Callable[[], None]:
-        return lambda: self._heal(node) if node.is_up else None
+        def heal() -> None:
+            if node.is_up and node.transport.wants_link:
+                self.world.server.heal(node.transport)
+
+        return heal
 
     def _repeat(self, purpose: str, a_day: float, strike: Callable[[], None]) -> None:
         """Do it at random times, so often on average."""

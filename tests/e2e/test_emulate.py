@@ -17,9 +17,9 @@ from broker.founding_folder import access_list
 from broker.mqtt_server.mosquitto import find_binary, local_server
 from edge_client.adapters.device_disk import DeviceDisk
 from firmware_profiles.catalogue import read_catalogue
-from firmware_profiles.emulate.pace import paced
-from firmware_profiles.emulate.setting import found_chain
+from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.lesson.digits import digits
+from firmware_profiles.twin.members import Parts
 
 DEVICES, SPEED, SEED = 20, "120", "3"
 RUN_S_MAX, STOP_S_MAX = 180, 30
@@ -112,8 +112,10 @@ def test_two_parts_share_a_server_and_a_chain(tmp_path: Path) -> None:
     """As on two hosts: each part knows nothing of the other but the MQTT server."""
     binary = find_binary()
     assert binary is not None
-    fleet = paced(read_catalogue().fleet("home").resized(DEVICES), float(SPEED))
-    files = found_chain(fleet, digits().graph, int(SEED))
+    catalogue = read_catalogue()
+    parts_known = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    fleet = catalogue.fleet("home").resized(DEVICES)
+    files = Founding(fleet, parts_known, int(SEED)).chain(digits().graph)
     server = local_server(tmp_path, access_list(files), binary)
     server.start()
     parts = []

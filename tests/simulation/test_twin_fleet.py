@@ -92,7 +92,7 @@ def test_what_happens_can_be_watched_from_a_moment_on() -> None:
 def test_a_board_on_mains_has_no_battery_that_could_be_empty() -> None:
     rehearsal = Rehearsal(a_plan("home", devices=2, hours=1))
     rehearsal.world.run(HOUR_MS)
-    plugged = next(one for one in rehearsal.devices if one.setup.board.battery_share is None and one.node)
+    plugged = next(one for one in rehearsal.devices if one.setup.board.battery_share is None and one.twin)
     plugged._lose_power()
-    assert plugged.node is None
+    assert plugged.twin is None
     assert rehearsal.tally.of(plugged.setup.number).empty_batteries == 0

@@ -16,13 +16,15 @@ from broker.core.validator import Validator
 from broker.service import run_validator
 from edge_client.core.agent import Agent
 from edge_client.protocol.execution.execute import execute
+from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.twin.device import TwinDevice
 
 PACKAGES = (broker, edge_client, firmware_profiles)
 BUILT = {
-    Agent: ("edge_client.service", "firmware_profiles.emulate.device", "firmware_profiles.simulate.device"),
+    Agent: ("edge_client.service", "firmware_profiles.fleet.device"),
+    FleetDevice: ("firmware_profiles.emulate.worker", "firmware_profiles.simulate.run"),
     Validator: ("broker.service", "firmware_profiles.simulate.chain"),
-    TwinDevice: ("firmware_profiles.emulate.device", "firmware_profiles.simulate.device"),
+    TwinDevice: ("firmware_profiles.fleet.device",),
 }
 
 

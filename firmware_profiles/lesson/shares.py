@@ -1,4 +1,4 @@
-"""The data of emulated devices: parts of the lesson in memory that all devices of a process share."""
+"""What devices have of the lesson: one of its shares, in memory that all devices of a process use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from edge_client.adapters.data.hold_out import held_out
 from edge_client.adapters.data.source import Raw, Request
 from edge_client.litert.training import Dataset
+
+SHARES = 16
 
 
 @dataclass(frozen=True, slots=True)

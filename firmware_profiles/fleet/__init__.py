@@ -1,0 +1,1 @@
+"""What simulated and emulated fleets share around the twin: founding, and the life of a device."""

@@ -1,0 +1,191 @@
+"""The life of a board around its process: power, reach, drop-outs, and what of it is counted.
+
+The same for simulated and emulated boards; what they run on is their `Shell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_client.core.agent import LOST, Agent, Phase
+from edge_client.core.conditions.scheduler import Scheduler
+from edge_client.core.events import Halt, SaveUpdate, SettleUpdate, SettleWish
+from edge_client.protocol.machine import Note, Refused
+from edge_client.runtime.transport import Will
+from firmware_profiles.fleet.founding import MIDNIGHT_MS, DeviceSetup
+from firmware_profiles.fleet.shell import Disk, Executors, Shell
+from firmware_profiles.report.tally import Tally
+from firmware_profiles.report.traced import Traced
+from firmware_profiles.twin import draws
+from firmware_profiles.twin.device import Began, Compute, Died, Keep, Progress, TwinDevice
+
+RESTART_MS = 10_000
+"""Until the service manager starts a process again that died."""
+PAST_ROUNDS_MAX = 1000
+"""Whose costs a starting process reads."""
+
+
+class HaltedError(RuntimeError):
+    """A device found two histories: our own bug, or a chain that forked."""
+
+
+class FleetDevice:
+    """A board; its disk and its physics survive the process."""
+
+    def __init__(self, setup: DeviceSetup, shell: Shell, tally: Tally) -> None:
+        self.setup = setup
+        self.twin: TwinDevice | None = None
+        """None while no process runs."""
+        self.starts = 0
+        self.drop_outs = 0
+        self._shell = shell
+        self._tally = tally
+        self._started_ms = 0
+        self._attempts: tuple[int, int] = (0, 0)
+        """Of the round, how often work on it began."""
+        self._made: dict[bytes, int] = {}
+        """When each update was made that is not settled."""
+        self._reach()
+
+    @property
+    def state(self) -> str:
+        """As in a trace."""
+        if self.twin is None:
+            return "off"
+        if self.twin.is_training:
+            return "training"
+        return "asleep" if self._shell.is_asleep else "idle"
+
+    def is_joining(self, within_ms: int) -> bool:
+        """It has been started no longer ago, and still fetches what it needs to take part."""
+        if self.twin is None or self._shell.now_ms() - self._started_ms > within_ms:
+            return False
+        return self.twin.agent.phase in {Phase.JOINING, Phase.SYNCING}
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    def power_up(self) -> None:
+        """Somebody switches the board on; or the service manager starts the process again."""
+        board = self.setup.board
+        board.advance(self._shell.now_ms())
+        if self.twin is not None:
+            return
+        if board.is_alive:
+            self._start()
+        else:
+            self._wait_for_power()
+
+    def kill(self, back_ms: int = RESTART_MS) -> None:
+        """As `kill -9` or a crash do; the process is started again after `back_ms`."""
+        if self.twin is not None:
+            self.end()
+            self._shell.later(back_ms, self.power_up)
+
+    def end(self) -> None:
+        """The process is gone; what it counted is in the tally."""
+        twin, self.twin = self.twin, None
+        if twin is None:
+            return
+        self._tally.ended(self.setup.number, twin.closed_ms, twin.up_bytes, twin.down_bytes)
+        self.setup.board.work(on=False)
+        self.setup.board.hold(on=False)
+        self._shell.kill()
+
+    def finish(self) -> None:
+        """The rehearsal is over: everything that was counted is in the tally."""
+        self.end()
+        own, board = self._tally.of(self.setup.number), self.setup.board
+        own.joules_training, own.joules_radio = board.training_j, board.radio_j
+        own.floor_breaks = board.floor_breaks
+
+    def _start(self) -> None:
+        """Build everything from the disk, and connect."""
+        setup = self.setup
+        self.starts += 1
+        self._started_ms = self._shell.now_ms()
+        disk = self._shell.open()
+        stored = disk.stored()
+        scheduler = Scheduler(setup.limits, disk.costs(PAST_ROUNDS_MAX))
+        seed = draws.drawn(setup.seed, f"start {self.starts}", setup.number)
+        agent = Agent(setup.identity, seed, stored, scheduler, setup.sleep)
+        kept = None if stored.interrupted is None else disk.objects.get(stored.interrupted.root)
+        progress = None if kept is None else Progress.decode(kept)
+        self.twin = TwinDevice(agent, scheduler, setup.board, setup.samples, progress)
+        points = self._tally.trace(setup.number)
+        machine = (
+            self.twin
+            if points is None
+            else Traced(self.twin, setup.board, points, lambda: self.state, MIDNIGHT_MS)
+        )
+        will = Will(setup.identity.topics.up_state(setup.identity.device), LOST)
+        self._shell.run(machine, self._executors(disk), will)
+
+    # --- effects ------------------------------------------------------------------------------------------
+
+    def _executors(self, disk: Disk) -> Executors:
+        """All but those of the link."""
+        tally, number, saved = self._tally, self.setup.number, disk.executors()
+        return {
+            **saved,
+            SaveUpdate: lambda one: self._made_update(one, saved[SaveUpdate]),
+            SettleUpdate: lambda one: self._settle(one, saved[SettleUpdate]),
+            Began: self._begin,
+            Compute: lambda one: self._shell.train(one.order),
+            Keep: lambda one: disk.objects.put(one.root, one.data),
+            Died: lambda _one: self._lose_power(),
+            Note: lambda one: tally.note(number, one),
+            Refused: tally.refused,
+            Halt: _halt,
+            SettleWish: lambda _one: None,
+        }
+
+    def _made_update(self, effect: SaveUpdate, save: Callable[[SaveUpdate], None]) -> None:
+        self._made[effect.update.head.update_root] = self._shell.now_ms()
+        save(effect)
+
+    def _settle(self, effect: SettleUpdate, save: Callable[[SettleUpdate], None]) -> None:
+        save(effect)
+        made_ms = self._made.pop(effect.update_root, self._shell.now_ms())
+        self._tally.settled(self.setup.number, effect, made_ms)
+
+    def _begin(self, effect: Began) -> None:
+        """Whether this work is one of those that the fleet file lets fail, and when it does. The draw is that
+        of the round, so that one luck more or less does not move those of later rounds."""
+        setup, starts = self.setup, self.starts
+        before = self._attempts[1] if self._attempts[0] == effect.round else 0
+        self._attempts = effect.round, before + 1
+        purpose = f"drop-out {effect.round} {before}"
+        if draws.share(setup.seed, purpose, setup.number) >= setup.drop_out:
+            return
+        self.drop_outs += 1
+        at = draws.share(setup.seed, f"{purpose} at", setup.number)
+        delay_ms = int(at * (effect.ends_ms - self._shell.now_ms()))
+        self._shell.later(delay_ms, lambda: self.kill() if self.starts == starts else None)
+
+    # --- power and reach ----------------------------------------------------------------------------------
+
+    def _lose_power(self) -> None:
+        self.end()
+        if self.setup.board.battery_share is not None:  # else it was the mains
+            self._tally.of(self.setup.number).empty_batteries += 1
+        self._wait_for_power()
+
+    def _wait_for_power(self) -> None:
+        change_ms = self.setup.board.next_change()
+        if change_ms is not None:
+            self._shell.later(max(1, change_ms - self._shell.now_ms()), self.power_up)
+
+    def _reach(self) -> None:
+        """Follow the patterns from the beginning, whether the board runs or not."""
+        patterns, now_ms = self.setup.online, self._shell.now_ms()
+        for one in patterns:
+            one.advance((now_ms - MIDNIGHT_MS) / 1000)
+        self._shell.reach(on=all(one.on for one in patterns))
+        next_s = min((one.next_s for one in patterns), default=None)
+        if next_s is not None:
+            due_ms = MIDNIGHT_MS + round(next_s * 1000)
+            self._shell.later(max(1, due_ms - now_ms), self._reach)
+
+
+def _halt(effect: Halt) -> None:
+    raise HaltedError(f"a device halted: {effect.why}")

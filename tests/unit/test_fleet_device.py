@@ -1,0 +1,156 @@
+"""The life of a board around its process, on a shell that does nothing by itself."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from edge_client.adapters.memory_disk import MemoryDisk
+from edge_client.core.events import TrainingOrder
+from edge_client.protocol.keys import verify
+from edge_client.protocol.machine import Machine
+from edge_client.runtime.transport import Will
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.fleet.device import RESTART_MS, FleetDevice
+from firmware_profiles.fleet.founding import MIDNIGHT_MS, POWER_UP_MS, DeviceSetup, Founding
+from firmware_profiles.fleet.shell import Executors
+from firmware_profiles.report.tally import Tally
+from firmware_profiles.twin.device import Began
+from firmware_profiles.twin.members import Parts, members
+
+HOUR_MS = 3_600_000
+
+
+class QuietShell:
+    """Time passes when it is told to; the machine hears of nothing."""
+
+    is_asleep = False
+
+    def __init__(self) -> None:
+        self.time_ms = MIDNIGHT_MS
+        self.disk = MemoryDisk()
+        self.executors: Executors = {}
+        self.on: list[tuple[int, bool]] = []
+        self.kills_ms: list[int] = []
+        self._steps: list[tuple[int, int, Callable[[], None]]] = []
+
+    def now_ms(self) -> int:
+        return self.time_ms
+
+    def later(self, delay_ms: int, step: Callable[[], None]) -> None:
+        heapq.heappush(self._steps, (self.time_ms + delay_ms, len(self._steps), step))
+
+    def open(self) -> MemoryDisk:
+        return self.disk
+
+    def run(self, _machine: Machine[Any, Any], executors: Executors, _will: Will) -> None:
+        self.executors = executors
+
+    def train(self, order: TrainingOrder) -> None:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        self.kills_ms.append(self.time_ms)
+
+    def reach(self, *, on: bool) -> None:
+        self.on.append((self.time_ms, on))
+
+    def pass_until(self, until_ms: int) -> None:
+        while self._steps and self._steps[0][0] <= until_ms:
+            self.time_ms, _, step = heapq.heappop(self._steps)
+            step()
+        self.time_ms = until_ms
+
+
+@cache
+def founding() -> Founding:
+    catalogue = read_catalogue()
+    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    return Founding(catalogue.fleet("home").resized(10), parts, 5)
+
+
+def a_setup(number: int = 0, drop_out: float = 0.0) -> DeviceSetup:
+    setup = founding().device(members(founding().fleet)[number], bytes(32), verify)
+    return replace(setup, drop_out=drop_out)
+
+
+def a_device(setup: DeviceSetup) -> tuple[FleetDevice, QuietShell]:
+    shell = QuietShell()
+    return FleetDevice(setup, shell, Tally(MIDNIGHT_MS, HOUR_MS)), shell
+
+
+def begin(shell: QuietShell, round_number: int, lasts_ms: int = 60_000) -> None:
+    shell.executors[Began](Began(round_number, shell.time_ms + lasts_ms))
+
+
+def test_reach_is_followed_before_the_board_is_switched_on() -> None:
+    _, shell = a_device(a_setup())
+    shell.pass_until(MIDNIGHT_MS + 24 * HOUR_MS)
+    states = [on for _, on in shell.on]
+    assert True in states
+    assert False in states
+    assert shell.executors == {}
+
+
+def test_work_that_drops_out_kills_the_process_and_it_comes_back() -> None:
+    device, shell = a_device(a_setup(drop_out=1.0))
+    device.power_up()
+    begin(shell, 7, lasts_ms=RESTART_MS)
+    while not shell.kills_ms:
+        assert device.twin is not None
+        shell.pass_until(shell.time_ms + 1000)
+    assert device.twin is None
+    assert shell.time_ms <= MIDNIGHT_MS + RESTART_MS
+    shell.pass_until(shell.kills_ms[0] + RESTART_MS)
+    assert device.twin is not None
+    assert (device.starts, device.drop_outs) == (2, 1)
+
+
+def test_the_luck_of_a_round_does_not_depend_on_earlier_ones() -> None:
+    def falls(rounds: tuple[int, ...]) -> set[int]:
+        found = set()
+        for number in range(10):
+            device, shell = a_device(a_setup(number, drop_out=0.5))
+            device.power_up()
+            for each in rounds:
+                before = device.drop_outs
+                begin(shell, each)
+                if each == rounds[-1] and device.drop_outs > before:
+                    found.add(number)
+        return found
+
+    assert falls((3, 9)) == falls((9,)) == falls((3, 4, 5, 9))
+    assert 0 < len(falls((9,))) < 10
+    assert falls((9,)) != falls((10,))
+
+
+def test_work_that_goes_on_in_a_round_has_a_luck_of_its_own() -> None:
+    device, shell = a_device(a_setup(drop_out=0.5))
+    device.power_up()
+    fell = []
+    for _ in range(20):
+        before = device.drop_outs
+        begin(shell, 3)
+        fell.append(device.drop_outs > before)
+    assert len(set(fell)) == 2
+
+
+def test_boards_are_switched_on_within_the_first_hour_each_at_a_time_of_its_own() -> None:
+    times = [a_setup(number).power_up_ms for number in range(10)]
+    assert len(set(times)) == 10
+    assert all(0 <= one < POWER_UP_MS for one in times)
+
+
+def test_both_ways_found_the_same_chain_and_devices(tmp_path: Any) -> None:
+    from edge_client.core.bursts import Sleep
+    from firmware_profiles.emulate.plan import Emulation
+    from firmware_profiles.simulate.run import Plan, Training
+
+    one = founding()
+    emulation = Emulation(one.fleet, one.parts, tmp_path, one.seed, 60.0, 3, began_ms=0)
+    plan = Plan(one.fleet, one.parts, HOUR_MS, one.seed, Training.REAL)
+    assert emulation.founding == plan.founding == one
+    assert one.sleep is Sleep.AUTO
