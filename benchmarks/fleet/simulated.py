@@ -11,6 +11,7 @@ from benchmarks.fleet.kept import Row
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.lesson.bank import shipped_bank
 from firmware_profiles.report import measures
+from firmware_profiles.report.page import page_of_run
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
 from firmware_profiles.twin.members import Parts
@@ -18,6 +19,7 @@ from firmware_profiles.twin.members import Parts
 FLEET = "city"
 HOUR_MS = 3_600_000
 MINUTE_S = 60
+MB = 1_000_000
 DAY_H = 24.0
 
 
@@ -57,6 +59,8 @@ def rows(size: Size) -> Iterator[Row]:
     yield "simulate: accepted updates a round", sum(updates) / len(updates), spread
     yield "simulate: devices that took part", measures.trained(record), "sent at least one update"
     yield "simulate: validators", record.validators, "the class of production"
+    page_mb = len(page_of_run(record).encode()) / MB
+    yield "report page", page_mb, f"of this day: {record.devices:,} devices, {len(record.rounds)} rounds"
 
 
 def again_rows(size: Size) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from math import floor, log10
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter
 
 from firmware_profiles.report.palette import BLUE, INK, LINE, MUTED, SERIES
 from firmware_profiles.report.words import HOUR_MS, MINUTE_MS
@@ -53,6 +54,11 @@ class Clock:
         axes.set_xlabel(f"{label} ({self.unit})")
 
 
+def separated(value: float, _position: int | None = None) -> str:
+    """A number along an axis: `250,000`, `0.125`."""
+    return f"{value:,.10g}"
+
+
 def bars(axes: Axes, names: Sequence[str], series: Sequence[tuple[str, Sequence[float]]]) -> None:
     """Horizontal bars, first name on top; several series lie below each other, with a legend."""
     height = 0.76 / len(series)
@@ -66,6 +72,7 @@ def bars(axes: Axes, names: Sequence[str], series: Sequence[tuple[str, Sequence[
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(FuncFormatter(separated))
     if len(series) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1.0), ncols=len(series), borderaxespad=-2)
 

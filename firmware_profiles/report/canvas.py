@@ -53,6 +53,7 @@ STYLE: Any = {
     "svg.hashsalt": "edge-fleet",  # the same figure twice is the same text
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_TAG = re.compile(r"<[^>]*>")
 _NUMBER = re.compile(r"(\d\.\d\d)\d+")
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r"#([A-Za-z][\w.-]*)")
@@ -67,7 +68,7 @@ def svg(chart: Chart) -> str:
     _save(chart, buffer, format="svg", transparent=True, metadata=_NO_METADATA)
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = _own_ids(_NUMBER.sub(r"\1", text), chart.name)
+    text = _own_ids(_TAG.sub(_short_numbers, text), chart.name)
     text = _COLOUR.sub(lambda match: _NAMES[match[0].lower()], text)
     label = html.escape(f"{chart.title}. {chart.note}")
     head = f'role="img" aria-label="{label}"'
@@ -87,6 +88,11 @@ def _save(chart: Chart, target: Path | io.StringIO, **options: Any) -> None:
         figure = Figure(figsize=(WIDTH_IN, chart.height_in), layout="constrained")
         chart.draw(figure)
         figure.savefig(target, **options)
+
+
+def _short_numbers(tag: re.Match[str]) -> str:
+    """Coordinates with two digits; what stands between tags is for readers and stays."""
+    return _NUMBER.sub(r"\1", tag[0])
 
 
 def _own_ids(text: str, name: str) -> str:

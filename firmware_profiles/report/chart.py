@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells are texts, not yet escaped. The first column names the row, the others are numbers."""
+    """Cells are texts, not yet escaped. The first column names the row, the others are numbers, or words that
+    may be long."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    is_words: bool = False
 
     @classmethod
-    def of(cls, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    def of(cls, header: Sequence[str], rows: Iterable[Sequence[str]], *, is_words: bool = False) -> Table:
         """From any sequences."""
-        return cls(tuple(header), tuple(tuple(row) for row in rows))
+        return cls(tuple(header), tuple(tuple(row) for row in rows), is_words)
 
 
 @dataclass(frozen=True, slots=True)

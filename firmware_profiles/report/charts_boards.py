@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from firmware_profiles.report import words
 from firmware_profiles.report.axes import Clock, bars, cells, reference, shade_legend
 from firmware_profiles.report.chart import Chart, Table
-from firmware_profiles.report.palette import DASHES, SERIES
+from firmware_profiles.report.palette import DASHES, MUTED, SERIES
 from firmware_profiles.report.record import RunRecord, Trace
 
 COLUMNS_MAX = 120
@@ -61,14 +61,14 @@ def participation(record: RunRecord) -> tuple[Chart, ...]:
 def batteries(record: RunRecord) -> tuple[Chart, ...]:
     """Charge of the traced boards; nothing if none has a battery."""
     traces = [one for one in record.traces if any(point[1] is not None for point in one.points)]
-    note = "Charge of the boards that were looked at closely; thick while they trained."
+    note = "Charge of the boards that were looked at closely, by their number; thick while they trained."
     return _traced(record, traces, ("battery", "Batteries", note, "%"), lambda point: point[1])
 
 
 def temperatures(record: RunRecord) -> tuple[Chart, ...]:
     """Of the processors of the traced boards."""
     traces = [one for one in record.traces if one.points]
-    note = "Temperature of the processor of the boards that were looked at closely; thick while they trained."
+    note = "Temperature of the processor of the same boards, by their number; thick while they trained."
     return _traced(record, traces, ("temperature", "Temperatures", note, "°C"), lambda point: point[2])
 
 
@@ -103,7 +103,9 @@ def gates(record: RunRecord) -> tuple[Chart, ...]:
     )
     note = "Hours for which a gate kept a board from training; several may be closed at once."
     table = Table.of(("hours a board", *map(words.name, names)), rows)
-    return (Chart("gates", "Gates that were closed", note, draw, table, 1.3 + CELL_IN * len(groups)),)
+    return (
+        Chart("gates", "Hours closed, by gate and group", note, draw, table, 1.3 + CELL_IN * len(groups)),
+    )
 
 
 def rewards(record: RunRecord) -> tuple[Chart, ...]:
@@ -194,8 +196,14 @@ def _panel(axes: Axes, panel: Sequence[Trace], clock: Clock, quantity: Quantity)
     for number, trace in enumerate(panel):
         times, values, working = _line(trace, clock, quantity)
         colour = SERIES[number]
-        axes.plot(times, values, color=colour, linewidth=1.1, linestyle=DASHES[number])
+        axes.plot(
+            times, values, color=colour, linewidth=1.1, linestyle=DASHES[number], label=str(trace.device)
+        )
         axes.plot(times, working, color=colour, linewidth=3.2, alpha=0.75)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=len(panel), fontsize=7.5, labelcolor=MUTED,
+        handlelength=1.6, handletextpad=0.4, columnspacing=0.9, borderaxespad=0.1,
+    )  # fmt: skip
 
 
 def _floors(grid: Iterable[Axes], panels: Sequence[Sequence[Trace]]) -> None:

@@ -33,24 +33,33 @@ def finality(record: RunRecord) -> tuple[Chart, ...]:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.hist(
-            [one / scale for one in times], bins=min(BINS, len(set(times)) + 1), color=BLUE, rwidth=0.92
-        )
+        end = 1.1 * max(*times, 1) / scale
+        axes.hist([one / scale for one in times], bins=BINS, range=(0, end), color=BLUE, rwidth=0.92)
+        axes.set_xlim(0, end)
         axes.set_ylabel("rounds")
         axes.set_xlabel(f"from the proposal to the certificate ({unit})")
         axes.set_ylim(0, axes.get_ylim()[1] * 1.18)
-        for share, label in ((0.5, "half"), (0.95, "95 %")):
+        for share, label, side in ((0.5, "half ", "right"), (0.95, " 95 %", "left")):
             at = quantile(times, share) / scale
             axes.axvline(at, color=INK, linewidth=1, linestyle=(0, (3, 2)))
             axes.annotate(
-                f" {label}", (at, 0.93), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED
+                label, (at, 0.93), xycoords=("data", "axes fraction"), ha=side, fontsize=8, color=MUTED
             )
 
     rows = ((label, words.duration(quantile(times, share))) for label, share in SHARES)
     note = (
         f"How long {words.counted(len(times), 'round', 'rounds')} took until more than two thirds had signed."
     )
-    return (Chart("finality", "Finality", note, draw, Table.of(("rounds", "time"), rows), 2.3),)
+    return (
+        Chart(
+            "finality",
+            "From the proposal to the certificate",
+            note,
+            draw,
+            Table.of(("rounds", "time"), rows),
+            2.3,
+        ),
+    )
 
 
 def traffic(record: RunRecord) -> tuple[Chart, ...]:

@@ -89,11 +89,12 @@ def folded(title: str, table: Table) -> str:
 
 def shown(table: Table, caption: str = "") -> str:
     """A table; the first cell of each row is its heading."""
+    kind = "table words" if table.is_words else "table"
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.header)
     rows = "\n".join(_row(row) for row in table.rows)
     title = f"<caption>{_text(caption)}</caption>" if caption else ""
     return (
-        f'<div class="table" tabindex="0"><table>{title}<thead><tr>{head}</tr></thead>\n'
+        f'<div class="{kind}" tabindex="0"><table>{title}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
     )
 

@@ -47,7 +47,7 @@ def faults(record: RunRecord) -> Table:
     more = len(record.faults) - len(rows)
     if more > 0:
         rows.append(("…", f"{words.count(more)} more", "in report.json"))
-    return Table.of(("at", "kind", "what"), rows)
+    return Table.of(("at", "kind", "what"), rows, is_words=True)
 
 
 def circumstances(record: RunRecord) -> Table:
@@ -70,6 +70,7 @@ def circumstances(record: RunRecord) -> Table:
             ("hash of the last block", record.final_hash),
             ("software", words.name(record.software)),
         ),
+        is_words=True,
     )
 
 
