@@ -33,6 +33,7 @@ def a_record(
         "software": "0.1.0",
         "rounds": tuple(_round(number, rounds, speed_up) for number in range(1, rounds + 1)),
         "groups": tuple(_group(name, number, each) for number, name in enumerate(names)),
+        "trained": tuple((number,) for number in range(rounds)),
         "participation": tuple(
             tuple(max(0, round(each / 20 * sin(column / 12 + row))) for column in range(96))
             for row in range(groups)

@@ -13,7 +13,7 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Emulation
 from firmware_profiles.emulate.run import EmulationRun
 from firmware_profiles.report import measures
-from firmware_profiles.report.record import RunRecord
+from firmware_profiles.report.agreement import agreement
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
 from firmware_profiles.twin.members import Parts
 
@@ -70,16 +70,12 @@ def both_rows(crowd: Crowd) -> Iterator[Row]:
         plan = emulation(Path(folder) / "run", crowd.few, crowd.few_rounds)
         emulated = EmulationRun(plan).run()
     simulated = Rehearsal(Plan(plan.fleet, plan.parts, emulated.span_ms, plan.seed, Training.REAL)).run()
-    who = [[group.trained for group in one.groups] for one in (emulated, simulated)]
-    size = f"{crowd.few} devices, {len(emulated.rounds)} and {len(simulated.rounds)} rounds"
-    counts = f"{size}; devices of each group that trained: {who[0]}, {who[1]}"
-    yield "simulate against emulate: agree on who trained", who[0] == who[1], counts
-    joules = emulated.joules, simulated.joules
-    difference = abs(joules[0] - joules[1]) / joules[0] if joules[0] else None
-    yield "simulate against emulate: joules", difference, f"{joules[0]:.0f} J and {joules[1]:.0f} J"
-    found = _accuracy(emulated), _accuracy(simulated)
-    yield "simulate against emulate: accuracy", abs(found[0] - found[1]), f"{found[0]:.3f} and {found[1]:.3f}"
-
-
-def _accuracy(record: RunRecord) -> float:
-    return record.final_accuracy or 0.0
+    found = agreement(emulated, simulated)
+    size = f"{crowd.few} devices, {found.rounds} rounds, {found.work} times a device trained in a round"
+    apart = "; one way only: " + ", ".join(f"device {device} in round {at}" for at, device in found.apart[:9])
+    said = size + (apart if found.apart else "")
+    yield "simulate against emulate: agree on who trained", found.who_trained, said
+    joules = f"{emulated.joules:.0f} J and {simulated.joules:.0f} J"
+    yield "simulate against emulate: joules", found.joules, joules
+    ends = [f"{one.rounds[found.rounds - 1].accuracy or 0:.3f}" for one in (emulated, simulated)]
+    yield "simulate against emulate: accuracy", found.accuracy, " and ".join(ends)

@@ -124,7 +124,7 @@ class FleetDevice:
 
     def _executors(self, disk: Disk) -> Executors:
         """All but those of the link."""
-        tally, number, saved = self._tally, self.setup.number, disk.executors()
+        tally, saved = self._tally, disk.executors()
         return {
             **saved,
             SaveUpdate: lambda one: self._made_update(one, saved[SaveUpdate]),
@@ -133,15 +133,17 @@ class FleetDevice:
             Compute: lambda one: self._shell.train(one.order),
             Keep: lambda one: disk.objects.put(one.root, one.data),
             Died: lambda _one: self._lose_power(),
-            Note: lambda one: tally.note(number, one),
+            Note: tally.note,
             Refused: tally.refused,
             Halt: _halt,
             SettleWish: lambda _one: None,
         }
 
     def _made_update(self, effect: SaveUpdate, save: Callable[[SaveUpdate], None]) -> None:
-        self._made[effect.update.head.update_root] = self._shell.now_ms()
+        head = effect.update.head
+        self._made[head.update_root] = self._shell.now_ms()
         save(effect)
+        self._tally.made(self.setup.number, head.round)
 
     def _settle(self, effect: SettleUpdate, save: Callable[[SettleUpdate], None]) -> None:
         save(effect)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class GroupFacts:
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One rehearsal. `participation` has a row for each group and a column for each of equal spans of the
-    rehearsal: how many included updates were trained in it."""
+    rehearsal: how many included updates were trained in it. `trained` has, for each round from the first, the
+    numbers of the devices that made an update for it; it ends early when there are too many."""
 
     title: str
     mode: str
@@ -90,6 +91,7 @@ class RunRecord:
     rounds: tuple[RoundFacts, ...]
     groups: tuple[GroupFacts, ...]
     participation: tuple[tuple[int, ...], ...]
+    trained: tuple[tuple[int, ...], ...]
     traces: tuple[Trace, ...]
     bytes_up: Mapping[str, int]
     bytes_down: Mapping[str, int]
@@ -119,6 +121,7 @@ class RunRecord:
                 "rounds": tuple(RoundFacts(**one) for one in data["rounds"]),
                 "groups": tuple(GroupFacts(**one) for one in data["groups"]),
                 "participation": tuple(tuple(row) for row in data["participation"]),
+                "trained": tuple(tuple(row) for row in data["trained"]),
                 "traces": tuple(
                     Trace(**{**one, "points": tuple(tuple(point) for point in one["points"])})
                     for one in data["traces"]

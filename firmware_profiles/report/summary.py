@@ -13,6 +13,8 @@ from firmware_profiles.report.tally import DeviceTally, Tally
 from firmware_profiles.twin.members import Member
 
 HOUR_MS = 3_600_000
+TRAINED_MAX = 50_000
+"""Of `RunRecord.trained`, in all rounds together; counts go on in the groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
         rounds=tuple(log.rounds),
         groups=tuple(_group(group, groups[group.name], tally) for group in fleet.groups),
         participation=tuple(_columns(groups[group.name], tally, run.span_ms) for group in fleet.groups),
+        trained=tally.who(TRAINED_MAX),
         traces=tally.traced(),
         bytes_up=dict(sorted(tally.bytes_up.items())),
         bytes_down=dict(sorted(tally.bytes_down.items())),
@@ -96,8 +99,8 @@ def _group(group: Group, members: Sequence[Member], tally: Tally) -> GroupFacts:
         name=group.name,
         board=group.board,
         devices=len(own),
-        trained=sum(one.updates > 0 for one in own),
-        updates=sum(one.updates for one in own),
+        trained=sum(bool(one.rounds) for one in own),
+        updates=sum(len(one.rounds) for one in own),
         included=sum(one.included for one in own),
         joules_training=round(sum(one.joules_training for one in own), 1),
         joules_radio=round(sum(one.joules_radio for one in own), 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from edge_client.core.events import Fate, SettleUpdate
@@ -44,9 +45,10 @@ def floor_of(group: Group) -> float | None:
 
 @dataclass(slots=True)
 class DeviceTally:
-    """One device: updates it made, those that were included, and in which spans of time it made these."""
+    """One device: the rounds it made updates for, how many were included, and in which spans of time it made
+    these."""
 
-    updates: int = 0
+    rounds: list[int] = field(default_factory=list)
     included: int = 0
     spans: Counter[int] = field(default_factory=Counter)
     joules_training: float = 0.0
@@ -78,15 +80,17 @@ class Tally:
             found = self.devices[device] = DeviceTally()
         return found
 
-    def note(self, device: int, note: Note) -> None:
+    def note(self, note: Note) -> None:
         """A device says what happened."""
         self.notes[note.event] += 1
-        if note.event == "trained":
-            self.of(device).updates += 1
 
     def refused(self, refused: Refused) -> None:
         """A device did not accept something."""
         self.refusals[f"device: {refused.reason.value}"] += 1
+
+    def made(self, device: int, round_number: int) -> None:
+        """A device has trained in a round, and keeps an update for it."""
+        self.of(device).rounds.append(round_number)
 
     def settled(self, device: int, effect: SettleUpdate, trained_ms: int) -> None:
         """The fate of an update, and when it was made."""
@@ -114,6 +118,17 @@ class Tally:
     def trace(self, device: int) -> Points | None:
         """Where the points of a board go, if it is one of those that are traced."""
         return self.traces.get(device)
+
+    def who(self, most: int) -> tuple[tuple[int, ...], ...]:
+        """The devices that trained in each round, from the first; rounds whose devices together are at most
+        so many."""
+        found: dict[int, list[int]] = {}
+        for number, one in sorted(self.devices.items()):
+            for each in one.rounds:
+                found.setdefault(each, []).append(number)
+        rounds = [tuple(found.get(each, ())) for each in range(1, max(found, default=0) + 1)]
+        fitting = sum(size <= most for size in accumulate(len(one) for one in rounds))
+        return tuple(rounds[:fitting])
 
     def add(self, other: Tally) -> None:
         """Take what another process counted; no device is in both."""

@@ -53,6 +53,8 @@ def test_every_shipped_fleet_learns(fleet: str) -> None:
     assert len(record.rounds) >= 3
     assert sum(one.included for one in record.groups) >= 8
     assert sum(sum(row) for row in record.participation) == sum(one.included for one in record.groups)
+    assert sum(len(who) for who in record.trained) == sum(one.updates for one in record.groups)
+    assert len(set(record.trained[0])) == len(record.trained[0])
     assert record.heads_verified >= record.devices
     assert record.joules > 0
     assert sum(one.rewards for one in record.groups) > 0
