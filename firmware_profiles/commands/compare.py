@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_profiles.commands.failing import fail
+from firmware_profiles.commands.keeping import cannot_write, command_line, need_plots, ready_folder
+from firmware_profiles.commands.stopping import stoppable
 from firmware_profiles.profiles.fleet import DEVICES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from firmware_profiles.compare.cases import Case
+    from firmware_profiles.compare.facts import ComparedFacts
+    from firmware_profiles.compare.outcome import Outcome
     from firmware_profiles.compare.policies import Policy
     from firmware_profiles.compare.results import Results
     from firmware_profiles.compare.run import Study
 
 POLICIES = "naive,android,ours"
+HOUR_MS = 3_600_000
 HOURS_MAX = 24 * 31
 SEEDS_MAX = 1000
 EPILOG = """\b
@@ -39,6 +44,18 @@ Examples:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for; see the options."""
+
+    fleet: str
+    devices: int
+    hours: float
+    seeds: int
+    moved_seeds: int
+    processes: int | None
+
+
 @click.command(epilog=EPILOG, short_help="Compare owners' settings on a fleet.")
 @click.argument("fleet", metavar="NAME|FILE.toml")
 @click.option("--policy", "names", default=POLICIES, show_default=True, help="Which ones, by comma.")
@@ -52,32 +69,83 @@ Examples:
               help="Runs with battery, sun, drop-out or rate moved, to 70 % and 130 %.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), help="Runs at once; left out: one for each core.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of results; left out: ./compare-FLEET. Started again, it goes on.")  # fmt: skip
+              help="Folder of results, taken up if it is there; left out: ./compare-FLEET.")  # fmt: skip
+@click.option(
+    "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
-def compare(fleet: str, names: str, out: Path | None, as_json: bool, **numbers: float | None) -> None:
+@click.pass_context
+def compare(
+    context: click.Context, /, fleet: str, names: str, out: Path | None, png: Path | None, **options: object
+) -> None:
     """Rehearse a fleet under several settings of its owners, with the same software and the same luck, and
-    say how long each takes to the same accuracy, and for how many joules. Every run that ended is kept.
+    say how long each takes to the same accuracy, and for how many joules. Every run that ended is kept; the
+    folder gets compare.html, a page with plots, and its facts, compare.json.
     """
-    from firmware_profiles.compare import scores, table
     from firmware_profiles.compare.cases import cases
     from firmware_profiles.compare.results import Results, ResultsError
     from firmware_profiles.profiles.tables import ProfileError
 
-    policies = _policies(names)
-    given = {name: value or 0 for name, value in numbers.items()}
-    wanted = cases(policies, int(given["seeds"]), int(given["moved_seeds"]))
+    need_plots()
+    asked = Asked(fleet, *(options[one.name] for one in fields(Asked) if one.name != "fleet"))  # type: ignore[arg-type]
+    wanted = cases(_policies(names), asked.seeds, asked.moved_seeds)
+    folder = out or Path(f"compare-{Path(fleet).stem}")
     try:
-        study = _study(fleet, int(given["devices"]), given["hours"])
-        folder = out or Path(f"compare-{Path(fleet).stem}")
-        results = Results(folder, f"{fleet}, {study.fleet.devices} devices, {given['hours']:g} h")
-    except (ProfileError, ResultsError, ValueError, OSError) as error:
+        study = _study(asked)
+    except (ProfileError, ValueError) as error:
         fail(str(error))
-    _rehearse(study, results, wanted, int(given["processes"]))
-    found = scores.compare(results.of(wanted))
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=1))
-    else:
-        click.echo("\n".join(table.lines(found)))
+    ready_folder(folder)
+    try:
+        results = Results(folder, f"{fleet}, {study.fleet.devices} devices, {asked.hours:g} h")
+    except ResultsError as error:
+        fail(str(error))
+    with stoppable(lambda: f"runs that ended are kept in {folder}; the same command goes on there"):
+        _rehearse(study, results, wanted, asked.processes or 0)
+        facts = _facts(study, asked, results.of(wanted), command_line(context))
+        _say(facts, as_json=bool(options["as_json"]))
+        _keep(facts, folder, png)
+
+
+def _facts(study: Study, asked: Asked, outcomes: Sequence[Outcome], command: str) -> ComparedFacts:
+    from firmware_profiles.compare.facts import Circumstances, ComparedFacts
+    from firmware_profiles.report.software import software
+
+    circumstances = Circumstances(
+        fleet=asked.fleet,
+        title=study.fleet.title,
+        devices=study.fleet.devices,
+        hours=asked.hours,
+        seeds=asked.seeds,
+        moved_seeds=asked.moved_seeds,
+        command=command,
+        software=software(),
+    )
+    try:
+        return ComparedFacts.of(circumstances, outcomes)
+    except ValueError as error:
+        click.echo(f"edge-fleet: {error}; give it more --hours or --devices", err=True)
+        sys.exit(1)
+
+
+def _say(facts: ComparedFacts, *, as_json: bool) -> None:
+    from firmware_profiles.compare import table
+
+    lines = [json.dumps(asdict(facts.comparison), indent=1)] if as_json else table.lines(facts.comparison)
+    click.echo("\n".join(lines))
+
+
+def _keep(facts: ComparedFacts, folder: Path, png: Path | None) -> None:
+    from firmware_profiles.compare.files import write_comparison
+    from firmware_profiles.compare.page import charts_of_comparison
+    from firmware_profiles.report.files import write_plots
+
+    try:
+        page = write_comparison(facts, folder)
+        if png is not None:
+            write_plots(charts_of_comparison(facts), png)
+    except OSError as error:
+        cannot_write(folder, error)
+    click.echo(f"look at it: {page}", err=True)
 
 
 def _policies(names: str) -> tuple[Policy, ...]:
@@ -91,7 +159,7 @@ def _policies(names: str) -> tuple[Policy, ...]:
     return tuple(Policy(name) for name in asked)
 
 
-def _study(name: str, devices: int, hours: float) -> Study:
+def _study(asked: Asked) -> Study:
     from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.compare.cases import smaller
     from firmware_profiles.compare.run import Study
@@ -99,14 +167,13 @@ def _study(name: str, devices: int, hours: float) -> Study:
 
     catalogue = read_catalogue()
     parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Study(smaller(catalogue.fleet(name), devices), parts, round(hours * 3_600_000))
+    return Study(smaller(catalogue.fleet(asked.fleet), asked.devices), parts, round(asked.hours * HOUR_MS))
 
 
 def _rehearse(study: Study, results: Results, wanted: Sequence[Case], processes: int) -> None:
     """What is missing, with progress."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from firmware_profiles.compare.outcome import Outcome
     from firmware_profiles.compare.run import rehearse_all
 
     missing = results.missing(wanted)

@@ -1,43 +1,60 @@
-"""`edge-fleet report`: the page and the plots of a rehearsal, made again from its facts."""
+"""`edge-fleet report`: page and plots of a rehearsal or a comparison, made again from its facts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from firmware_profiles.commands.failing import fail
+from firmware_profiles.commands.keeping import need_plots
+
+if TYPE_CHECKING:
+    from firmware_profiles.report.chart import Chart
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command(short_help="Make a page with plots from report.json.")
-@click.argument("facts", type=FILE, metavar="REPORT.json")
-@click.option("--output", "-o", type=FILE, help="The page; left out: report.html beside the facts.")
+@click.command(short_help="Make a page with plots from report.json or compare.json.")
+@click.argument("facts", type=FILE, metavar="REPORT.json|COMPARE.json")
+@click.option("--output", "-o", type=FILE, help="The page; left out: beside the facts.")
 @click.option(
     "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
 )
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def report(facts: Path, output: Path | None, png: Path | None, show: bool) -> None:
-    """Make one HTML page of a rehearsal, which loads nothing and can be sent to anyone."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        fail("matplotlib is not installed; run: pip install 'edge-client[fleet]'")
-    from firmware_profiles.report.files import PAGE_NAME, read_record, write_page, write_plots
-    from firmware_profiles.report.page import charts_of_run
+    """Make one HTML page of a rehearsal or a comparison, which loads nothing and can be sent to anyone."""
+    need_plots()
+    from edge_client.runtime.files import replace
+    from firmware_profiles.report.files import write_plots
 
     try:
-        record = read_record(facts)
+        text, charts = _read(facts)
     except (OSError, ValueError) as error:
-        fail(f"cannot read {facts} ({error}); give it the report.json of a rehearsal")
-    page = output or facts.with_name(PAGE_NAME)
+        fail(f"cannot read {facts} ({error}); give it the report.json of a rehearsal, or a compare.json")
+    page = output or facts.with_suffix(".html")
     try:
-        write_page(record, page)
+        replace(page, text.encode())
         if png is not None:
-            write_plots(charts_of_run(record), png)
+            write_plots(charts, png)
     except OSError as error:
         fail(f"cannot write {error.filename or page} ({error.strerror}); give it another place")
     click.echo(f"page: {page}")
     if show:
         click.launch(str(page))
+
+
+def _read(file: Path) -> tuple[str, tuple[Chart, ...]]:
+    """The page and its plots; raises `OSError`, and `ValueError` for anything else than facts."""
+    from firmware_profiles.compare import facts as comparison
+    from firmware_profiles.compare.page import charts_of_comparison, page_of_comparison
+    from firmware_profiles.report.files import record_of
+    from firmware_profiles.report.page import charts_of_run, page_of_run
+
+    data = file.read_text(encoding="utf-8")
+    if f'"{comparison.KIND}"' in data[:100]:
+        compared = comparison.ComparedFacts.from_json(data)
+        return page_of_comparison(compared), charts_of_comparison(compared)
+    record = record_of(data)
+    return page_of_run(record), charts_of_run(record)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from firmware_profiles.compare.cases import Case
 from firmware_profiles.compare.outcome import Outcome
@@ -49,13 +50,20 @@ def rehearse_all(
     study: Study, wanted: Iterable[Case], done: Callable[[Outcome], None], processes: int = 0
 ) -> None:
     """All of them, so many at once (0: one a core); `done` is told of each as it ends. What one raises is
-    raised here, after those that run have ended."""
+    raised here, and so is Ctrl-C: at once, those that run are given up."""
     count = processes or len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _leave_stopping_to_the_parent) as pool:
         running: list[Future[Outcome]] = [pool.submit(outcome, study, case) for case in wanted]
         try:
             for one in as_completed(running):
                 done(one.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in active_children():
+                child.terminate()
             raise
+
+
+def _leave_stopping_to_the_parent() -> None:
+    """In a process of the pool: Ctrl-C in a terminal reaches it, too, and would end it with a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -17,6 +17,7 @@ from firmware_profiles.compare.policies import Policy
 
 TARGET_SHARE = 0.9
 HOUR_MS = 3_600_000
+AS_GIVEN_NAME = Situation(0, AS_GIVEN).setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,26 @@ class Comparison:
         found = (one for one in self.scores if (one.policy, one.setting) == (policy, setting))
         return next(found, None)
 
+    def ratio(self, name: str, policy: Policy, against: Policy, setting: str) -> float | None:
+        """Of a figure of `Score` in one setting; None where one is missing."""
+        mine, other = self.score(policy, setting), self.score(against, setting)
+        return _quotient(mine, other, name) if mine and other else None
+
     def worst_ratio(self, name: str, policy: Policy, against: Policy) -> float | None:
         """Of a figure of `Score`: the largest quotient over all settings; None where one is missing."""
-        pairs = [(self.score(policy, one), self.score(against, one)) for one in self.settings]
-        found = [_quotient(mine, other, name) for mine, other in pairs if mine and other]
-        return max(found, default=None) if len(found) == len(pairs) else None
+        found = [self.ratio(name, policy, against, one) for one in self.settings]
+        known = [one for one in found if one is not None]
+        return max(known, default=None) if len(known) == len(found) else None
+
+    def against_others(self) -> list[tuple[str, float, float]]:
+        """Each other policy, with the worst ratios of ours to it in time and joules to the accuracy."""
+        rows = []
+        for other in dict.fromkeys(one.policy for one in self.scores if one.policy is not Policy.OURS):
+            hours = self.worst_ratio("hours", Policy.OURS, other)
+            joules = self.worst_ratio("joules", Policy.OURS, other)
+            if hours is not None and joules is not None:
+                rows.append((other.value, hours, joules))
+        return rows
 
 
 def _quotient(mine: Score, other: Score, name: str) -> float:
@@ -78,7 +94,7 @@ def compare(outcomes: Sequence[Outcome], target_share: float = TARGET_SHARE) -> 
     if not outcomes:
         raise ValueError("nothing was rehearsed")
     policies = tuple(dict.fromkeys(one.case.policy for one in outcomes))
-    reference = Policy.NAIVE if Policy.NAIVE in policies else policies[0]
+    reference = _reference(outcomes)
     targets = _targets(outcomes, reference, target_share)
     settings = sorted({one.case.situation.setting for one in outcomes}, key=_as_given_first)
     rows = []
@@ -95,6 +111,21 @@ def compare(outcomes: Sequence[Outcome], target_share: float = TARGET_SHARE) -> 
     return Comparison(reference, target_share, tuple(rows))
 
 
+def single_runs(outcomes: Sequence[Outcome], target_share: float = TARGET_SHARE) -> tuple[Score, ...]:
+    """A row for each run of the fleet as given: what its means are made of. Raises as `compare`."""
+    given = [one for one in outcomes if one.case.situation.moved == AS_GIVEN]
+    if not given:
+        return ()
+    targets = _targets(given, _reference(given), target_share)
+    cases = [(one, one.case.policy, one.case.situation) for one in given if one.case.situation in targets]
+    return tuple(_score(policy, at.setting, [one], targets) for one, policy, at in cases)
+
+
+def _reference(outcomes: Sequence[Outcome]) -> Policy:
+    policies = [one.case.policy for one in outcomes]
+    return Policy.NAIVE if Policy.NAIVE in policies else policies[0]
+
+
 def _targets(outcomes: Sequence[Outcome], reference: Policy, share: float) -> dict[Situation, float]:
     """Accuracy to reach, by situation; situations whose reference has not run are left out."""
     found = {}
@@ -108,7 +139,7 @@ def _targets(outcomes: Sequence[Outcome], reference: Policy, share: float) -> di
 
 
 def _as_given_first(setting: str) -> tuple[bool, str]:
-    return setting != Situation(0, AS_GIVEN).setting, setting
+    return setting != AS_GIVEN_NAME, setting
 
 
 def _score(policy: Policy, setting: str, own: Sequence[Outcome], targets: dict[Situation, float]) -> Score:

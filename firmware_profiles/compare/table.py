@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.scores import Comparison, Score
 
 COLUMNS: tuple[tuple[str, Callable[[Score], str]], ...] = (
@@ -40,10 +39,17 @@ def lines(comparison: Comparison) -> list[str]:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         shown.append("  " + "  ".join(cells))
-    return [*shown, "", *_legend(comparison), *_ratios(comparison)]
+    return [*shown, "", *legend(comparison), *_ratios(comparison)]
 
 
-def _legend(comparison: Comparison) -> list[str]:
+def setting(name: str) -> str:
+    """A setting in words: `battery x0.7` is `battery at 70 %`."""
+    moved, times, factor = name.partition(" x")
+    return f"{moved} at {float(factor):.0%}".replace("%", " %") if times else name
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """What the words of the table mean."""
     return [
         f"it: {comparison.target_share:.0%} of what {comparison.reference.value} ends with in its situation.",
         ">: some runs never came to it; they count with all they used. Joules: all devices, beside idling.",
@@ -52,16 +58,10 @@ def _legend(comparison: Comparison) -> list[str]:
 
 
 def _ratios(comparison: Comparison) -> Sequence[str]:
-    found = []
-    for other in dict.fromkeys(one.policy for one in comparison.scores):
-        hours = comparison.worst_ratio("hours", Policy.OURS, other)
-        joules = comparison.worst_ratio("joules", Policy.OURS, other)
-        if other is not Policy.OURS and hours is not None and joules is not None:
-            found.append(
-                f"ours against {other.value}, worst of all settings: {hours:.2f} of the time,"
-                f" {joules:.2f} of the joules"
-            )
-    return found
+    return [
+        f"ours against {other}, worst of all settings: {hours:.2f} of the time, {joules:.2f} of the joules"
+        for other, hours, joules in comparison.against_others()
+    ]
 
 
 def _at_least(score: Score, value: float, digits: int) -> str:

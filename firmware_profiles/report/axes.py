@@ -132,6 +132,11 @@ def quiet_lines(axes: Axes, moments: Sequence[float]) -> None:
         axes.axvline(at, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)), alpha=0.6, zorder=0.5)
 
 
+def level(axes: Axes, value: float) -> None:
+    """A line across the plot at a value of the bottom axis, behind everything else."""
+    axes.axvline(value, color=MUTED, linewidth=1.1, linestyle=(0, (4, 2)), zorder=0.6)
+
+
 def reference(axes: Axes, value: float, label: str) -> None:
     """A level to compare with, named at its right end."""
     axes.axhline(value, color=LINE, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge_client.runtime.files import replace
 from firmware_profiles.report.canvas import png
 from firmware_profiles.report.chart import Chart
 from firmware_profiles.report.page import page_of_run
@@ -14,25 +15,21 @@ PAGE_NAME = "report.html"
 RECORD_NAME = "report.json"
 
 
-def read_record(path: Path) -> RunRecord:
-    """What `RunRecord.to_json` wrote. Raises `OSError`, and `ValueError` for anything else."""
+def record_of(text: str) -> RunRecord:
+    """What `RunRecord.to_json` wrote. Raises `ValueError` for anything else."""
     try:
-        return RunRecord.from_json(path.read_text(encoding="utf-8"))
+        return RunRecord.from_json(text)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("its fields are not those of a report") from error
 
 
 def write_report(record: RunRecord, folder: Path) -> Path:
-    """Facts and page of a rehearsal into a folder, which is made; returns the page. Raises `OSError`."""
+    """Facts and page of a rehearsal into a folder, which is made, each whole or not at all; returns the page.
+    Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD_NAME).write_text(record.to_json(), encoding="utf-8")
-    write_page(record, folder / PAGE_NAME)
+    replace(folder / RECORD_NAME, record.to_json().encode())
+    replace(folder / PAGE_NAME, page_of_run(record).encode())
     return folder / PAGE_NAME
-
-
-def write_page(record: RunRecord, path: Path) -> None:
-    """The page of one rehearsal. Raises `OSError`."""
-    path.write_text(page_of_run(record), encoding="utf-8")
 
 
 def write_plots(charts: Iterable[Chart], folder: Path) -> list[Path]:

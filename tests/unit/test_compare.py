@@ -14,10 +14,11 @@ from edge_client.core.conditions.readings import Conditions
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.compare import table
 from firmware_profiles.compare.cases import Case, Situation, cases, smaller
+from firmware_profiles.compare.facts import Circumstances, ComparedFacts
 from firmware_profiles.compare.outcome import Outcome, Step
 from firmware_profiles.compare.policies import Policy, fleet_under, limits_under
 from firmware_profiles.compare.results import FILE, Results, ResultsError
-from firmware_profiles.compare.scores import compare
+from firmware_profiles.compare.scores import compare, single_runs
 
 HOUR_MS = 3_600_000
 OWNER = Limits(require_mains=False, metered=True, data_cap_metered_mb=500, battery_stop_pct=45)
@@ -194,3 +195,33 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("a study\n{}\n")
     with pytest.raises(ResultsError, match="no result"):
         Results(tmp_path, "a study")
+
+
+# --- facts --------------------------------------------------------------------------------------------------
+
+
+def facts(outcomes: list[Outcome]) -> ComparedFacts:
+    circumstances = Circumstances("farm", "Farm", 40, 24.0, 2, 0, "edge-fleet compare farm", "edge-client 1")
+    return ComparedFacts.of(circumstances, outcomes)
+
+
+def test_facts_come_back_from_their_file() -> None:
+    made = facts([*NAIVE, *OURS])
+    assert ComparedFacts.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "comparison", "version": 2}'])
+def test_what_is_no_comparison_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ComparedFacts.from_json(text)
+
+
+def test_each_run_of_the_fleet_as_given_has_a_row() -> None:
+    moved = outcome(Policy.NAIVE, 1, (1, 0.8, 100), moved="solar")
+    rows = single_runs([*NAIVE, *OURS, moved])
+    assert [(one.policy, one.hours) for one in rows] == [
+        (Policy.NAIVE, 2),
+        (Policy.NAIVE, 2),
+        (Policy.OURS, 3),
+        (Policy.OURS, 4),
+    ]

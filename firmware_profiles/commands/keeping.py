@@ -1,0 +1,58 @@
+"""What the commands that end with a page have in common: they see beforehand that it can be made and kept,
+and say with which command it was made."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from click.core import ParameterSource
+
+from firmware_profiles.commands.failing import fail
+
+NOT_TOLD = frozenset({"out", "as_json", "from_ms", "processes", "png"})
+"""Options that change nothing in the result; places on a disk are nobody's business who reads the page."""
+
+
+def need_plots() -> None:
+    """End with a mistake if what draws is missing: better before the work than after it."""
+    if find_spec("matplotlib") is None:
+        fail("matplotlib is not installed; run: pip install 'edge-client[fleet]'")
+
+
+def ready_folder(folder: Path) -> None:
+    """Make the folder, or end with a mistake, before work begins whose result would have no place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cannot_write(folder, error)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fail(f"cannot write into {folder}; give --out a folder of your own")
+
+
+def cannot_write(place: Path, error: OSError) -> NoReturn:
+    """Say where and why, and end."""
+    fail(f"cannot write {error.filename or place} ({error.strerror}); give --out another place")
+
+
+def command_line(context: click.Context) -> str:
+    """The command that makes the same result: name, arguments and the options that were given and matter."""
+    words = [*context.command_path.split()]
+    for one in context.command.params:
+        name, value = one.name or "", context.params.get(one.name or "")
+        if name in NOT_TOLD or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        words += [str(value)] if isinstance(one, click.Argument) else _option(one, value)
+    return shlex.join(words)
+
+
+def _option(one: click.Parameter, value: object) -> list[str]:
+    flag = max(one.opts, key=len)
+    if isinstance(value, bool):
+        return [flag] if value else []
+    values = value if isinstance(value, tuple) else (value,)
+    return [word for each in values for word in (flag, f"{each:g}" if isinstance(each, float) else str(each))]
