@@ -49,6 +49,7 @@ from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
+from edge_client.runtime.allocator import return_freed
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.code_pages import LoadedCode
 from edge_client.runtime.keystore import load_seed
@@ -188,6 +189,7 @@ class Device:
             try:
                 self._publish_model()
                 LoadedCode().let_go()  # of what only starting took
+                return_freed()
                 self._loop.run()
                 if self._told:
                     self._means.notifier.stopping()

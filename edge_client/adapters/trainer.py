@@ -49,6 +49,7 @@ from edge_client.protocol.execution.checks import steps_asked
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
 from edge_client.protocol.update import UpdateBody, update_root
+from edge_client.runtime.allocator import return_freed
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.code_pages import LoadedCode
 from edge_client.runtime.objects import ObjectStore
@@ -144,6 +145,7 @@ class Trainer:
                 before.join()
             work.run_marked()
             self._code.let_go()  # what follows needs other libraries than training
+            return_freed()
 
         self._thread = threading.Thread(target=run, name="trainer", daemon=True)
         self._thread.start()

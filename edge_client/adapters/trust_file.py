@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_client.core.agent import Agent, Phase
+from edge_client.core.agent import Agent
 from edge_client.core.events import AgentEffect, AgentEvent, Trusts
 from edge_client.core.timing import earliest
 from edge_client.protocol.join import Checkpoint, JoinError, parse_checkpoint
@@ -52,7 +52,7 @@ class Trusting:
     def handle(self, event: AgentEvent, now_ms: int) -> list[AgentEffect]:
         """See `Machine`."""
         effects = self._machine.handle(event, now_ms)
-        if self._agent.phase != Phase.NEED_CHECKPOINT or now_ms < self._look_ms:
+        if not self._agent.needs_word or now_ms < self._look_ms:
             return effects
         self._look_ms = now_ms + LOOK_INTERVAL_MS
         told = read_trusted(self._folder)
@@ -63,5 +63,4 @@ class Trusting:
 
     def deadline(self) -> int | None:
         """See `Machine`."""
-        looks = self._agent.phase == Phase.NEED_CHECKPOINT
-        return earliest(self._machine.deadline(), self._look_ms if looks else None)
+        return earliest(self._machine.deadline(), self._look_ms if self._agent.needs_word else None)

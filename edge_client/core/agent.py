@@ -147,6 +147,12 @@ class Agent:
         return next(phase for phase, holds in PHASES if holds(device))
 
     @property
+    def needs_word(self) -> bool:
+        """Whether the phase is `NEED_CHECKPOINT`; asked at every turn, so what is seldom true comes first."""
+        device = self.participant
+        return device is not None and device.sync.needs_checkpoint and self.phase == Phase.NEED_CHECKPOINT
+
+    @property
     def plan(self) -> Plan | None:
         """Until when the radio is off, and why; None while it may be on."""
         return self._bursts.plan
@@ -334,6 +340,8 @@ class Agent:
 
     def _offline(self, now_ms: int) -> Effects:
         """Say goodbye, if there is nothing to say for a while; what was to be sent is sent before."""
+        if not self._bursts.wants_sleep:
+            return []
         self._bursts.advance(self._errand(now_ms), now_ms)
         plan = self._bursts.plan
         if plan is None:

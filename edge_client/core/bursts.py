@@ -109,7 +109,7 @@ class Bursts:
 
     def deadline(self) -> int | None:
         """When `advance` may decide otherwise."""
-        return self._due_ms
+        return self._due_ms if self.plan is not None or self.wants_sleep else None
 
     def advance(self, errand: Errand, now_ms: int) -> bool | None:
         """Whether to go online (True) or offline (False) now; None to stay as it is."""
@@ -118,7 +118,6 @@ class Bursts:
         if self.plan is not None:
             return self._wake(errand, now_ms, self._since_ms)
         if not self.wants_sleep:
-            self._due_ms = None
             return None
         if self._linked and errand.busy is None:
             return self._done(errand, now_ms, self._since_ms)

@@ -36,4 +36,8 @@ def doubled(wait_ms: int, wait_ms_max: int) -> int:
 
 def earliest(*deadlines: int | None) -> int | None:
     """The first deadline of those that exist."""
-    return min((one for one in deadlines if one is not None), default=None)
+    first = None
+    for one in deadlines:
+        if one is not None and (first is None or one < first):
+            first = one
+    return first

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
@@ -19,6 +20,8 @@ SEED_BYTES = 32
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 NODE_ID_CHARS = 32
+NODE_IDS_REMEMBERED_MAX = 256
+"""Whoever talks all day asks for its own name and those of the validators at every message."""
 
 
 class Purpose(bytes, Enum):
@@ -76,6 +79,7 @@ class Signer:
         return f"Signer({node_id(self.public_key)})"
 
 
+@lru_cache(maxsize=NODE_IDS_REMEMBERED_MAX)
 def node_id(public_key: bytes) -> str:
     """Name of a device or validator outside the chain: 32 hex characters of its key's hash [KEY-3]."""
     return digest(Tag.DEVICE, public_key).hex()[:NODE_ID_CHARS]

@@ -112,6 +112,7 @@ class EventLoop(Generic[Event, Effect]):
 
     def _next(self) -> Event | Woke | None:
         """The next event, or `Woke` when the deadline came, or None to stop."""
+        deadline_ms = self._machine.deadline()  # asked once: only handling and its effects move it
         with self._changed:
             while True:
                 self._alive()
@@ -119,7 +120,7 @@ class EventLoop(Generic[Event, Effect]):
                     raise self._crash
                 if self._stopping:
                     return None
-                nap_ms = self._until_due_ms()
+                nap_ms = self._until_ms(deadline_ms)
                 if nap_ms <= 0 and not (self._just_woke and self._events):
                     self._woke_ms = self._clock.now_ms()
                     self._just_woke = True
@@ -129,8 +130,7 @@ class EventLoop(Generic[Event, Effect]):
                     return self._take()
                 self._changed.wait(self._clock.wait_s(nap_ms))
 
-    def _until_due_ms(self) -> int:
-        deadline_ms = self._machine.deadline()
+    def _until_ms(self, deadline_ms: int | None) -> int:
         if deadline_ms is None:
             return self._limits.nap_ms_max
         wake_ms = max(deadline_ms, self._woke_ms + self._limits.wake_gap_ms_min)

@@ -105,6 +105,24 @@ def test_a_deadline_to_come_wakes_when_it_comes() -> None:
     assert clock.now_ms() >= (machine.due_ms or 0)
 
 
+def test_the_machine_says_its_deadline_once_for_each_event() -> None:
+    """And once before the stop; to ask costs a device as much as half an event."""
+    questions = 0
+
+    class Counting(Scripted):
+        def deadline(self) -> int | None:
+            nonlocal questions
+            questions += 1
+            return None
+
+    machine = Counting(lambda event: [Stop()] if event == "end" else [])
+    loop = make_loop(machine, [])
+    for event in ("first", "second", "end"):
+        loop.post(event)
+    loop.run()
+    assert questions == len(machine.asked) + 1
+
+
 def test_a_full_queue_drops_messages_and_nothing_else() -> None:
     machine = Scripted(lambda event: [Stop()] if event == "end" else [])
     loop = make_loop(machine, [], LoopLimits(events_max=3))

@@ -35,6 +35,8 @@ class MonthBytes:
         """Open or create; raises `DatabaseError`."""
         self._database = open_database(folder / TRAFFIC_FILE, (months_schema,))
         self._saved = (0, 0)
+        self._month = ("", 0)
+        """What the file holds, of which month; nobody else writes it."""
 
     def close(self) -> None:
         """Close the file."""
@@ -50,11 +52,16 @@ class MonthBytes:
                     " DO UPDATE SET up = up + excluded.up, down = down + excluded.down",
                     (month, up, down),
                 )
-            self._saved = (up_bytes, down_bytes)
+            self._saved, self._month = (up_bytes, down_bytes), ("", 0)
             up = down = 0
+        if self._month[0] != month:
+            self._month = (month, self._held(month))
+        return up + down + self._month[1]
+
+    def _held(self, month: str) -> int:
         query = "SELECT up + down FROM months WHERE month = ?"
         row = self._database.conn.execute(query, (month,)).fetchone()
-        return up + down + (0 if row is None else int(row[0]))
+        return 0 if row is None else int(row[0])
 
 
 class Spending:

@@ -20,6 +20,18 @@ from edge_client.runtime.transport import Traffic
 TRAINING_S, IDLE_S = 0.9, 30.0
 
 
+def nap(changed: threading.Event, training: Callable[[], bool]) -> None:
+    """Until the next look. Once training is over there is no need to hurry any more."""
+    left_s = IDLE_S
+    while left_s > 0:
+        trains = training()
+        step_s = min(left_s, TRAINING_S) if trains else left_s
+        if changed.wait(step_s) or (trains and training()):
+            break
+        left_s -= step_s
+    changed.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What the watch looks at, whom it tells, and how it knows that somebody trains."""
@@ -62,8 +74,7 @@ class ConditionsWatch:
         try:
             while not self._stopping:
                 self._look(months)
-                self._changed.wait(TRAINING_S if self._watched.training() else IDLE_S)
-                self._changed.clear()
+                nap(self._changed, self._watched.training)
             self._count_last(months)
         finally:
             months.close()
