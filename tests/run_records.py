@@ -49,6 +49,7 @@ def a_record(
             *(Fault(number * DAY_MS // 90, "crash", f"device {number} starts anew") for number in range(90)),
             Fault(9 * HOUR_MS, "server", "MQTT server gone for 60 s"),
         ),
+        "fault_counts": {"crash": 90, "server": 1},
         "labels": {str(digit): 200 + 17 * digit for digit in range(10)},
         "heads_verified": 20 * devices,
         "final_height": rounds + 4,

@@ -72,7 +72,8 @@ class Order(Enum):
 
 
 def keep_server(server: MqttServerProcess, parent: Connection) -> None:
-    """Start and kill the MQTT server as told; answer each order. The server does not outlive the parent."""
+    """Start and kill the MQTT server as told; answer each order with its process, 0 without one. The server
+    does not outlive the parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     orders: dict[Order, Callable[[], None]] = {Order.START: server.start, Order.KILL: server.kill}
@@ -80,6 +81,6 @@ def keep_server(server: MqttServerProcess, parent: Connection) -> None:
         with suppress(EOFError, OSError):
             while (order := orders.get(parent.recv())) is not None:
                 order()
-                parent.send(True)
+                parent.send(server.pid or 0)
     finally:
         server.stop()

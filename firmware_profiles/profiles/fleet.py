@@ -135,10 +135,12 @@ class Weather:
 @dataclass(frozen=True, slots=True)
 class Faults:
     """What goes wrong. `dropout`: of the devices that begin a round, those that vanish in it for a reason
-    that no gate sees. `byzantine`: of the devices, those that lie."""
+    that no gate sees. `crashes_a_day`: of one device's process, and of one validator's. `byzantine`: of the
+    devices, those that lie."""
 
     dropout: Share
     crashes_a_day: PerDay
+    validator_crashes_a_day: PerDay
     message_loss: Share
     mqtt_outages_a_day: PerDay
     mqtt_outage_lasts: Annotated[Figure, Unit.SECOND]

@@ -64,7 +64,7 @@ def _refusals(record: RunRecord) -> list[str]:
 
 
 def _faults(record: RunRecord) -> list[str]:
-    if not record.faults:
+    if not record.fault_counts:
         return []
     note = "They are marked along the axis of the accuracy over time."
     kinds = shown(tables.fault_kinds(record), "How many of each kind")

@@ -74,7 +74,8 @@ class GroupFacts:
 class RunRecord:
     """One rehearsal. `participation` has a row for each group and a column for each of equal spans of the
     rehearsal: how many included updates were trained in it. `trained` has, for each round from the first, the
-    numbers of the devices that made an update for it; it ends early when there are too many."""
+    numbers of the devices that made an update for it; it ends early when there are too many. `faults` lists
+    the first of each kind, all are in `fault_counts`."""
 
     title: str
     mode: str
@@ -98,6 +99,7 @@ class RunRecord:
     refusals: Mapping[str, int]
     fates: Mapping[str, int]
     faults: tuple[Fault, ...]
+    fault_counts: Mapping[str, int]
     labels: Mapping[str, int]
     heads_verified: int
     final_height: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from firmware_profiles.profiles.fleet import Fleet, Group
 from firmware_profiles.report.chain_log import ChainLog
-from firmware_profiles.report.record import Fault, GroupFacts, RunRecord
+from firmware_profiles.report.record import GroupFacts, RunRecord
 from firmware_profiles.report.tally import DeviceTally, Tally
 from firmware_profiles.twin.members import Member
 
@@ -42,11 +42,10 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that was counted; `faults` are listed as far as they fit."""
+    """All that was counted."""
 
     tally: Tally
     log: ChainLog
-    faults: Sequence[Fault] = field(default_factory=tuple)
 
 
 def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
@@ -81,7 +80,8 @@ def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
         bytes_down=dict(sorted(tally.bytes_down.items())),
         refusals=dict(sorted((tally.refusals + log.refusals).items())),
         fates=dict(sorted(tally.fates.items())),
-        faults=tuple(seen.faults),
+        faults=tally.injected.faults(),
+        fault_counts=dict(sorted(tally.injected.counts.items())),
         labels=dict(sorted(labels.items())),
         heads_verified=tally.notes["head"],
         final_height=log.height,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from firmware_profiles.report import words
@@ -34,7 +33,7 @@ def reasons(numbers: Mapping[str, int], what: str) -> Table:
 
 def fault_kinds(record: RunRecord) -> Table:
     """How many faults of each kind."""
-    return reasons(Counter(fault.kind for fault in record.faults), "kind")
+    return reasons(record.fault_counts, "kind")
 
 
 def faults(record: RunRecord) -> Table:
@@ -44,9 +43,9 @@ def faults(record: RunRecord) -> Table:
         (clock.words(one.at_ms), words.name(one.kind), words.name(one.what))
         for one in record.faults[:FAULTS_MAX]
     ]
-    more = len(record.faults) - len(rows)
+    more = sum(record.fault_counts.values()) - len(rows)
     if more > 0:
-        rows.append(("…", f"{words.count(more)} more", "in report.json"))
+        rows.append(("…", f"{words.count(more)} more", "the first of each kind are in report.json"))
     return Table.of(("at", "kind", "what"), rows, is_words=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from edge_client.core.events import Fate, SettleUpdate
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.profiles.fleet import Group
+from firmware_profiles.report.injected import Injected
 from firmware_profiles.report.record import Trace
 from firmware_profiles.twin.members import Member
 
@@ -72,6 +73,7 @@ class Tally:
     notes: Counter[str] = field(default_factory=Counter)
     bytes_up: Counter[str] = field(default_factory=Counter)
     bytes_down: Counter[str] = field(default_factory=Counter)
+    injected: Injected = field(default_factory=Injected)
 
     def of(self, device: int) -> DeviceTally:
         """The tally of one device."""
@@ -134,6 +136,7 @@ class Tally:
         """Take what another process counted; no device is in both."""
         self.devices |= other.devices
         self.traces |= other.traces
+        self.injected.add(other.injected)
         for name in ("fates", "refusals", "notes", "bytes_up", "bytes_down"):
             own: Counter[Any] = getattr(self, name)
             own.update(getattr(other, name))

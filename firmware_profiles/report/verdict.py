@@ -37,7 +37,7 @@ def second_sentence(record: RunRecord) -> str:
     return (
         f"{words.counted(some, 'board', 'boards')} ({share}) trained; "
         f"{words.counted(lost, 'update', 'updates')} came to nothing; "
-        f"{words.counted(len(record.faults), 'fault', 'faults')} injected."
+        f"{words.counted(sum(record.fault_counts.values()), 'fault', 'faults')} injected."
     )
 
 

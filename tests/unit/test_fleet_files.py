@@ -40,6 +40,7 @@ SMALL: dict[str, Any] = {
     "faults": {
         "dropout": figure(0.08, "share"),
         "crashes_a_day": figure(1, "1/d"),
+        "validator_crashes_a_day": figure(1, "1/d"),
         "message_loss": figure(0.01, "share"),
         "mqtt_outages_a_day": figure(1, "1/d"),
         "mqtt_outage_lasts": figure(60, "s"),
