@@ -10,6 +10,7 @@ from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.emulate.children import ChildDiedError, Children
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Crew, Emulation
 from firmware_profiles.emulate.setting import make_server
+from firmware_profiles.emulate.steps import Steps
 from firmware_profiles.emulate.validators import Order, keep_server, run_emulated_validator
 from firmware_profiles.emulate.worker import run_worker
 
@@ -18,22 +19,23 @@ KIB_PER_MIB = 1024
 
 
 class Cast:
-    """All processes of a plan; `hear` gets what each says, with its name. See `Breakable`, too."""
+    """All processes of a plan; `hear` gets what each says, with its name. It is their `Breakable`, too."""
 
     def __init__(self, plan: Emulation, hear: Callable[[str, Any], None]) -> None:
         self._plan = plan
         self._children = Children(hear)
         self._servers: tuple[ServerAddress, ...] = plan.servers
         self._server_pid: int | None = None
+        self._steps = Steps()
 
     @property
     def validators(self) -> range:
-        """Those that run here."""
+        """See `Breakable`: those that run here."""
         return range(self._plan.fleet.job.validators if self._plan.shard.number == 1 else 0)
 
     @property
     def owns_server(self) -> bool:
-        """Whether the MQTT server is ours to break."""
+        """See `Breakable`: not one that others run."""
         return not self._plan.servers
 
     def start(self, files: ChainFiles) -> None:
@@ -53,8 +55,17 @@ class Cast:
             self._children.launch(crew.name, run_worker, crew)
 
     def listen(self) -> None:
-        """Hear who has something to say, or wait a moment. Raises `ChildDiedError`."""
+        """Hear who has something to say, or wait a moment; then do what is due. Raises `ChildDiedError`."""
         self._children.listen()
+        self._steps.run_due(self.now_ms())
+
+    def now_ms(self) -> int:
+        """See `Breakable`."""
+        return self._plan.clock.now_ms()
+
+    def later(self, delay_ms: int, step: Callable[[], None]) -> None:
+        """See `Breakable`."""
+        self._steps.add(self.now_ms() + delay_ms, step)
 
     def stop(self) -> None:
         """Devices first, then validators, the server last."""

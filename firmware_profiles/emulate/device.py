@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddr
 from edge_client.runtime.objects import ObjectStore
 from edge_client.runtime.transport import Will
 from firmware_profiles.emulate.crowd import Crowd, Place, Told
-from firmware_profiles.emulate.link import ReachableLink
+from firmware_profiles.emulate.link import Losses, ReachableLink
 from firmware_profiles.fleet.founding import DeviceSetup
 from firmware_profiles.fleet.shell import Executors, link_executors
+from firmware_profiles.report.injected import Injected
+from firmware_profiles.twin.mishaps import Mishap
 
 Outcome = ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused
 
@@ -58,6 +61,7 @@ class Around:
     folder: Path
     new: Path
     train: Train
+    injected: Injected
 
 
 class EmulatedShell:
@@ -68,6 +72,7 @@ class EmulatedShell:
         self._setup = setup
         self._disk: DeviceDisk | None = None
         self._link: ReachableLink | None = None
+        self._losses = Losses(partial(setup.mishaps.loses, setup.identity.device))
         self._place = Place(setup.number, 0)
         self._reachable = True
         self._executors: Executors = {}
@@ -102,7 +107,7 @@ class EmulatedShell:
         """See `Shell`."""
         around, disk = self._around, self._opened()
         options = MqttOptions(around.servers, self._setup.identity.device, will=will, limits=around.limits)
-        self._link = ReachableLink(MqttTransport(options), reachable=self._reachable)
+        self._link = ReachableLink(MqttTransport(options), self._losses, reachable=self._reachable)
         self._executors = {**executors, **link_executors(self._link, disk)}
         self._place = Place(self._setup.number, self._place.life + 1)
         around.crowd.add(self._place, machine)
@@ -122,6 +127,7 @@ class EmulatedShell:
         """See `Shell`."""
         link, disk, self._link, self._disk = self._link, self._disk, None, None
         self._around.crowd.remove(self._place)
+        self._around.injected.count(Mishap.LOST_MESSAGE.value, self._losses.take())
         if link is not None:
             link.sleep()
         if disk is not None:

@@ -1,18 +1,45 @@
-"""A device's link that may be out of reach, as its fleet file says, above any transport."""
+"""A device's link that may be out of reach and loses messages, as its fleet file says."""
 
 from __future__ import annotations
 
-from edge_client.protocol.machine import LinkLost, LinkUp, Publish
+import threading
+from collections.abc import Callable
+
+from edge_client.protocol.machine import LinkLost, LinkUp, Publish, Received
 from edge_client.runtime.transport import Deliver, Traffic, Transport
 
 OUT_OF_REACH = "out of reach"
 
 
+class Losses:
+    """Which messages of one device are lost: `loses` is asked for each number, both ways, from any thread."""
+
+    def __init__(self, loses: Callable[[int], bool]) -> None:
+        self._loses = loses
+        self._lock = threading.Lock()
+        self._number = self._lost = 0
+
+    def loses_next(self) -> bool:
+        """Whether the next message is lost."""
+        with self._lock:
+            self._number += 1
+            is_lost = self._loses(self._number)
+            self._lost += is_lost
+            return is_lost
+
+    def take(self) -> int:
+        """How many were lost since this was last asked."""
+        with self._lock:
+            lost, self._lost = self._lost, 0
+            return lost
+
+
 class ReachableLink:
     """See `Transport`. While out of reach there is no connection, whatever the machine wants."""
 
-    def __init__(self, transport: Transport, *, reachable: bool) -> None:
+    def __init__(self, transport: Transport, losses: Losses, *, reachable: bool) -> None:
         self._transport = transport
+        self._losses = losses
         self._reachable = reachable
         self._wanted = False
         self._started = False
@@ -36,7 +63,8 @@ class ReachableLink:
 
     def publish(self, message: Publish) -> None:
         """See `Transport`."""
-        self._transport.publish(message)
+        if not self._losses.loses_next():
+            self._transport.publish(message)
 
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """See `Transport`."""
@@ -90,4 +118,6 @@ class ReachableLink:
             self._up = True
         elif isinstance(event, LinkLost):
             self._up = False
+        elif isinstance(event, Received) and self._losses.loses_next():
+            return
         self._deliver(event)  # type: ignore[arg-type]

@@ -14,9 +14,9 @@ from firmware_profiles.emulate.cast import Cast
 from firmware_profiles.emulate.children import ChildDiedError
 from firmware_profiles.emulate.plan import Counted, Emulation, Pulse
 from firmware_profiles.emulate.setting import set_stage
-from firmware_profiles.emulate.troubles import Troubles
 from firmware_profiles.emulate.validators import Heard
 from firmware_profiles.fleet.founding import MIDNIGHT_MS
+from firmware_profiles.fleet.troubles import Troubles
 from firmware_profiles.lesson.digits import Examiner, digits
 from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.report.chain_log import ChainLog
@@ -25,7 +25,6 @@ from firmware_profiles.report.summary import Crew as Members
 from firmware_profiles.report.summary import Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.twin.members import members
-from firmware_profiles.twin.mishaps import Mishap, Mishaps
 
 LINGER_S = 5.0
 PATIENCE_ROUNDS = 12
@@ -71,6 +70,7 @@ class EmulationRun:
         files = set_stage(plan, lesson)
         try:
             self._cast.start(files)
+            Troubles(plan.founding.mishaps, self._cast, self._tally.injected).begin()
             self._follow()
             self._linger()
         except ChildDiedError as error:
@@ -100,7 +100,7 @@ class EmulationRun:
 
     def _follow(self) -> None:
         """Until enough rounds are closed."""
-        plan, troubles = self.plan, self._troubles()
+        plan = self.plan
         round_s = plan.fleet.job.round_s / plan.speed
         patience_s = max(PATIENCE_S_MIN, PATIENCE_ROUNDS * round_s)
         closed, running, moved_s, looked_s = 0, 0, time.monotonic(), 0.0
@@ -113,23 +113,9 @@ class EmulationRun:
                 raise EmulationError(
                     f"no round was closed for {patience_s:.0f} s; see the *.log files in {plan.folder}"
                 )
-            troubles.run_due(self._passed_ms())
             if now_s - looked_s >= 1:
                 looked_s = now_s
                 self._look()
-
-    def _troubles(self) -> Troubles:
-        """Those of this process: nobody breaks a server that is somebody else's."""
-        plan, cast = self.plan, self._cast
-        troubles = Troubles(Mishaps(plan.fleet.faults, plan.seed), cast, self._note)
-        if cast.owns_server:
-            troubles.lose_server()
-        for number in cast.validators:
-            troubles.crash_validator(number)
-        return troubles
-
-    def _note(self, kind: Mishap, what: str) -> None:
-        self._tally.injected.note(self._passed_ms(), kind.value, what)
 
     def _passed_ms(self) -> int:
         return self.plan.clock.now_ms() - MIDNIGHT_MS

@@ -21,7 +21,6 @@ from edge_client.runtime.allocator import spare_memory
 from edge_client.runtime.loop import EventLoop
 from firmware_profiles.emulate.crowd import Crowd, Due, Wanted
 from firmware_profiles.emulate.device import Around, EmulatedShell
-from firmware_profiles.emulate.faults import moments
 from firmware_profiles.emulate.pace import agent_timing, loop_limits, mqtt_limits
 from firmware_profiles.emulate.plan import NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
 from firmware_profiles.emulate.training import SharedTrainer
@@ -106,6 +105,7 @@ class _Worker:
             folder=plan.folder / "devices",
             new=plan.folder / NEW_DEVICE_FOLDER,
             train=SharedTrainer(shares),
+            injected=self._tally.injected,
         )
         remember, timing = VerifyOnce(verify, VERDICTS_MAX), agent_timing(plan.speed)
         crowd = members(fleet)
@@ -114,7 +114,6 @@ class _Worker:
             self._tally.watch(crowd[number])
             self._shells[number] = EmulatedShell(around, setup)
             self._devices[number] = FleetDevice(setup, self._shells[number], self._tally)
-            self._expect_crash(self._devices[number])
             self._crowd.later(MIDNIGHT_MS + setup.power_up_ms, partial(self._want_on, number))
 
     def _want_on(self, number: int) -> None:
@@ -131,23 +130,6 @@ class _Worker:
             self._devices[self._waiting.popleft()].power_up()
         if self._waiting:
             self._crowd.later(self._clock.now_ms() + round(LOOK_WALL_MS * speed), self._switch_on)
-
-    def _expect_crash(self, device: FleetDevice) -> None:
-        """The process of a device crashes so often as the fleet file says."""
-        plan = self._crew.emulation
-        a_day = plan.fleet.faults.crashes_a_day.typical
-        times = moments(plan.seed, f"crash {device.setup.number}", a_day)
-
-        def expect() -> None:
-            at_ms = next(times, None)
-            if at_ms is not None:
-                self._crowd.later(MIDNIGHT_MS + at_ms, strike)
-
-        def strike() -> None:
-            device.kill()
-            expect()
-
-        expect()
 
     def _execute(self, wanted: Wanted) -> None:
         self._shells[wanted.place.number].execute(wanted.place, wanted.effect)

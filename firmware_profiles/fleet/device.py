@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from edge_client.core.agent import LOST, Agent, Phase
 from edge_client.core.conditions.scheduler import Scheduler
-from edge_client.core.events import Halt, SaveUpdate, SettleUpdate, SettleWish
+from edge_client.core.events import Halt, SaveUpdate, SettleUpdate, SettleWish, TrainingOrder
 from edge_client.protocol.machine import Note, Refused
 from edge_client.runtime.transport import Will
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, DeviceSetup
@@ -18,9 +18,8 @@ from firmware_profiles.report.tally import Tally
 from firmware_profiles.report.traced import Traced
 from firmware_profiles.twin import draws
 from firmware_profiles.twin.device import Began, Compute, Died, Keep, Progress, TwinDevice
+from firmware_profiles.twin.mishaps import RESTART_MS, Mishap
 
-RESTART_MS = 10_000
-"""Until the service manager starts a process again that died."""
 PAST_ROUNDS_MAX = 1000
 """Whose costs a starting process reads."""
 
@@ -45,7 +44,10 @@ class FleetDevice:
         """Of the round, how often work on it began."""
         self._made: dict[bytes, int] = {}
         """When each update was made that is not settled."""
+        self._is_reachable = True
+        self._crashes = setup.mishaps.crashes(setup.number)
         self._reach()
+        self._expect_crash()
 
     @property
     def state(self) -> str:
@@ -130,7 +132,7 @@ class FleetDevice:
             SaveUpdate: lambda one: self._made_update(one, saved[SaveUpdate]),
             SettleUpdate: lambda one: self._settle(one, saved[SettleUpdate]),
             Began: self._begin,
-            Compute: lambda one: self._shell.train(one.order),
+            Compute: lambda one: self._work(one.order),
             Keep: lambda one: disk.objects.put(one.root, one.data),
             Died: lambda _one: self._lose_power(),
             Note: tally.note,
@@ -151,18 +153,46 @@ class FleetDevice:
         self._tally.settled(self.setup.number, effect, made_ms)
 
     def _begin(self, effect: Began) -> None:
-        """Whether this work is one of those that the fleet file lets fail, and when it does. The draw is that
-        of the round, so that one luck more or less does not move those of later rounds."""
-        setup, starts = self.setup, self.starts
-        before = self._attempts[1] if self._attempts[0] == effect.round else 0
-        self._attempts = effect.round, before + 1
-        purpose = f"drop-out {effect.round} {before}"
-        if draws.share(setup.seed, purpose, setup.number) >= setup.drop_out:
+        """Whether this work is one of those that the fleet file lets fail, and when it does."""
+        setup, starts, round_number = self.setup, self.starts, effect.round
+        before = self._attempts[1] if self._attempts[0] == round_number else 0
+        self._attempts = round_number, before + 1
+        at = setup.mishaps.drop_out(setup.number, round_number, before)
+        if at is None:
             return
         self.drop_outs += 1
-        at = draws.share(setup.seed, f"{purpose} at", setup.number)
-        delay_ms = int(at * (effect.ends_ms - self._shell.now_ms()))
-        self._shell.later(delay_ms, lambda: self.kill() if self.starts == starts else None)
+
+        def vanish() -> None:
+            if self.starts == starts:
+                self._suffer(Mishap.DROP_OUT, f"device {setup.number} in round {round_number}")
+                self.kill()
+
+        self._shell.later(int(at * (effect.ends_ms - self._shell.now_ms())), vanish)
+
+    def _work(self, order: TrainingOrder) -> None:
+        if self.setup.lies:
+            self._inject(Mishap.LIE, f"device {self.setup.number} in round {order.round}")
+        self._shell.train(order)
+
+    # --- what goes wrong ----------------------------------------------------------------------------------
+
+    def _expect_crash(self) -> None:
+        at_ms = next(self._crashes, None)
+        if at_ms is not None:
+            self._shell.later(max(1, MIDNIGHT_MS + at_ms - self._shell.now_ms()), self._crash)
+
+    def _crash(self) -> None:
+        self._suffer(Mishap.CRASH, f"process of device {self.setup.number}")
+        self.kill()
+        self._expect_crash()
+
+    def _suffer(self, kind: Mishap, what: str) -> None:
+        """A fault of a running process; where none runs, there is nothing to break."""
+        if self.twin is not None:
+            self._inject(kind, what)
+
+    def _inject(self, kind: Mishap, what: str) -> None:
+        self._tally.injected.note(self._shell.now_ms() - MIDNIGHT_MS, kind.value, what)
 
     # --- power and reach ----------------------------------------------------------------------------------
 
@@ -182,7 +212,10 @@ class FleetDevice:
         patterns, now_ms = self.setup.online, self._shell.now_ms()
         for one in patterns:
             one.advance((now_ms - MIDNIGHT_MS) / 1000)
-        self._shell.reach(on=all(one.on for one in patterns))
+        was_on, self._is_reachable = self._is_reachable, all(one.on for one in patterns)
+        if was_on and not self._is_reachable and not self._shell.is_asleep:
+            self._suffer(Mishap.LOST_LINK, f"device {self.setup.number} out of reach")
+        self._shell.reach(on=self._is_reachable)
         next_s = min((one.next_s for one in patterns), default=None)
         if next_s is not None:
             due_ms = MIDNIGHT_MS + round(next_s * 1000)

@@ -17,6 +17,7 @@ from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.twin.board import TwinBoard
 from firmware_profiles.twin.draws import drawn, share
 from firmware_profiles.twin.members import Member, Parts, board_of, online_of
+from firmware_profiles.twin.mishaps import Mishaps
 from firmware_profiles.twin.presence import Pattern
 
 MIDNIGHT_S = 1_799_971_200
@@ -40,7 +41,8 @@ class DeviceSetup:
     board: TwinBoard
     online: tuple[Pattern, ...]
     samples: int
-    drop_out: float
+    mishaps: Mishaps
+    lies: bool
     power_up_ms: int
     seed: int
 
@@ -53,6 +55,11 @@ class Founding:
     parts: Parts
     seed: int
     sleep: Sleep = Sleep.AUTO
+
+    @property
+    def mishaps(self) -> Mishaps:
+        """What goes wrong, and when."""
+        return Mishaps(self.fleet.faults, self.fleet.dropout, self.seed)
 
     def validator_seed(self, number: int) -> bytes:
         """Of the key of a validator."""
@@ -86,7 +93,8 @@ class Founding:
             board=board_of(member, self.fleet, self.parts, MIDNIGHT_MS),
             online=online_of(member, self.fleet),
             samples=member.samples,
-            drop_out=self.fleet.dropout,
+            mishaps=self.mishaps,
+            lies=member.is_byzantine,
             power_up_ms=round(share(self.seed, f"power-up {member.name}") * POWER_UP_MS),
             seed=self.seed,
         )

@@ -19,9 +19,10 @@ class Injected:
     counts: Counter[str] = field(default_factory=Counter)
     listed: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def count(self, kind: str) -> None:
-        """One of those that are too many and too small to tell apart."""
-        self.counts[kind] += 1
+    def count(self, kind: str, times: int = 1) -> None:
+        """Some of those that are too many and too small to tell apart."""
+        if times:
+            self.counts[kind] += times
 
     def note(self, at_ms: int, kind: str, what: str) -> None:
         """Something was broken, so many milliseconds after the beginning."""

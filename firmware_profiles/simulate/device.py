@@ -12,18 +12,9 @@ from edge_client.protocol.machine import Machine
 from edge_client.runtime.transport import Will
 from firmware_profiles.fleet.founding import DeviceSetup
 from firmware_profiles.fleet.shell import Executors, link_executors
+from firmware_profiles.fleet.work import Work
 from firmware_profiles.simulate.network import Network
 from firmware_profiles.simulate.world import Node, World
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Work whose time is over: whose it is, and where its objects are."""
-
-    setup: DeviceSetup
-    disk: MemoryDisk
-    order: TrainingOrder
-
 
 Train = Callable[[Work], TrainingFinished | TrainingFailed]
 """Makes the result; objects go to the device's disk."""
@@ -74,7 +65,9 @@ class SimulatedShell:
 
     def train(self, order: TrainingOrder) -> None:
         """See `Shell`."""
-        node, result = self.node, self._around.train(Work(self._setup, self.disk, order))
+        residual = tuple(part.root for part in self.disk.residual)
+        work = Work(self._setup, order, self.disk.objects, residual)
+        node, result = self.node, self._around.train(work)
         if node is not None:
             self.later(0, lambda: node.post(result))
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge_client.runtime.memory import SERVER, Hop, ServerRules
-from firmware_profiles.twin.draws import share
 
 BITS = 8
 RECONNECT_MS_MAX = 30_000
@@ -28,16 +27,15 @@ LAN = LinkTimes(100_000.0, 100_000.0, 1.0)
 @dataclass(slots=True)
 class Network:
     """Messages of one client keep their order and share its rate; `now_ms` is the world's time. Of all
-    messages, the share `loss` never arrives."""
+    messages to and from devices, those that `loses` names by client and number never arrive."""
 
     now_ms: Callable[[], int]
-    seed: int
-    loss: float = 0.0
+    loses: Callable[[str, int], bool] = lambda _client, _number: False
     links: dict[str, LinkTimes] = field(default_factory=dict)
     offline: set[str] = field(default_factory=set)
     is_server_up: bool = True
     _free_ms: dict[tuple[str, bool], float] = field(default_factory=dict)
-    _count: int = 0
+    _counts: dict[str, int] = field(default_factory=dict)
 
     def rules(self) -> ServerRules:
         """For the MQTT server of the world."""
@@ -50,7 +48,7 @@ class Network:
     def _delays(self, hop: Hop) -> tuple[int, ...]:
         is_up = hop.receiver == SERVER
         client = hop.sender if is_up else hop.receiver
-        if client in self.links and self._loses():
+        if client in self.links and self._loses(client):
             return ()
         times = self.links.get(client, LAN)
         bits = BITS * (hop.payload_bytes + len(hop.topic))
@@ -60,8 +58,7 @@ class Network:
         self._free_ms[client, is_up] = end_ms
         return (round(end_ms + times.rtt_ms / 2) - now_ms,)
 
-    def _loses(self) -> bool:
-        if not self.loss:
-            return False
-        self._count += 1
-        return share(self.seed, "message loss", self._count) < self.loss
+    def _loses(self, client: str) -> bool:
+        number = self._counts.get(client, 0) + 1
+        self._counts[client] = number
+        return self.loses(client, number)

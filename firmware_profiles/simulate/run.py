@@ -13,6 +13,8 @@ from edge_client.core.bursts import Sleep
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, Founding
+from firmware_profiles.fleet.troubles import Troubles
+from firmware_profiles.fleet.work import lie
 from firmware_profiles.lesson.bank import Bank
 from firmware_profiles.lesson.digits import Examiner, Lesson, digits
 from firmware_profiles.lesson.shares import SHARES
@@ -23,11 +25,12 @@ from firmware_profiles.report.summary import Crew, Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
 from firmware_profiles.simulate.device import Around, SimulatedShell, Train
+from firmware_profiles.simulate.infrastructure import Infrastructure
 from firmware_profiles.simulate.network import LinkTimes, Network
-from firmware_profiles.simulate.training import Liar, NoTraining, Real, Replay
-from firmware_profiles.simulate.troubles import Troubles
+from firmware_profiles.simulate.training import NoTraining, Real, Replay
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin.members import Member, Parts, members
+from firmware_profiles.twin.mishaps import Mishap, Mishaps
 
 COLUMNS = 96
 """Of the participation."""
@@ -72,27 +75,26 @@ class Rehearsal:
     devices: list[FleetDevice] = field(default_factory=list)
     tally: Tally = field(init=False)
     log: ChainLog = field(init=False)
-    troubles: Troubles = field(init=False)
     crew: tuple[Member, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         plan, fleet = self.plan, self.plan.fleet
         began_ms = MIDNIGHT_MS
         self.crew = members(fleet)
-        network = Network(lambda: self.world.now_ms, plan.seed, fleet.faults.message_loss.typical)
+        mishaps = plan.founding.mishaps
+        network = Network(lambda: self.world.now_ms, self._loses(mishaps))
         self.world = World(began_ms, network.rules())
         self.tally = Tally(began_ms, max(1, plan.span_ms // COLUMNS))
         examiner = None if plan.training is Training.NONE else Examiner(self.lesson)
         self.log = ChainLog(began_ms, examiner, self._joules)
-        self.troubles = Troubles(self.world, network, plan.seed, began_ms)
         chain = Chain.found(plan.founding, self.lesson.graph)
-        for number in range(fleet.job.validators):
-            self._observe(chain.start_validator(self.world, number))
+        stage = Infrastructure(self.world, network, chain, self._observe, plan.seed)
+        for number in stage.validators:
+            stage.start_validator(number)
         around = Around(self.world, network, self._train(chain), {})
         for member in self.crew:
             self._add(around, chain, member)
-        faults = fleet.faults
-        self.troubles.lose_server(faults.mqtt_outages_a_day.typical, faults.mqtt_outage_lasts.typical)
+        Troubles(mishaps, stage, self.tally.injected).begin()
 
     def run(self, progress: Callable[[float], None] = lambda _share: None) -> RunRecord:
         """Let the time pass. Raises `SimulationError`, or our own bug, with seed and time in its notes."""
@@ -151,13 +153,22 @@ class Rehearsal:
         around.network.links[setup.identity.device] = LinkTimes(
             link.rate_down.typical * BITS_MS * rate, link.rate_up.typical * BITS_MS * rate, link.rtt.typical
         )
-        if member.is_byzantine:
-            around = replace(around, train=Liar(chain.files.genesis.manifest.sizes))
+        if setup.lies:
+            sizes = chain.files.genesis.manifest.sizes
+            around = replace(around, train=lambda work: lie(work, sizes))
         self.tally.watch(member)
         device = FleetDevice(setup, SimulatedShell(around, setup), self.tally)
         self.devices.append(device)
-        self.troubles.crash(device, fleet.faults.crashes_a_day.typical)
         self.world.later(setup.power_up_ms, device.power_up)
+
+    def _loses(self, mishaps: Mishaps) -> Callable[[str, int], bool]:
+        def loses(client: str, number: int) -> bool:
+            is_lost = mishaps.loses(client, number)
+            if is_lost:
+                self.tally.injected.count(Mishap.LOST_MESSAGE.value)
+            return is_lost
+
+        return loses
 
     # --- looking back -------------------------------------------------------------------------------------
 
@@ -183,4 +194,4 @@ class Rehearsal:
         names = [self.lesson.label(number) for number in range(SHARES)]
         labels = {one.setup.number: names[one.setup.share] for one in self.devices}
         crew = Crew(plan.fleet, self.crew, labels)
-        return summary(run, crew, Seen(self.tally, self.log, self.troubles.faults))
+        return summary(run, crew, Seen(self.tally, self.log))

@@ -1,7 +1,7 @@
 """What the fleet file lets go wrong, and when: one plan for simulated and emulated fleets, from the seed.
 
-It says when, and whom it hits. How it is done is told by `simulate/troubles.py` in a simulated world and by
-`emulate/troubles.py` and `emulate/link.py` among real processes.
+It says when, and whom it hits. Who does it: `fleet/troubles.py` and `fleet/device.py`; messages are lost on
+the links of `simulate/network.py` and `emulate/link.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,20 @@ class Mishap(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mishaps:
-    """The plan of one fleet; times are milliseconds since the rehearsal began, rising, and never end."""
+    """The plan of one fleet; times are milliseconds since the rehearsal began, rising, and never end.
+    `dropout`: the share of begun work in which a device vanishes."""
 
     faults: Faults
+    dropout: float
     seed: int
+
+    def drop_out(self, device: int, round_number: int, attempt: int) -> float | None:
+        """After which share of its work in a round a device vanishes; None: it does not. The draw is that of
+        the round, so that one luck more or less does not move those of later rounds."""
+        purpose = f"drop-out {round_number} {attempt}"
+        if share(self.seed, purpose, device) >= self.dropout:
+            return None
+        return share(self.seed, f"{purpose} at", device)
 
     def crashes(self, device: int) -> Iterator[int]:
         """Of the process of a device."""

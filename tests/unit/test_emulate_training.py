@@ -11,8 +11,8 @@ from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.training import Dataset, TrainingPlan, train
 from edge_client.litert.zoo import dense_net
-from firmware_profiles.lesson.shares import ShareSource, read_shares, write_shares
 from firmware_profiles.emulate.graphs import GraphPool
+from firmware_profiles.lesson.shares import ShareSource, read_shares, write_shares
 
 PIXELS, CLASSES = 8, 3
 

@@ -6,20 +6,25 @@ import heapq
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from edge_client.adapters.memory_disk import MemoryDisk
 from edge_client.core.events import TrainingOrder
+from edge_client.protocol.header import AppLeaves
 from edge_client.protocol.keys import verify
 from edge_client.protocol.machine import Machine
 from edge_client.runtime.transport import Will
 from firmware_profiles.catalogue import read_catalogue
-from firmware_profiles.fleet.device import RESTART_MS, FleetDevice
+from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, POWER_UP_MS, DeviceSetup, Founding
 from firmware_profiles.fleet.shell import Executors
+from firmware_profiles.profiles.fleet import Faults
 from firmware_profiles.report.tally import Tally
-from firmware_profiles.twin.device import Began
+from firmware_profiles.twin.device import Began, Compute
 from firmware_profiles.twin.members import Parts, members
+from firmware_profiles.twin.mishaps import RESTART_MS, Mishap
+from tests.builders import make_params
 
 HOUR_MS = 3_600_000
 
@@ -35,6 +40,7 @@ class QuietShell:
         self.executors: Executors = {}
         self.on: list[tuple[int, bool]] = []
         self.kills_ms: list[int] = []
+        self.trained = 0
         self._steps: list[tuple[int, int, Callable[[], None]]] = []
 
     def now_ms(self) -> int:
@@ -50,7 +56,7 @@ class QuietShell:
         self.executors = executors
 
     def train(self, order: TrainingOrder) -> None:
-        raise NotImplementedError
+        self.trained += 1
 
     def kill(self) -> None:
         self.kills_ms.append(self.time_ms)
@@ -72,14 +78,27 @@ def founding() -> Founding:
     return Founding(catalogue.fleet("home").resized(10), parts, 5)
 
 
+@cache
+def calm() -> Faults:
+    """Nothing goes wrong."""
+    faults = founding().fleet.faults
+    never = replace(faults.crashes_a_day, low=0, high=0)
+    return replace(faults, crashes_a_day=never)
+
+
 def a_setup(number: int = 0, drop_out: float = 0.0) -> DeviceSetup:
     setup = founding().device(members(founding().fleet)[number], bytes(32), verify)
-    return replace(setup, drop_out=drop_out)
+    return replace(setup, mishaps=replace(setup.mishaps, faults=calm(), dropout=drop_out))
 
 
-def a_device(setup: DeviceSetup) -> tuple[FleetDevice, QuietShell]:
+def a_device(setup: DeviceSetup, tally: Tally | None = None) -> tuple[FleetDevice, QuietShell]:
     shell = QuietShell()
-    return FleetDevice(setup, shell, Tally(MIDNIGHT_MS, HOUR_MS)), shell
+    return FleetDevice(setup, shell, tally or Tally(MIDNIGHT_MS, HOUR_MS)), shell
+
+
+def an_order(round_number: int = 7) -> TrainingOrder:
+    app = AppLeaves(bytes(32), bytes(32), bytes(32), bytes(32))
+    return TrainingOrder(round_number, 0, bytes(32), make_params(), bytes(32), 0, round_number + 1, app)
 
 
 def begin(shell: QuietShell, round_number: int, lasts_ms: int = 60_000) -> None:
@@ -136,6 +155,36 @@ def test_work_that_goes_on_in_a_round_has_a_luck_of_its_own() -> None:
         begin(shell, 3)
         fell.append(device.drop_outs > before)
     assert len(set(fell)) == 2
+
+
+def test_a_process_crashes_when_the_plan_says_and_only_a_running_one() -> None:
+    tally, often = Tally(MIDNIGHT_MS, HOUR_MS), replace(calm().crashes_a_day, low=100, high=100)
+    setup = a_setup()
+    setup = replace(setup, mishaps=replace(setup.mishaps, faults=replace(calm(), crashes_a_day=often)))
+    device, shell = a_device(setup, tally)
+    shell.pass_until(MIDNIGHT_MS + 3 * HOUR_MS)
+    assert not tally.injected.counts[Mishap.CRASH.value]
+    device.power_up()
+    shell.pass_until(MIDNIGHT_MS + 6 * HOUR_MS)
+    due = takewhile(lambda at: at < 6 * HOUR_MS, setup.mishaps.crashes(0))
+    later = [one for one in due if one >= 3 * HOUR_MS]
+    assert [one - MIDNIGHT_MS for one in shell.kills_ms] == later
+    assert tally.injected.counts[Mishap.CRASH.value] == len(later) > 2
+    assert device.starts >= len(later)
+
+
+def test_what_befalls_a_device_is_counted_by_kind() -> None:
+    tally = Tally(MIDNIGHT_MS, HOUR_MS)
+    device, shell = a_device(replace(a_setup(drop_out=1.0), lies=True), tally)
+    device.power_up()
+    shell.executors[Compute](Compute(an_order()))
+    begin(shell, 7)
+    shell.pass_until(MIDNIGHT_MS + 24 * HOUR_MS)
+    counts, cut = tally.injected.counts, sum(not on for _, on in shell.on)
+    assert shell.trained == 1
+    assert counts[Mishap.LIE.value] == counts[Mishap.DROP_OUT.value] == 1
+    assert counts[Mishap.LOST_LINK.value] > 0
+    assert counts[Mishap.LOST_LINK.value] <= cut
 
 
 def test_boards_are_switched_on_within_the_first_hour_each_at_a_time_of_its_own() -> None:
