@@ -26,6 +26,7 @@ from edge_client.core.timing import earliest
 from edge_client.protocol.chunks import CHUNK_BYTES, blob_root
 from edge_client.protocol.execution.checks import steps_asked
 from edge_client.protocol.machine import LinkLost, LinkUp, Publish, Received, Woke
+from firmware_profiles.twin.work import Bench, Work
 
 READ_AGE_MS_MAX = 30_000
 """The agent's readings are never older than the ones a real board's shell makes."""
@@ -37,34 +38,16 @@ CONNECT_UP_BYTES, CONNECT_DOWN_BYTES = 1_500, 3_500
 """A TLS handshake with an Ed25519 chain, CONNECT and the subscriptions."""
 
 
-class Board(Protocol):
+class Board(Bench, Protocol):
     """What a board is to its agent: readings, speed and a counter of joules; see `board.py`."""
-
-    @property
-    def energy_mj(self) -> float:
-        """Of the whole board since its start, as its meter counts."""
-        ...
-
-    @property
-    def ms_per_step(self) -> float:
-        """At the present clock rate."""
-        ...
 
     @property
     def is_alive(self) -> bool:
         """Whether it has power."""
         ...
 
-    def advance(self, now_ms: int) -> None:
-        """Let physics happen up to now."""
-        ...
-
     def conditions(self) -> Conditions:
         """What the readers would find, as of the last `advance`."""
-        ...
-
-    def work(self, *, on: bool) -> None:
-        """Training begins or ends."""
         ...
 
     def hold(self, *, on: bool) -> None:
@@ -126,28 +109,6 @@ class Progress:
         return cls(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big"))
 
 
-@dataclass(slots=True)
-class _Work:
-    """Running work: what is left of it as of `since_ms`, and the meter when it began."""
-
-    order: TrainingOrder
-    steps: int
-    left: float
-    since_ms: int
-    began_mj: float
-    train_ms: float = 0.0
-    is_computing: bool = False
-
-    def advance(self, ms_per_step: float, now_ms: int) -> None:
-        passed_ms, self.since_ms = now_ms - self.since_ms, now_ms
-        if not self.is_computing:
-            self.train_ms += passed_ms
-            self.left = max(0.0, self.left - passed_ms / ms_per_step)
-
-    def ends_ms(self, ms_per_step: float) -> int:
-        return self.since_ms + -int(-self.left * ms_per_step // 1)
-
-
 class TwinDevice:
     """The machine; `samples` are those that the board's data source holds for training."""
 
@@ -172,7 +133,7 @@ class TwinDevice:
         """Of the bodies made by this process."""
         self._seen_ms: int | None = None
         self._progress = progress
-        self._work: _Work | None = None
+        self._work: Work | None = None
         self._read_ms: int | None = None
         self._change_ms: int | None = None
         self._counted = (0, 0)
@@ -194,9 +155,8 @@ class TwinDevice:
         if self._is_blind(now_ms):
             self._read_ms = now_ms
             effects += self._tell(ConditionsRead(self.board.conditions()), now_ms)
-        if isinstance(event, Woke) and self._work is not None and self._is_over(self._work, now_ms):
-            self._work.is_computing = True
-            effects.append(Compute(self._work.order))
+        if isinstance(event, Woke):
+            effects += self._finished_work()
         effects += self._tell(self._completed(event), now_ms)
         self._change_ms = self.board.next_change()
         return effects if self.board.is_alive else [*effects, Died()]
@@ -204,7 +164,7 @@ class TwinDevice:
     def deadline(self) -> int | None:
         """See `Machine`."""
         work = self._work
-        ends_ms = None if work is None or work.is_computing else work.ends_ms(self.board.ms_per_step)
+        ends_ms = None if work is None or work.is_computing else work.ends_ms
         return earliest(self.agent.deadline(), ends_ms, self._change_ms, self._opens_ms())
 
     # --- time ---------------------------------------------------------------------------------------------
@@ -215,7 +175,7 @@ class TwinDevice:
                 self.closed_ms[gate] += now_ms - self._seen_ms
         self._seen_ms = now_ms
         if self._work is not None:
-            self._work.advance(self.board.ms_per_step, now_ms)
+            self._work.advance(now_ms)
         self.board.advance(now_ms)
 
     def _is_blind(self, now_ms: int) -> bool:
@@ -234,9 +194,13 @@ class TwinDevice:
         """Whether work goes on."""
         return self._work is not None
 
-    @staticmethod
-    def _is_over(work: _Work, now_ms: int) -> bool:
-        return not work.is_computing and work.left <= 0 and work.since_ms <= now_ms
+    def _finished_work(self) -> list[Any]:
+        """The result is asked for once."""
+        work = self._work
+        if work is None or work.is_computing or not work.is_over:
+            return []
+        work.is_computing = True
+        return [Compute(work.order)]
 
     # --- the agent, and what it wants of its board --------------------------------------------------------
 
@@ -281,24 +245,23 @@ class TwinDevice:
             return self._tell(TrainingFailed(order.round, why), now_ms)
         progress, self._progress = self._progress, None
         done = progress.steps if progress is not None and progress.round == order.round else 0
-        left = float(max(0, steps - done))
-        self._work = _Work(order, steps, left, now_ms, self.board.energy_mj, done * self.board.ms_per_step)
-        self.board.work(on=True)
-        return [Began(order.round, self._work.ends_ms(self.board.ms_per_step))]
+        self._work = Work(order, steps, done, self.board, now_ms)
+        return [Began(order.round, self._work.ends_ms)]
 
     def _pause(self, round_number: int, now_ms: int) -> list[Any]:
         work = self._work
-        if work is None or work.is_computing:  # it has just ended, as it may on a real board
+        if work is None or work.is_over:  # it has just ended, as it may on a real board
             return []
-        progress = Progress(round_number, int(work.steps - work.left))
+        progress = Progress(round_number, work.steps_done)
         data, self._progress = progress.encode(), progress
         self._end()
         paused = TrainingPaused(round_number, blob_root(data), progress.steps)
         return [Keep(paused.checkpoint_root, data), *self._tell(paused, now_ms)]
 
     def _end(self) -> None:
+        if self._work is not None:
+            self._work.stop()
         self._work = None
-        self.board.work(on=False)
 
     def _completed(self, event: Any) -> Any:
         """The result of the work, with what it did cost by the board's own meter."""
@@ -309,10 +272,9 @@ class TwinDevice:
         if isinstance(event, TrainingFailed):
             return event
         self._sizes[event.update_root] = event.size_bytes
-        spent_mj = round(self.board.energy_mj - work.began_mj)
         counted, self._counted = self._counted, (self.up_bytes.total(), self.down_bytes.total())
         carried = self._counted[0] - counted[0], self._counted[1] - counted[1]
-        cost = Cost(event.steps, round(work.train_ms), spent_mj, *carried)
+        cost = Cost(event.steps, round(work.train_ms), round(work.spent_mj), *carried)
         return replace(event, cost=cost)
 
 
