@@ -92,7 +92,8 @@ class Pool:
                 (selected if is_selected else others).append(head)
         chosen = selected + others if past_deadline else selected
         enough = len(chosen) >= (params.min_updates if past_deadline else params.k)
-        return chosen[: params.k_max] if enough else []
+        may_close = past_deadline or not params.keeps_pace
+        return chosen[: params.k_max] if enough and may_close else []
 
     def _is_selected(self, head: UpdateHead, state: ChainState) -> bool | None:
         """`check_update`, None when it raises. Remembered for the state asked about last: with each update

@@ -340,7 +340,8 @@ class Agent:
 
     def _offline(self, now_ms: int) -> Effects:
         """Say goodbye, if there is nothing to say for a while; what was to be sent is sent before."""
-        if not self._bursts.wants_sleep:
+        opens_ms = None if self._scheduler is None else self._scheduler.opens_ms
+        if not self._bursts.wants_sleep and not self._bursts.may_rest(opens_ms, now_ms):
             return []
         self._bursts.advance(self._errand(now_ms), now_ms)
         plan = self._bursts.plan

@@ -23,6 +23,9 @@ WORDS_MS_MAX = 10_000
 """For the words of f+1 validators that the head is the latest; without them a burst ends all the same."""
 SLEEP_MS_MIN = 30_000
 """Shorter waits are spent connected: the radio would hardly be off."""
+REST_MS_MIN = 1_800_000
+"""Where a connection costs little, it is given up for waits so long that are known beforehand; below, a
+reconnect costs as much as the pings."""
 RETRY_MS_MIN, RETRY_MS_MAX = 30_000, 3_600_000
 """Between wake-ups that bring nothing new; doubles."""
 RETRY_SPREAD = 0.2
@@ -33,7 +36,7 @@ class Sleep(str, Enum):
     """The owner's setting `mqtt.sleep`."""
 
     AUTO = "auto"
-    """On battery, and on a link whose radio stays on after each packet."""
+    """On battery, and on a link whose radio stays on after each packet; elsewhere through long rests."""
     ALWAYS = "always"
     NEVER = "never"
 
@@ -41,13 +44,15 @@ class Sleep(str, Enum):
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What the link is needed for now (None: for nothing), and when and why it will be needed next. `height`
-    is that of the head; `has_words`: it is known to be the latest."""
+    is that of the head; `has_words`: it is known to be the latest; `rests`: nothing will be wanted before
+    `wake_ms`, whatever the chain does."""
 
     busy: str | None
     wake_ms: int
     because: str
     height: int
     has_words: bool
+    rests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class Bursts:
         self._due_ms: int | None = None
         self.plan: Plan | None = None
         """None while awake."""
+        self._rests = False
+        """Asleep for a long rest only."""
 
     @property
     def wants_sleep(self) -> bool:
@@ -86,6 +93,10 @@ class Bursts:
             return self._setting == Sleep.ALWAYS
         on_battery = seen.has_battery and known(seen.mains) is not True
         return on_battery or known(seen.link) == MODEM
+
+    def may_rest(self, until_ms: int | None, now_ms: int) -> bool:
+        """Whether gates that are closed until then are worth leaving for, where a connection costs little."""
+        return self._setting == Sleep.AUTO and until_ms is not None and until_ms - now_ms >= REST_MS_MIN
 
     def read(self, conditions: Conditions) -> None:
         """What the board runs on now."""
@@ -118,7 +129,7 @@ class Bursts:
         if self.plan is not None:
             return self._wake(errand, now_ms, self._since_ms)
         if not self.wants_sleep:
-            return None
+            return self._rest(errand, now_ms)
         if self._linked and errand.busy is None:
             return self._done(errand, now_ms, self._since_ms)
         ends_ms = self._since_ms + CONNECT_MS_MAX
@@ -130,13 +141,20 @@ class Bursts:
         self._failed_until_ms = self._retry_ms = now_ms + self._next_wait_ms()
         return self._sleep(errand, now_ms)
 
+    def _rest(self, errand: Errand, now_ms: int) -> bool | None:
+        is_wanted = errand.busy is not None or not errand.rests
+        if is_wanted or not self._linked or not self.may_rest(errand.wake_ms, now_ms):
+            return None
+        self._rests = True
+        return self._sleep(errand, now_ms)
+
     def _wake(self, errand: Errand, now_ms: int, since_ms: int) -> bool | None:
         plan = self._plan(errand)
         has_jumped_back = now_ms < since_ms
-        if now_ms < plan.until_ms and self.wants_sleep and not has_jumped_back:
+        if now_ms < plan.until_ms and (self.wants_sleep or self._rests) and not has_jumped_back:
             self.plan, self._due_ms = plan, plan.until_ms
             return None
-        self.plan, self._due_ms = None, now_ms + CONNECT_MS_MAX
+        self.plan, self._due_ms, self._rests = None, now_ms + CONNECT_MS_MAX, False
         self._linked, self._since_ms = False, now_ms
         return True
 

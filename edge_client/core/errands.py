@@ -69,11 +69,12 @@ class Errands:
         if busy is None and _is_short(device, scheduler):
             busy = "training is over soon"
         wake_ms, because = self._next(device, scheduler, now_ms)
+        rests = scheduler is not None and wake_ms == scheduler.opens_ms
         keep_up_ms = self._linked_ms + self._keep_up_ms
         if keep_up_ms < wake_ms:
             wake_ms, because = keep_up_ms, f"{because}; the chain is looked at once a day"
         has_words = device.freshness.standing(now_ms) == Standing.FRESH
-        return Errand(busy, wake_ms, because, device.head.height, has_words)
+        return Errand(busy, wake_ms, because, device.head.height, has_words, rests)
 
     def _next(self, device: Participant, scheduler: Scheduler | None, now_ms: int) -> tuple[int, str]:
         head, never_ms = device.head, self._linked_ms + self._keep_up_ms

@@ -154,6 +154,11 @@ class RoundParams(Fixed):
                 raise DecodeError(f"RoundParams: {why}", Reason.OUT_OF_RANGE)
 
     @property
+    def keeps_pace(self) -> bool:
+        """Whether no round closes before its deadline [SEL-3]: fewer are asked than would close it."""
+        return self.selection == Selection.EXACT and self.selected < self.k
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate as devices use it."""
         return self.learning_rate_q20 / LEARNING_RATE_ONE

@@ -11,6 +11,8 @@ from firmware_profiles.compare.policies import Policy
 from firmware_profiles.report import measures
 from firmware_profiles.report.record import RunRecord
 
+AROUND = 2
+"""So many rounds before and after one, as far as there are as many on both sides, are looked at with it."""
 LAST_SHARE = 10
 """What a fleet ends with is the mean over the last tenth of its rounds: single models go up and down."""
 
@@ -89,5 +91,10 @@ class Outcome:
         return sum(one.accuracy for one in last) / len(last) if last else None
 
     def reached(self, accuracy: float) -> Step | None:
-        """The first round whose model was at least so good; None if none was."""
-        return next((one for one in self.steps if one.accuracy >= accuracy), None)
+        """The first round around which models were at least so good, in the mean; None if there was none."""
+        for number, one in enumerate(self.steps):
+            each_side = min(AROUND, number, len(self.steps) - 1 - number)
+            near = self.steps[number - each_side : number + each_side + 1]
+            if sum(other.accuracy for other in near) / len(near) >= accuracy:
+                return one
+        return None

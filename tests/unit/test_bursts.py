@@ -9,6 +9,7 @@ import pytest
 from edge_client.core.bursts import (
     BURST_MS_MAX,
     CONNECT_MS_MAX,
+    REST_MS_MIN,
     RETRY_MS_MAX,
     RETRY_MS_MIN,
     SILENCE_MS_MAX,
@@ -181,6 +182,44 @@ def test_who_sleeps(setting: Sleep, seen: Conditions, sleeps: bool) -> None:
     assert made.wants_sleep is sleeps
     assert made.advance(IDLE, T0) is (False if sleeps else None)
     assert (made.deadline() is None) is not sleeps
+
+
+REST = replace(IDLE, wake_ms=T0 + REST_MS_MIN, rests=True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "errand", "rests"),
+    [
+        (Sleep.AUTO, REST, True),
+        (Sleep.AUTO, replace(REST, rests=False), False),
+        (Sleep.AUTO, replace(REST, wake_ms=REST.wake_ms - 1), False),
+        (Sleep.AUTO, replace(REST, busy="an update is to be sent"), False),
+        (Sleep.NEVER, REST, False),
+    ],
+)
+def test_a_long_rest_is_slept_on_mains_too(setting: Sleep, errand: Errand, rests: bool) -> None:
+    made = bursts(setting)
+    made.read(Conditions(link="wifi"))
+    assert made.advance(errand, T0) is (False if rests else None)
+    if rests:
+        assert made.advance(errand, errand.wake_ms - 1) is None, "also through its last half hour"
+        assert made.advance(errand, errand.wake_ms) is True
+
+
+def test_a_rest_ends_when_the_gate_opens_earlier_or_there_is_something_to_say() -> None:
+    for sooner in (replace(REST, wake_ms=T0 + 1, rests=False), replace(REST, busy="the owner's wish")):
+        made = bursts(Sleep.AUTO)
+        made.read(Conditions(link="ethernet"))
+        assert made.advance(REST, T0) is False
+        assert made.advance(sooner, T0 + 1) is True
+
+
+def test_without_a_link_a_board_on_mains_does_not_rest() -> None:
+    made = bursts(Sleep.AUTO)
+    made.read(Conditions(link="ethernet"))
+    made.link_lost(T0 + 1)
+    assert made.advance(replace(REST, wake_ms=REST.wake_ms + 10), T0 + 2) is None
+    assert made.plan is None
 
 
 def test_mains_that_come_back_wake() -> None:

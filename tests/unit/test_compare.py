@@ -142,6 +142,16 @@ def test_time_and_joules_are_those_of_the_first_round_that_is_so_good() -> None:
     assert found.worst_ratio("joules", Policy.OURS, Policy.NAIVE) == pytest.approx(100 / 150)
 
 
+def test_one_lucky_model_is_not_enough() -> None:
+    good = (3, 6, 7, 8, 9)
+    points = [(hour, 0.8 if hour in good else 0.5, hour) for hour in range(12)]
+    lucky = outcome(Policy.OURS, 1, *points)
+    found = lucky.reached(0.7)
+    assert found is not None
+    assert found.closed_ms == 7 * HOUR_MS, "four of the five around it are good"
+    assert lucky.reached(0.75) is None
+
+
 def test_a_run_that_never_gets_there_counts_with_all_it_had() -> None:
     poor = outcome(Policy.ANDROID, 1, (5, 0.3, 7))
     found = compare([NAIVE[0], OURS[0], poor])

@@ -182,6 +182,26 @@ def test_the_rounds_of_a_day_are_spread_over_it(
     assert verdict("rounds", {}, rounds_ended_ms=ended, training=training).open == is_open
 
 
+@pytest.mark.parametrize(
+    ("rounds_a_day", "minutes_ago", "opens_min"),
+    [
+        (24, (), None),
+        (24, (100, 1), None),
+        (24, (181, 179, 100), None),
+        (24, (179, 100, 1), 1),
+        (24, (100, 179, 1), 1),
+        (7, (200,), 24 * 60 / 7 - 200),
+    ],
+)
+def test_rounds_may_come_in_clumps_within_an_eighth_of_the_day(
+    rounds_a_day: int, minutes_ago: tuple[int, ...], opens_min: float | None
+) -> None:
+    ended = tuple(NOW_MS - 60_000 * one for one in minutes_ago)
+    found = verdict("rounds", {}, {"rounds_a_day": rounds_a_day}, rounds_ended_ms=ended)
+    assert found.open is (opens_min is None)
+    assert found.forecast_ms == (None if opens_min is None else NOW_MS + int(opens_min * 60_000))
+
+
 def test_forecasts() -> None:
     assert verdict("owner", {"paused_until_ms": NOW_MS + 9}).forecast_ms == NOW_MS + 9
     assert verdict("owner", {"paused_until_ms": NEVER}).forecast_ms is None

@@ -109,6 +109,15 @@ def test_an_unselected_update_waits_for_the_deadline() -> None:
     assert chain.state.learning.updates == 3
 
 
+def test_a_chain_that_asks_fewer_than_k_closes_no_round_before_its_deadline() -> None:
+    chain = chain_of(4, selection=Selection.EXACT, selected=1, k=2, round_s=60)
+    heads = [make_update(chain, account).head for account in (0, 1)]
+    assert chain.state.learning.theta == 2**64 - 1, "newcomers are all selected"
+    assert refused(chain, *heads, time_s=59) == Reason.INVALID_BLOCK
+    chain.add(heads, time_s=60)
+    assert chain.state.learning.round == 2
+
+
 def is_in(chain: ChainMaker, account: int) -> bool:
     from edge_client.protocol.execution.selection import is_selected
 

@@ -14,6 +14,8 @@ from edge_client.core.conditions.readings import NEVER, Conditions, Reading, Unk
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 MB = 1_000_000
+DAY_PARTS = 8
+"""Over so many parts of the owner's hours the rounds of a day are spread."""
 RESUME_BELOW_C = 5
 BELOW_TRIP_C = 10
 PRESSURE_RESUME_SHARE = 0.5
@@ -83,18 +85,19 @@ def hours(asked: Asked) -> Verdict:
 
 
 def rounds(asked: Asked) -> Verdict:
-    """The rounds of a day, spread over the owner's hours: a fleet whose devices spend them all in the morning
-    learns nothing in the evening, and many updates in one round teach hardly more than some. Never closed on
-    a round that goes on."""
-    # What seems to be to come was written while the clock was ahead: it says nothing of this day.
-    last_ms = max((at for at in asked.rounds_ended_ms if at <= asked.now_ms), default=None)
+    """The rounds of a day, spread over the owner's hours: in each eighth of them (`DAY_PARTS`) an eighth of
+    the rounds, one at least. A fleet whose devices spend them all in the morning learns nothing in the
+    evening; but who is asked is drawn by lot, and lots come in clumps. Never closed on a running round."""
+    count = max(1, asked.limits.rounds_a_day // DAY_PARTS)
     start, end = asked.limits.window
     open_min = (end - start) % MINUTES_A_DAY or MINUTES_A_DAY
-    gap_ms = open_min * MINUTE_MS // asked.limits.rounds_a_day
-    is_open = asked.training or last_ms is None or asked.now_ms - last_ms >= gap_ms
-    forecast = None if is_open or last_ms is None else last_ms + gap_ms
-    reading = "none yet" if last_ms is None else f"{(asked.now_ms - last_ms) // MINUTE_MS} min since the last"
-    return Verdict("rounds", is_open, reading, f"at least {gap_ms // MINUTE_MS} min", forecast)
+    span_ms = open_min * MINUTE_MS * count // asked.limits.rounds_a_day
+    # What seems to be to come was written while the clock was ahead: it says nothing of this day.
+    recent = [at for at in asked.rounds_ended_ms if asked.now_ms - span_ms < at <= asked.now_ms]
+    is_open = asked.training or len(recent) < count
+    forecast = None if is_open else sorted(recent)[-count] + span_ms
+    threshold = f"{count} in {span_ms // MINUTE_MS} min"
+    return Verdict("rounds", is_open, f"{len(recent)} ended", threshold, forecast)
 
 
 def power(asked: Asked) -> Verdict:

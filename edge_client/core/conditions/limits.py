@@ -23,7 +23,7 @@ GATES = (
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Section `[limits]`. `require_mains` left out means: if a battery is seen; `memory_mb_max`: by what the
-    board has (`own_bytes_max`). `rounds_a_day` are spread: so many at most, a day's share apart. `ignore`
+    board has (`own_bytes_max`). `rounds_a_day` at most, and in each part of a day its part of them. `ignore`
     names gates that are not asked, for boards that are there for nothing else."""
 
     enabled: bool = True

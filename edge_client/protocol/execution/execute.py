@@ -139,7 +139,7 @@ def check_close(rules: Rules, state: ChainState, slot: Slot, updates: tuple[Upda
         return
     if not all(selected):
         raise ProtocolError(Reason.UNSELECTED, "unselected update before the deadline")
-    if len(updates) < params.k:
+    if len(updates) < params.k or params.keeps_pace:
         raise ProtocolError(Reason.INVALID_BLOCK, f"{len(updates)} updates before the deadline")
 
 
