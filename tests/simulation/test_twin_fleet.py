@@ -19,6 +19,8 @@ from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
 from firmware_profiles.twin.device import TwinDevice
 from firmware_profiles.twin.members import Parts
+from firmware_profiles.twin.mishaps import Mishap
+from tests.troubled_fleet import troubled
 
 HOUR_MS = 3_600_000
 
@@ -98,3 +100,13 @@ def test_a_board_on_mains_has_no_battery_that_could_be_empty() -> None:
     plugged._lose_power()
     assert plugged.twin is None
     assert rehearsal.tally.of(plugged.setup.number).empty_batteries == 0
+
+
+def test_every_fault_of_the_file_happens_in_virtual_time_and_the_chain_survives() -> None:
+    founding, bank = troubled(), shipped_bank()
+    plan = Plan(founding.fleet, founding.parts, 3 * HOUR_MS, founding.seed, Training.REPLAY, bank)
+    record = Rehearsal(plan).run()
+    assert set(record.fault_counts) == {one.value for one in Mishap}
+    assert not any(one.kind == Mishap.LOST_MESSAGE.value for one in record.faults)
+    crashes = [one.at_ms for one in record.faults if one.kind == Mishap.VALIDATOR_CRASH.value]
+    assert len([one for one in record.rounds if one.closed_ms > crashes[0]]) >= 3

@@ -1,0 +1,34 @@
+"""A small fleet in which everything goes wrong within an hour or two that can go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.fleet.founding import Founding
+from firmware_profiles.profiles.figure import Figure
+from firmware_profiles.twin.members import Parts
+
+DEVICES = 20
+SEED = 3
+
+
+def troubled() -> Founding:
+    """Twenty homes, a few of which lie, with many more faults than the shipped file has."""
+    catalogue = read_catalogue()
+    home = catalogue.fleet("home").resized(DEVICES)
+
+    def often(figure: Figure, value: float) -> Figure:
+        return replace(figure, low=value, high=value)
+
+    faults = replace(
+        home.faults,
+        dropout=often(home.faults.dropout, 0.3),
+        crashes_a_day=often(home.faults.crashes_a_day, 20),
+        validator_crashes_a_day=often(home.faults.validator_crashes_a_day, 30),
+        message_loss=often(home.faults.message_loss, 0.01),
+        mqtt_outages_a_day=often(home.faults.mqtt_outages_a_day, 40),
+        byzantine=often(home.faults.byzantine, 0.1),
+    )
+    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+    return Founding(replace(home, faults=faults), parts, SEED)
