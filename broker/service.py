@@ -146,13 +146,13 @@ def _run(
         Diverged: _halt,
     }
     limits = LoopLimits(events_max=EVENTS_MAX, payload_bytes_max=EVENT_PAYLOAD_BYTES_MAX)
-    back = _SetBack(clock)
-    loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits, alive=back.look)
-    back.stop = loop.request_stop
+    ending = _Ending(clock)
+    loop: EventLoop[Any, Any] = EventLoop(Grouping(reporting), effects, clock, limits, alive=ending.look)
+    ending.stop = loop.request_stop
     seat, height = seat_text(validator.seated), validator.head.height
     effects[Note](Note("validator_started", {"validator": identity.name, "height": height, "seat": seat}))
-    watch.begun(loop.request_stop)
-    with stop_on_signals(loop.request_stop):
+    watch.begun(ending.tell)
+    with stop_on_signals(ending.tell):
         transport.start(loop.post)
         try:
             loop.run()
@@ -160,20 +160,24 @@ def _run(
             transport.stop()
             reporting.write(clock.now_ms())
             store.close()
-    return End.CLOCK_SET_BACK if back.seen else End.TOLD
+    return End.TOLD if ending.told else End.CLOCK_SET_BACK
 
 
 @dataclass(slots=True)
-class _SetBack:
-    """Stops a loop whose clock was set back far, in one of its turns: its deadlines would come in a year."""
+class _Ending:
+    """Why a loop ends: somebody told it to, or else its clock was set back far; deadlines made before that
+    would come in a year. Who is told to end in that very turn does not begin anew."""
 
     clock: Clock
     stop: Callable[[], None] = lambda: None
-    seen: bool = False
+    told: bool = False
+
+    def tell(self) -> None:
+        self.told = True
+        self.stop()
 
     def look(self) -> None:
         if isinstance(self.clock, SystemClock) and self.clock.is_far_behind:
-            self.seen = True
             self.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from edge_client.runtime.mqtt_options import ServerAddress
 LOOPBACK = "127.0.0.1"
 START_MS_MAX = 15_000
 STOP_MS_MAX = 5_000
+PORTS = range(20_000, 32_768)
+"""Below what Linux, macOS and Windows give to outgoing connections."""
+PORTS_TRIED_MAX = 100
 _POLL_MS = 20
 
 
@@ -79,11 +83,13 @@ class MqttServerProcess:
 
 
 def free_port() -> int:
-    """A TCP port on the loopback interface that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on the loopback interface that nobody uses at this moment, and that no outgoing connection
+    takes while the server is down; drawn, so that two who ask at once get different ones."""
+    for port in random.sample(PORTS, PORTS_TRIED_MAX):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            return port
+    raise MqttServerError(f"{PORTS_TRIED_MAX} ports of {LOOPBACK} were tried and all are in use")
 
 
 def _accepts(address: ServerAddress) -> bool:

@@ -14,12 +14,13 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from edge_client.protocol.machine import Machine, Received, Woke
+from edge_client.runtime.bell import Bell
 from edge_client.runtime.clock import Clock
 
 Event = TypeVar("Event")
@@ -59,8 +60,10 @@ class EventLoop(Generic[Event, Effect]):
         self._clock = clock
         self._limits = limits or LoopLimits()
         self._alive = alive
-        # Re-entrant: a signal handler runs in the loop's own thread and must be able to ask for the stop.
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.Lock()
+        self._bell = Bell()
+        self._naps = False
+        """Whether the next event must ring; a busy loop looks by itself."""
         self._events: deque[Event | Woke] = deque()
         self._payload_bytes = 0
         self._stopping = False
@@ -72,7 +75,7 @@ class EventLoop(Generic[Event, Effect]):
 
     def post(self, event: Event | Woke) -> None:
         """Queue one event; from any thread, never blocks, never raises."""
-        with self._changed:
+        with self._lock:
             if isinstance(event, Received):
                 waiting_bytes = self._payload_bytes + len(event.payload)
                 if (
@@ -83,17 +86,19 @@ class EventLoop(Generic[Event, Effect]):
                     return
                 self._payload_bytes = waiting_bytes
             self._events.append(event)
-            self._changed.notify()
+            rings, self._naps = self._naps, False
+        if rings:
+            self._bell.ring()
 
     def request_stop(self) -> None:
         """Make `run` return after the event it is at; from any thread or signal handler."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
+        # No lock: a signal's handler runs in the loop's own thread, which may hold it.
+        self._stopping = True
+        self._bell.ring()
 
     def run(self) -> None:
-        """Feed the machine until `request_stop`; raises what an effect or another thread raised."""
-        with self._other_threads_crash_us():
+        """Feed the machine, once, until `request_stop`; raises what an effect or another thread raised."""
+        with closing(self._bell), self._other_threads_crash_us(), self._bell.rung_by_signals():
             while True:
                 event = self._next()
                 if event is None:
@@ -103,7 +108,7 @@ class EventLoop(Generic[Event, Effect]):
 
     def drain(self) -> None:
         """After `run`: feed the machine what other threads still had to say when it ended."""
-        with self._changed:
+        with self._lock:
             events = [self._take() for _ in range(len(self._events))]
         for event in events:
             if not isinstance(event, Received):
@@ -113,14 +118,14 @@ class EventLoop(Generic[Event, Effect]):
     def _next(self) -> Event | Woke | None:
         """The next event, or `Woke` when the deadline came, or None to stop."""
         deadline_ms = self._machine.deadline()  # asked once: only handling and its effects move it
-        with self._changed:
-            while True:
-                self._alive()
-                if self._crash is not None:
-                    raise self._crash
-                if self._stopping:
-                    return None
-                nap_ms = self._until_ms(deadline_ms)
+        while True:
+            self._alive()
+            if self._crash is not None:
+                raise self._crash
+            if self._stopping:
+                return None
+            nap_ms = self._until_ms(deadline_ms)
+            with self._lock:
                 if nap_ms <= 0 and not (self._just_woke and self._events):
                     self._woke_ms = self._clock.now_ms()
                     self._just_woke = True
@@ -128,7 +133,8 @@ class EventLoop(Generic[Event, Effect]):
                 self._just_woke = False
                 if self._events:
                     return self._take()
-                self._changed.wait(self._clock.wait_s(nap_ms))
+                self._naps = True
+            self._bell.wait(self._clock.wait_s(nap_ms))
 
     def _until_ms(self, deadline_ms: int | None) -> int:
         if deadline_ms is None:
@@ -148,9 +154,8 @@ class EventLoop(Generic[Event, Effect]):
         before = threading.excepthook
 
         def crash(args: threading.ExceptHookArgs) -> None:
-            with self._changed:
-                self._crash = args.exc_value or RuntimeError(f"thread died of {args.exc_type.__name__}")
-                self._changed.notify()
+            self._crash = args.exc_value or RuntimeError(f"thread died of {args.exc_type.__name__}")
+            self._bell.ring()
 
         threading.excepthook = crash
         try:

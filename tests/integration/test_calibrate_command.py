@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.chunks import blob_root
 from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.demo.processes import program
 from firmware_profiles.profiles.figure import Provenance
 from tests.builders import make_genesis, make_params
 from tests.owned_device import edge_client, init_device
@@ -45,11 +47,17 @@ def state(tmp_path: Path, graph: bytes) -> Path:
     return folder
 
 
+def calibrate_board(state: Path, *options: object) -> str:
+    """What the command prints. A process of its own: it makes itself nice, and so it stays."""
+    command = [program("edge-client"), "calibrate", "--state", str(state), *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_result_is_where_predictions_begin_from(state: Path) -> None:
     watts = ("--watts-idle", 2, "--watts-load", 4.5)
-    result = edge_client("calibrate", "--state", state, "--seconds", 1, *watts, "--json")
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
+    found = json.loads(calibrate_board(state, "--seconds", 1, *watts, "--json"))
     step_ms = found["times"]["median_ms"]
     assert found["mj_per_step"] == pytest.approx(4.5 * step_ms)
     assert found["above_idle_mj"] == pytest.approx(2.5 * step_ms)
@@ -64,10 +72,9 @@ def test_another_model_is_measured_and_not_stored(state: Path, tmp_path: Path, g
     plain.write_bytes(dense_net((6, 8, 3), 1))
     training.write_bytes(graph)
     for model, batch in ((plain, 10), (training, 10)):
-        result = edge_client("calibrate", "--state", state, "--seconds", 1, "--model", model)
-        assert result.exit_code == 0, result.output
-        assert f"{model.name}: 83 parameters, {batch} samples a step, threads 1" in result.stdout
-        assert "energy unknown: no meter is seen" in result.stdout
+        printed = calibrate_board(state, "--seconds", 1, "--model", model)
+        assert f"{model.name}: 83 parameters, {batch} samples a step, threads 1" in printed
+        assert "energy unknown: no meter is seen" in printed
     assert read_calibration(state) is None
 
 
@@ -121,8 +128,7 @@ def test_a_profile_is_read_by_the_fleet_programs_loader(state: Path, tmp_path: P
     file = tmp_path / "roof.toml"
     given = ("--profile", file, "--based-on", "raspberry-pi-4b", "--title", "The board on my roof")
     watts = ("--watts-idle", 2.5, "--watts-load", 4)
-    result = edge_client("calibrate", "--state", state, "--seconds", 1.5, *given, *watts)
-    assert result.exit_code == 0, result.output
+    calibrate_board(state, "--seconds", 1.5, *given, *watts)
     board, base = (read_catalogue().board(name) for name in (str(file), "raspberry-pi-4b"))
     assert board.title == "The board on my roof"
     assert board.thermal == base.thermal

@@ -209,3 +209,18 @@ def test_a_clock_set_back_while_running_makes_the_validator_begin_anew(
     run_validator(config, Watch(begun=begun))
     assert starts == [2 * YEAR_MS, YEAR_MS]
     assert [one.getMessage().split()[0] for one in caplog.records].count("clock_set_back") == 1
+
+
+def test_told_to_stop_in_the_turn_in_which_the_clock_was_set_back_it_stops(
+    chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall_ms, starts = [2 * YEAR_MS], []
+
+    def begun(stop: Callable[[], None]) -> None:
+        starts.append(wall_ms[0])
+        wall_ms[0] = YEAR_MS
+        stop()
+
+    monkeypatch.setattr(clock, "_wall_ms", lambda: wall_ms[0])
+    run_validator(read_settings(chain / "validator-0" / CONFIG_FILE, ValidatorConfig), Watch(begun=begun))
+    assert starts == [2 * YEAR_MS]

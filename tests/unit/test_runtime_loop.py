@@ -48,11 +48,11 @@ class Scripted:
 
 
 def make_loop(
-    machine: Scripted, done: list[object], limits: LoopLimits | None = None
+    machine: Scripted, done: list[object], limits: LoopLimits | None = None, clock: SystemClock | None = None
 ) -> EventLoop[object, object]:
     loop: EventLoop[object, object]
     effects = {Persist: done.append, Send: done.append, Stop: lambda _effect: loop.request_stop()}
-    loop = EventLoop(machine, effects, SystemClock(), limits)
+    loop = EventLoop(machine, effects, clock or SystemClock(), limits)
     return loop
 
 
@@ -195,3 +195,29 @@ def test_signals_stop_the_loop(number: signal.Signals) -> None:
     with stop_on_signals(loop.request_stop):
         loop.run()
     assert signal.getsignal(number) == before
+
+
+def test_a_signal_between_the_last_look_and_the_wait_ends_the_wait() -> None:
+    class Interrupted(SystemClock):
+        def wait_s(self, duration_ms: int) -> float:
+            os.kill(os.getpid(), signal.SIGTERM)  # its handler runs here: the loop has already looked
+            return super().wait_s(duration_ms)
+
+    machine = Scripted(lambda _event: [Stop()])
+    loop = make_loop(machine, [], clock=Interrupted())
+    late = threading.Timer(20, loop.post, ("the wait went on",))
+    late.start()
+    with stop_on_signals(loop.request_stop):
+        loop.run()
+    late.cancel()
+    assert machine.asked == []
+
+
+def test_after_its_end_a_loop_holds_no_sockets_and_may_be_told_again() -> None:
+    loop = make_loop(Scripted(lambda _event: [Stop()]), [])
+    loop.post("end")
+    loop.run()
+    loop.post("late")
+    loop.request_stop()
+    with pytest.raises(OSError, match="Bad file"):
+        loop._bell.wait(0)
