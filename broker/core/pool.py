@@ -82,6 +82,9 @@ class Pool:
         """Updates that close the round, earliest first, selected before others; none if it stays open."""
         params = state.params.in_force
         past_deadline = time_s >= state.learning.opened_at_s + params.round_s
+        least = params.min_updates if past_deadline else params.k
+        if len(self._updates) < least or (params.keeps_pace and not past_deadline):
+            return []
         selected: list[UpdateHead] = []
         others: list[UpdateHead] = []
         accounts = set[int]()
@@ -91,9 +94,7 @@ class Pool:
                 accounts.add(head.account)
                 (selected if is_selected else others).append(head)
         chosen = selected + others if past_deadline else selected
-        enough = len(chosen) >= (params.min_updates if past_deadline else params.k)
-        may_close = past_deadline or not params.keeps_pace
-        return chosen[: params.k_max] if enough and may_close else []
+        return chosen[: params.k_max] if len(chosen) >= least else []
 
     def _is_selected(self, head: UpdateHead, state: ChainState) -> bool | None:
         """`check_update`, None when it raises. Remembered for the state asked about last: with each update

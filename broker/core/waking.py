@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from broker.core.archive import Archive
 from broker.core.ledger import Tip
-from edge_client.protocol.body import Body, decode_block
+from edge_client.protocol.body import BodyProver, decode_block
 from edge_client.protocol.header import Header
 from edge_client.protocol.hops import answer_handoffs
 from edge_client.protocol.light import LightBlock
@@ -25,7 +25,7 @@ class Wakings:
     def __init__(self, archive: Archive, chain_id: bytes) -> None:
         self._archive = archive
         self._chain_id = chain_id
-        self._bodies: dict[int, Body] = {}
+        self._bodies: dict[int, BodyProver] = {}
         self._extensions: dict[tuple[int, int], tuple[bytes, ...]] = {}
         self._light: LightBlock | None = None
 
@@ -85,15 +85,15 @@ class Wakings:
         header = self._archive.header(height)
         return None if header is None or below is None else EarlierHeader.of(header, below)
 
-    def _body(self, height: int) -> Body | None:
-        """After a round all its devices ask about the same block: it is read and parsed once."""
+    def _body(self, height: int) -> BodyProver | None:
+        """After a round all its devices ask about the same block: it is read, parsed and hashed once."""
         if height not in self._bodies:
             data = self._block(self._archive.header(height))
             if data is None:
                 return None
             if len(self._bodies) >= BODIES_KEPT_MAX:
                 del self._bodies[min(self._bodies)]
-            self._bodies[height] = decode_block(data)[1]
+            self._bodies[height] = decode_block(data)[1].prover()
         return self._bodies[height]
 
     def _block(self, header: Header | None) -> bytes | None:

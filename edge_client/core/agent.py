@@ -364,7 +364,7 @@ class Agent:
         return [*effects, *self.silence.watch(asking, height, now_ms), *self._announce()]
 
     def _announce(self) -> Effects:
-        state = TRAINING if self.phase == Phase.TRAINING else READY
+        state = TRAINING if self.participant and self.participant.rounds.training else READY
         if not self._linked or state == self._announced:
             return []
         self._announced = state

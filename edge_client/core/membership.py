@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge_client.core.asking import Asking
 from edge_client.core.draws import Draws
 from edge_client.core.identity import Identity
@@ -63,21 +65,23 @@ class Membership:
         """The answer said all it could say."""
         self._wakes, self._waking = False, None
 
-    def ask(self, question: Wake, now_ms: int) -> list[Publish]:
-        """Questions to publish now; `question` is what a device in this place asks."""
+    def ask(self, question: Callable[[], Wake], records_wait_ms: int, now_ms: int) -> list[Publish]:
+        """Questions to publish now; `question` makes what a device in this place asks. A registration may
+        wait `records_wait_ms` for its block: before that it is not sent again."""
         asks = [self._wake_ask(question, now_ms)] if self._wakes else []
         if self._registers and now_ms >= self._register_due_ms:
-            self._register_due_ms = now_ms + self._register_wait_ms
+            self._register_due_ms = now_ms + max(self._register_wait_ms, records_wait_ms)
             self._register_wait_ms = doubled(self._register_wait_ms, self._identity.timing.register_ms_max)
             record = SubmitRecord(self._identity.registration())
             asks.append(Ask(self._draws.nonce(), 0, record))
         return [self._identity.ask(ask) for ask in asks if ask is not None]
 
-    def _wake_ask(self, question: Wake, now_ms: int) -> Ask | None:
+    def _wake_ask(self, question: Callable[[], Wake], now_ms: int) -> Ask | None:
         if self._waking is None:
             timing = self._identity.timing
-            self._waking = Asking(question, self._draws.nonce(), self._validators, timing)
-        self._waking.question = question
+            self._waking = Asking(question(), self._draws.nonce(), self._validators, timing)
+        elif now_ms >= self._waking.due_ms:
+            self._waking.question = question()
         return self._waking.ask(now_ms)
 
     @property

@@ -374,15 +374,13 @@ class Participant:
         return [*effects, *asks, *self.outbox.advance(now_ms)]
 
     def _ask_about_us(self, now_ms: int) -> list[Publish]:
-        height = self.sync.tip.height
-        question = Wake(
-            self.sync.epoch,
-            height,
-            self._anchors.covered_from(height),
-            self.freshness.wanted(now_ms),
-            self.outbox.roots,
-        )
-        asks = self.membership.ask(question, now_ms)
+        def question() -> Wake:
+            height = self.sync.tip.height
+            covered_from, fresh = self._anchors.covered_from(height), self.freshness.wanted(now_ms)
+            return Wake(self.sync.epoch, height, covered_from, fresh, self.outbox.roots)
+
+        wait_ms = self.materials.params.records_wait_s * 1000
+        asks = self.membership.ask(question, wait_ms, now_ms)
         if self.membership.nonce is not None:
             self.freshness.asked(self.membership.nonce, now_ms)
         return asks

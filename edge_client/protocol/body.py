@@ -73,10 +73,26 @@ class Body:
     def _leaves(self) -> list[bytes]:
         return [merkle.leaf_hash(encode_record(record)) for record in self.records]
 
+    def prover(self) -> BodyProver:
+        """For many proofs of this body: it is hashed once."""
+        return BodyProver(merkle.levels(self._leaves()), self.justification_hash())
+
     def prove(self, index: int) -> RecordProof:
         """Proof that record `index` is in this body."""
-        path = merkle.path(merkle.levels(self._leaves()), index)
-        return RecordProof(index, len(self.records), tuple(path), self.justification_hash())
+        return self.prover().prove(index)
+
+
+@dataclass(frozen=True, slots=True)
+class BodyProver:
+    """The tree of a body's records, and the hash of its justification."""
+
+    levels: list[list[bytes]]
+    justification_hash: bytes
+
+    def prove(self, index: int) -> RecordProof:
+        """Proof that record `index` is in the body."""
+        path = merkle.path(self.levels, index)
+        return RecordProof(index, len(self.levels[0]), tuple(path), self.justification_hash)
 
 
 @dataclass(frozen=True, slots=True)

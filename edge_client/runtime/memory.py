@@ -106,8 +106,6 @@ class MemoryServer:
             self.cut(client.client_id, "session taken over")
         session = self._sessions[client.client_id] = _Session(client)
         self.later(0, partial(self._up, session))
-        for topic_filter in client.filters:
-            self.hear(client.client_id, topic_filter)
 
     def restart(self) -> None:
         """The server dies and comes back with its memory gone; clients are down until `heal`."""
@@ -160,8 +158,12 @@ class MemoryServer:
         heapq.heappush(self._queue, (self.now_ms + delay_ms, self._order, step))
 
     def _up(self, session: _Session) -> None:
-        if self._connected(session):
-            session.client.up(self.rules.packet_bytes_max)
+        """The client hears what it subscribed to when the connection is there, not what it did before."""
+        if not self._connected(session):
+            return
+        for topic_filter in session.client.filters:
+            self.hear(session.client.client_id, topic_filter)
+        session.client.up(self.rules.packet_bytes_max)
 
     def _arrive(self, session: _Session, message: Publish) -> None:
         if not (session.said_goodbye or self._connected(session)):

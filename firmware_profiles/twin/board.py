@@ -85,8 +85,9 @@ class TwinBoard:
         self._ahead_s: float | None = None
         self._drawn_j = 0.0
         self._floors = tuple(one / 100 for one in (limits.battery_start_pct, limits.battery_stop_pct))
-        resting_c = self._heat.settles_c(self._load().base_w)
-        self._course = self._heat.course(resting_c, self._load(), self._time_s)
+        self._load = self._new_load()
+        resting_c = self._heat.settles_c(self._load.base_w)
+        self._course = self._heat.course(resting_c, self._load, self._time_s)
 
     # --- what the device asks -----------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class TwinBoard:
     def has_mains(self) -> bool:
         """Whether it is fed from outside right now, by mains or by more sun than it needs."""
         supply_w = self._supply().watts(self._time_s)
-        return supply_w > self._load().watts(self._speed)
+        return supply_w > self._load.watts(self._speed)
 
     def advance(self, now_ms: int) -> None:
         """Let everything happen up to now."""
@@ -165,7 +166,7 @@ class TwinBoard:
             mains=True if charge is None else self.has_mains,
             battery_pct=NOT_READ if charge is None else 100 * charge.share,
             battery_wh=NOT_READ if charge is None else charge.store.capacity_j / WH_J,
-            power_w=self._load().watts(speed),
+            power_w=self._load.watts(speed),
             temperature_c=self.temperature_c,
             trip_c=NOT_READ if trip_c is None else trip_c,
             throttled_bits=SOFT_LIMIT if self._works and speed < 1 else 0,
@@ -188,7 +189,7 @@ class TwinBoard:
     def _seconds(self, now_ms: int) -> float:
         return (now_ms - self._around.midnight_ms) / 1000
 
-    def _load(self) -> Load:
+    def _new_load(self) -> Load:
         power, used = self.equipment.profile.power, self._around.used
         one_core_w = power.one_core_w - power.idle.typical
         if not self.is_alive:
@@ -208,7 +209,8 @@ class TwinBoard:
         return self._course.speed(self._time_s)
 
     def _reload(self) -> None:
-        self._course = self._heat.course(self.temperature_c, self._load(), self._time_s)
+        self._load = self._new_load()
+        self._course = self._heat.course(self.temperature_c, self._load, self._time_s)
         self._ahead_s = None
 
     def _patterns(self) -> list[Pattern]:
@@ -235,7 +237,7 @@ class TwinBoard:
             return inf
         if self.is_alive and not charge.level_j and not self.has_mains:
             return self._time_s
-        load_w, supply = self._load().watts(self._speed), self._supply()
+        load_w, supply = self._load.watts(self._speed), self._supply()
         span_s = (self._time_s, self._time_s + HORIZON_S)
         shares = (*self._floors, 0.0 if self.is_alive else RESTART_SHARE)
         crossing_s = charge.crosses_s(shares, span_s, load_w, supply)
@@ -255,7 +257,7 @@ class TwinBoard:
 
     def _pass(self, until_s: float) -> None:
         """A span of time in which nothing turns, and the turn at its end."""
-        load = self._load()
+        load = self._load
         load_w = load.watts(self._speed)
         before_s, self._time_s = self._time_s, until_s
         self._energy_j += load_w * (until_s - before_s)
@@ -268,9 +270,11 @@ class TwinBoard:
         due = [one for one in self._patterns() if one.next_s <= until_s]
         for one in due:
             one.advance(until_s)
-        if self._lives_or_dies() or due:
+        if due:
             self._reload()
-        elif self._course.next_phase_s(before_s) <= until_s:
+        if self._lives_or_dies():
+            self._reload()
+        elif not due and self._course.next_phase_s(before_s) <= until_s:
             self._ahead_s = None
 
     def _draw(self, energy_j: float) -> None:

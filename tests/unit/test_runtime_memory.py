@@ -110,3 +110,21 @@ def test_the_same_name_again_takes_the_session_over() -> None:
     server.pump(0)
     assert first == [LinkLost("session taken over")]
     assert heard == [Received("t", b"x")]
+
+
+def test_a_client_hears_what_it_is_subscribed_to_when_the_connection_is_there() -> None:
+    server = MemoryServer()
+    sender, _ = join(server, "a")
+    sender.publish(Publish("old", b"1", retain=True))
+    sender.publish(Publish("new", b"2", retain=True))
+    server.pump(server.now_ms)
+    receiver, heard = join(server, "b")
+    receiver.subscribe(("old",))
+    server.pump(server.now_ms)
+    receiver.sleep()
+    heard.clear()
+    receiver.wake()
+    receiver.unsubscribe(("old",))
+    receiver.subscribe(("new",))
+    server.pump(server.now_ms)
+    assert [one.payload for one in heard if isinstance(one, Received)] == [b"2"]

@@ -234,7 +234,7 @@ def verdicts(asked: Asked, closed: frozenset[str]) -> tuple[Verdict, ...]:
     """What each gate says; `closed` names those that were closed the last time. Ignored ones are open."""
     found = []
     for name, gate in zip(GATES, ALL, strict=True):
-        verdict = gate(replace(asked, closed=name in closed))
+        verdict = gate(replace(asked, closed=True) if name in closed else asked)
         if name in asked.limits.ignore:
             verdict = Verdict(name, True, verdict.reading, f"ignored: {verdict.threshold}")
         found.append(verdict)

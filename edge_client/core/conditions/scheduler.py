@@ -41,13 +41,8 @@ class Scheduler:
         self._read_ms = 0
         self._trends = {"temperature": Trend(), "power": Trend()}
         self.verdicts: tuple[Verdict, ...] = ()
-
-    @property
-    def closed(self) -> tuple[str, ...]:
+        self.closed: tuple[str, ...] = UNREAD
         """Names of the closed gates; `unread` while nothing has been read."""
-        if self._conditions is None:
-            return UNREAD
-        return tuple(verdict.gate for verdict in self.verdicts if not verdict.open)
 
     @property
     def link(self) -> Reading[str]:
@@ -82,6 +77,7 @@ class Scheduler:
         )
         found = verdicts(asked, frozenset(self.closed))
         self.verdicts = tuple(self._with_forecast(verdict, now_ms) for verdict in found)
+        self.closed = tuple(verdict.gate for verdict in found if not verdict.open)
 
     def is_open(self, now_ms: int) -> bool:
         """Whether all gates are open by readings that are not too old."""
