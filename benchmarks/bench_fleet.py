@@ -31,9 +31,23 @@ class Length:
 
 
 FULL = Length(
-    simulated.Size(10_000, 24, 1_000, 24), compared.Amount(200, 24, 5, 1), emulated.Crowd(1000, 22, 20, 20)
+    simulated.Size(10_000, 24, 1_000, 24),
+    compared.Amount(
+        {
+            "home": compared.Extent(400, 10),
+            "farm-solar": compared.Extent(200, 24),
+            "lte-vehicles": compared.Extent(200, 24),
+        },
+        5,
+        1,
+    ),
+    emulated.Crowd(1000, 22, 20, 20),
 )
-QUICK = Length(simulated.Size(500, 6, 100, 3), compared.Amount(40, 8, 1, 0), emulated.Crowd(60, 3, 20, 3))
+QUICK = Length(
+    simulated.Size(500, 6, 100, 3),
+    compared.Amount({"home": compared.Extent(40, 4), "lte-vehicles": compared.Extent(40, 8)}, 1, 0),
+    emulated.Crowd(60, 3, 20, 3),
+)
 
 
 def compare_rows(folder: Path, amount: compared.Amount) -> Iterable[Row]:

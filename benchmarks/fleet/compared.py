@@ -17,48 +17,59 @@ from firmware_profiles.compare.scores import Comparison
 from firmware_profiles.compare.scores import compare as score
 from firmware_profiles.twin.members import Parts
 
-FLEETS = ("home", "farm-solar", "lte-vehicles")
 POLICIES = (Policy.NAIVE, Policy.ANDROID, Policy.OURS)
 HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """How much is rehearsed of each fleet."""
+class Extent:
+    """How much of a fleet is rehearsed in each run."""
 
     devices: int
     hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much is rehearsed, by fleet."""
+
+    fleets: Mapping[str, Extent]
     seeds: int
     moved_seeds: int
 
 
 def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[str, Comparison]:
-    """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again."""
-    catalogue, found = read_catalogue(), {}
+    """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again. Fleets as
+    given come before those that were moved: who stops it has whole comparisons."""
+    catalogue = read_catalogue()
     parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    wanted = cases(POLICIES, amount.seeds, amount.moved_seeds)
-    for name in FLEETS:
-        study = Study(smaller(catalogue.fleet(name), amount.devices), parts, round(amount.hours * HOUR_MS))
-        results = Results(folder / name, f"{name}, {amount.devices} devices, {amount.hours:g} h")
-        missing = results.missing(wanted)
+    as_given, wanted = (cases(POLICIES, amount.seeds, moved) for moved in (0, amount.moved_seeds))
+    kept = {
+        name: Results(folder / name, f"{name}, {each.devices} devices, {each.hours:g} h")
+        for name, each in amount.fleets.items()
+    }
+    for stage in (as_given, wanted):
+        for name, each in amount.fleets.items():
+            study = Study(smaller(catalogue.fleet(name), each.devices), parts, round(each.hours * HOUR_MS))
+            results = kept[name]
 
-        def done(one: Outcome, results: Results = results, name: str = name) -> None:
-            results.add(one)
-            say(f"{name}: {one.case.name}, {one.wall_s:.0f} s")
+            def done(one: Outcome, results: Results = results, name: str = name) -> None:
+                results.add(one)
+                say(f"{name}: {one.case.name}, {one.wall_s:.0f} s")
 
-        rehearse_all(study, missing, done)
-        found[name] = score(results.of(wanted))
-    return found
+            rehearse_all(study, results.missing(stage), done)
+    return {name: score(results.of(wanted)) for name, results in kept.items()}
 
 
 def rows(found: Mapping[str, Comparison], amount: Amount) -> Iterator[Row]:
     """The worst fleet and setting of each figure, and all fleets in the note."""
     scores = [one for each in found.values() for one in each.scores if one.policy is Policy.OURS]
-    size = f"{amount.devices} devices, {amount.hours:g} h, {amount.seeds} seeds"
+    extents = (f"{name} ({one.devices} devices, {one.hours:g} h)" for name, one in amount.fleets.items())
+    size = f"{', '.join(extents)}; {amount.seeds} seeds"
     moved = (
         f"each parameter moved by 30 %, {amount.moved_seeds} seeds" if amount.moved_seeds else "none moved"
     )
-    runs = f"{sum(one.runs for one in scores)} runs of ours: {', '.join(found)}; {size}; {moved}"
+    runs = f"{sum(one.runs for one in scores)} runs of ours: {size}; {moved}"
     yield (
         "compare: batteries under the owner's floor with ours",
         sum(one.floor_breaks for one in scores),
