@@ -44,7 +44,7 @@ from edge_client.litert.training import (
     evaluate,
     train,
 )
-from edge_client.protocol.chunks import blob_root, chunk_hash, split
+from edge_client.protocol.chunks import blob_root, chunk_hash, pieces
 from edge_client.protocol.execution.checks import steps_asked
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.model import Floats, decode_model, to_float
@@ -296,12 +296,13 @@ class _Work:
         return [part.reshape(spec.dims) for part, spec in zip(parts, manifest.tensors, strict=True)]
 
     def _write(self, weights: list[Floats], base: list[Floats], outcome: TrainingOutcome) -> TrainingFinished:
-        delta = [after - before for after, before in zip(weights, base, strict=True)]
+        """`weights` become the difference to the base, and what was left of earlier updates."""
+        delta = [np.subtract(after, before, out=after) for after, before in zip(weights, base, strict=True)]
         self._add_residual(delta)
         body, residue = quantise(delta, self.order.seed)
         encoded, left = body.encode(), encode_residue(residue)
         residue_root = blob_root(left)
-        hashes = tuple(chunk_hash(piece) for piece in split(encoded))
+        hashes = tuple(chunk_hash(piece) for piece in pieces(encoded))
         root = update_root(self.setup.public_key, self.order.round, len(encoded), hashes)
         self.setup.objects.put(root, encoded)
         self.setup.objects.put(residue_root, left)

@@ -7,7 +7,7 @@ updates that were refused or expired. A part counts from the round in which it b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import shake_256
 from math import frexp
 
@@ -16,8 +16,10 @@ import numpy as np
 from edge_client.protocol.model import Floats
 from edge_client.protocol.update import CODE_MAX, EXPONENT_MAX, EXPONENT_MIN, UpdateBody
 
-UNIFORM_BITS = 24
-"""A float32 holds no finer values of [0, 1)."""
+UNIFORM_BITS = 16
+"""Of each value of [0, 1): a code is a hundred-thousandth part off at most, and that is in the residue."""
+DRAWN_AT_ONCE = 1 << 15
+"""So many values have a stream of their own: what is needed for a moment only is then small."""
 
 
 def exponent_for(largest: float) -> int:
@@ -58,26 +60,30 @@ def _largest(flat: Floats) -> float:
     return largest
 
 
-def uniform(seed: bytes, number: int, count: int) -> Floats:
-    """`count` values of stream `number`, evenly drawn from [0, 1).
+def uniform(seed: bytes, number: int, count: int) -> Iterator[Floats]:
+    """`count` values of tensor `number`, evenly drawn from the middles of 2^16 parts of [0, 1), in pieces.
 
     Drawn by hashing: `numpy.random` costs 6 MiB of memory, and its streams may change with its version.
     """
-    stream = shake_256(number.to_bytes(4, "big") + seed).digest(4 * count)
-    drawn = np.frombuffer(stream, dtype=">u4").astype(np.uint32)
-    drawn >>= 32 - UNIFORM_BITS
-    values = drawn.astype(np.float32)
-    values *= np.float32(2.0**-UNIFORM_BITS)
-    return values
+    for start in range(0, count, DRAWN_AT_ONCE):
+        name = number.to_bytes(4, "big") + start.to_bytes(4, "big") + seed
+        stream = shake_256(name).digest(2 * min(count - start, DRAWN_AT_ONCE))
+        values = np.frombuffer(stream, dtype="<u2").astype(np.float32)
+        values += np.float32(0.5)
+        values *= np.float32(2.0**-UNIFORM_BITS)
+        yield values
 
 
-def _rounded(flat: Floats, exponent: int, dither: Floats) -> Floats:
+def _rounded(flat: Floats, exponent: int, dither: Iterable[Floats]) -> Floats:
     """The codes, still as float32, in an array of their own.
 
     Powers of two scale exactly, and `np.ldexp` takes five times as long as a multiplication.
     """
     scaled: Floats = flat * np.float32(2.0**-exponent)
-    scaled += dither
+    start = 0
+    for piece in dither:
+        scaled[start : start + piece.size] += piece
+        start += piece.size
     np.floor(scaled, out=scaled)
     return np.clip(scaled, -CODE_MAX, CODE_MAX, out=scaled)
 
@@ -100,8 +106,8 @@ def encode_residue(residue: Sequence[Floats]) -> bytes:
 
 
 def decode_residue(data: bytes, shapes: Sequence[tuple[int, ...]]) -> list[Floats]:
-    """Inverse of `encode_residue`; raises `ValueError` when the length does not fit."""
-    flat = np.frombuffer(data, dtype="<f4").astype(np.float32)
+    """Inverse of `encode_residue`, not to be written to; raises `ValueError` when the length does not fit."""
+    flat = np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
     sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
     if flat.size != sum(sizes):
         raise ValueError(f"residue of {flat.size} values, not {sum(sizes)}")

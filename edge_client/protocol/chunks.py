@@ -6,7 +6,7 @@ clock of an MQTT server counts whole packets only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -34,9 +34,15 @@ class ObjectKind(IntEnum):
     SEATS = 8
 
 
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Pieces of at most `CHUNK_BYTES`, each copied when its turn comes; one empty piece for an empty object
+    [OBJ-1]."""
+    return (data[i : i + CHUNK_BYTES] for i in range(0, max(1, len(data)), CHUNK_BYTES))
+
+
 def split(data: bytes) -> list[bytes]:
-    """Pieces of at most `CHUNK_BYTES`; one empty piece for an empty object [OBJ-1]."""
-    return [data[i : i + CHUNK_BYTES] for i in range(0, len(data), CHUNK_BYTES)] or [b""]
+    """All of them at once."""
+    return list(pieces(data))
 
 
 def chunk_count(size_bytes: int) -> int:
@@ -51,7 +57,7 @@ def chunk_hash(data: bytes) -> bytes:
 
 def pieces_root(tag: Tag, data: bytes) -> bytes:
     """Root of an object under its domain tag: size, then the Merkle root over its pieces [OBJ-2]."""
-    return digest(tag, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in split(data)]))
+    return digest(tag, uint(len(data), 8), merkle.root([chunk_hash(piece) for piece in pieces(data)]))
 
 
 def blob_root(data: bytes) -> bytes:

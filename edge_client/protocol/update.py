@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from edge_client.protocol.chunks import chunk_hash, split
+from edge_client.protocol.chunks import chunk_hash, pieces
 from edge_client.protocol.encoding import Fixed, Layout, uint
 from edge_client.protocol.errors import DecodeError, ProtocolError, Reason
 from edge_client.protocol.hashing import Tag, digest
@@ -130,4 +130,4 @@ def update_root(
 
 def update_root_of(public_key: bytes, round_number: int, body: bytes) -> bytes:
     """Root of a body that is all here."""
-    return update_root(public_key, round_number, len(body), [chunk_hash(piece) for piece in split(body)])
+    return update_root(public_key, round_number, len(body), [chunk_hash(piece) for piece in pieces(body)])

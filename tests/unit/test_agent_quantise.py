@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge_client.core.quantise import (
+    DRAWN_AT_ONCE,
     decode_residue,
     dequantise,
     encode_residue,
@@ -82,12 +83,25 @@ def test_rounding_is_without_bias() -> None:
 
 
 def test_uniform_values() -> None:
-    drawn = uniform(SEED, 0, 10_000)
+    count = DRAWN_AT_ONCE + 10_000
+    drawn = np.concatenate(list(uniform(SEED, 0, count)))
+    assert len(drawn) == count
     assert drawn.dtype == np.float32
     assert 0.0 <= drawn.min() < 0.001
     assert 0.999 < drawn.max() < 1.0
     assert abs(float(drawn.mean()) - 0.5) < 0.01
-    assert drawn[:5].tolist() != uniform(SEED, 1, 5).tolist()
+    (other,) = uniform(SEED, 1, 5)
+    assert len({tuple(some.tolist()) for some in (drawn[:5], drawn[DRAWN_AT_ONCE:][:5], other)}) == 3
+
+
+@pytest.mark.parametrize("code", [1, 100, -127])
+def test_what_is_a_code_already_is_not_rounded(code: int) -> None:
+    """However close to one the number is that is added before rounding down."""
+    delta = np.full(2**17, code, np.float32)
+    delta[0] = 127
+    body, (residue,) = quantise([delta], SEED)
+    assert set(body.codes[1:].tolist()) == {code}
+    assert not residue.any()
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
