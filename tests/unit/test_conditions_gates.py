@@ -170,8 +170,8 @@ def test_the_round_to_come_must_fit_under_the_data_cap() -> None:
         ((), False, True),
         ((NOW_MS - 5,), False, False),
         ((NOW_MS - 5,), True, True),
-        ((NOW_MS - 3 * HOUR_MS + 1,), False, False),
-        ((NOW_MS - 3 * HOUR_MS,), False, True),
+        ((NOW_MS - 3 * HOUR_MS // 2 + 1,), False, False),
+        ((NOW_MS - 9 * HOUR_MS // 2,), False, True),
         ((NOW_MS + 1,), False, True),  # written while the clock was ahead
         ((NOW_MS - 5, NOW_MS + 1), False, False),
     ],
@@ -182,32 +182,38 @@ def test_the_rounds_of_a_day_are_spread_over_it(
     assert verdict("rounds", {}, rounds_ended_ms=ended, training=training).open == is_open
 
 
+def test_pauses_are_drawn_around_their_mean_so_that_boards_do_not_stay_in_step() -> None:
+    pauses_h = []
+    for ago_ms in range(1, 1000):
+        found = verdict("rounds", {}, rounds_ended_ms=(NOW_MS - ago_ms,)).forecast_ms
+        assert found is not None
+        pauses_h.append((found - NOW_MS + ago_ms) / HOUR_MS)
+    assert min(pauses_h) == 1.5
+    assert 4.4 < max(pauses_h) < 4.5
+    assert sum(pauses_h) / len(pauses_h) == pytest.approx(3, abs=0.1)
+
+
 @pytest.mark.parametrize(
-    ("rounds_a_day", "minutes_ago", "opens_min"),
-    [
-        (24, (), None),
-        (24, (100, 1), None),
-        (24, (181, 179, 100), None),
-        (24, (179, 100, 1), 1),
-        (24, (100, 179, 1), 1),
-        (7, (200,), 24 * 60 / 7 - 200),
-    ],
+    ("minutes_ago", "is_open"),
+    [((), True), ((80, 1), True), ((270, 100, 1), True), ((80, 60, 1), False), ((1, 60, 80), False)],
 )
 def test_rounds_may_come_in_clumps_within_an_eighth_of_the_day(
-    rounds_a_day: int, minutes_ago: tuple[int, ...], opens_min: float | None
+    minutes_ago: tuple[int, ...], is_open: bool
 ) -> None:
     ended = tuple(NOW_MS - 60_000 * one for one in minutes_ago)
-    found = verdict("rounds", {}, {"rounds_a_day": rounds_a_day}, rounds_ended_ms=ended)
-    assert found.open is (opens_min is None)
-    assert found.forecast_ms == (None if opens_min is None else NOW_MS + int(opens_min * 60_000))
+    assert verdict("rounds", {}, {"rounds_a_day": 24}, rounds_ended_ms=ended).open is is_open
+
+
+def test_a_day_has_no_more_rounds_than_the_owner_allows() -> None:
+    ended = tuple(NOW_MS - (23 - 2 * one) * HOUR_MS for one in range(8))
+    assert verdict("rounds", {}, rounds_ended_ms=ended).forecast_ms == NOW_MS + HOUR_MS
+    assert verdict("rounds", {}, rounds_ended_ms=ended[1:]).open
 
 
 def test_forecasts() -> None:
     assert verdict("owner", {"paused_until_ms": NOW_MS + 9}).forecast_ms == NOW_MS + 9
     assert verdict("owner", {"paused_until_ms": NEVER}).forecast_ms is None
     assert verdict("hours", {"local_minute": 1439}, {"hours": "night"}).forecast_ms == NOW_MS + 61 * 60_000
-    ended = (NOW_MS - 1000, NOW_MS - 500)
-    assert verdict("rounds", {}, rounds_ended_ms=ended).forecast_ms == NOW_MS - 500 + 3 * HOUR_MS
     assert verdict("data", {"month_bytes": 10**9, "month_ends_ms": NOW_MS + 7}).forecast_ms == NOW_MS + 7
     trend = Trend()
     trend.add(90.0, NOW_MS)
@@ -218,15 +224,11 @@ def test_forecasts() -> None:
 
 
 def test_the_rounds_of_a_night_are_spread_over_the_night() -> None:
-    half_an_hour_ago = (NOW_MS - HOUR_MS // 2,)
-    for hours, is_open in (
-        ("any", False),
-        ("01:00-04:00", True),
-        ("23:00-03:00", True),
-        ("22:00-03:00", False),
-    ):
-        limits = {"hours": hours, "rounds_a_day": 8}
-        assert verdict("rounds", {}, limits, rounds_ended_ms=half_an_hour_ago).open == is_open
+    ended = (NOW_MS - HOUR_MS // 2,)
+    for hours, share in (("any", 24), ("01:00-04:00", 3), ("23:00-03:00", 4), ("22:00-03:00", 5)):
+        found = verdict("rounds", {}, {"hours": hours, "rounds_a_day": 24}, rounds_ended_ms=ended * 3)
+        pause_min = int(found.threshold.split()[4])
+        assert share / 16 * 60 - 1 <= pause_min < share * 3 / 16 * 60
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import TypeAlias
 
 from edge_client.core.conditions.limits import GATES, MINUTES_A_DAY, Limits
@@ -86,18 +87,31 @@ def hours(asked: Asked) -> Verdict:
 
 def rounds(asked: Asked) -> Verdict:
     """The rounds of a day, spread over the owner's hours: in each eighth of them (`DAY_PARTS`) an eighth of
-    the rounds, one at least. A fleet whose devices spend them all in the morning learns nothing in the
-    evening; but who is asked is drawn by lot, and lots come in clumps. Never closed on a running round."""
-    count = max(1, asked.limits.rounds_a_day // DAY_PARTS)
+    the rounds, one at least, and never more than all in 24 hours. A fleet whose devices spend them all in the
+    morning learns nothing in the evening; but who is asked is drawn by lot, and lots come in clumps. Never
+    closed on a running round."""
+    most = asked.limits.rounds_a_day
+    count = max(1, most // DAY_PARTS)
     start, end = asked.limits.window
-    open_min = (end - start) % MINUTES_A_DAY or MINUTES_A_DAY
-    span_ms = open_min * MINUTE_MS * count // asked.limits.rounds_a_day
+    pause_ms = ((end - start) % MINUTES_A_DAY or MINUTES_A_DAY) * MINUTE_MS * count // most
     # What seems to be to come was written while the clock was ahead: it says nothing of this day.
-    recent = [at for at in asked.rounds_ended_ms if asked.now_ms - span_ms < at <= asked.now_ms]
-    is_open = asked.training or len(recent) < count
-    forecast = None if is_open else sorted(recent)[-count] + span_ms
-    threshold = f"{count} in {span_ms // MINUTE_MS} min"
-    return Verdict("rounds", is_open, f"{len(recent)} ended", threshold, forecast)
+    past = sorted(at for at in asked.rounds_ended_ms if at <= asked.now_ms)
+    opens_ms, reading = 0, f"{len(past)} yet"
+    if len(past) >= count:
+        since_ms = past[-count]
+        pause_ms = _drawn_ms(since_ms, pause_ms)
+        opens_ms, reading = since_ms + pause_ms, f"{count} in {(asked.now_ms - since_ms) // MINUTE_MS} min"
+    if len(past) >= most:
+        opens_ms = max(opens_ms, past[-most] + DAY_MS)
+    is_open = asked.training or opens_ms <= asked.now_ms
+    threshold = f"at most {count} in {pause_ms // MINUTE_MS} min, {most} a day"
+    return Verdict("rounds", is_open, reading, threshold, None if is_open else opens_ms)
+
+
+def _drawn_ms(ended_ms: int, mean_ms: int) -> int:
+    """Half to one and a half of the mean, drawn from when the round ended: devices that were switched on
+    together, or came back together, would ask for the same rounds for days, and leave others empty."""
+    return round(mean_ms * (0.5 + blake2b(ended_ms.to_bytes(8, "big"), digest_size=1).digest()[0] / 256))
 
 
 def power(asked: Asked) -> Verdict:
