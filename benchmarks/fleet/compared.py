@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.fleet.kept import Row
@@ -39,16 +40,17 @@ class Amount:
 
 
 def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[str, Comparison]:
-    """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again. Fleets as
-    given come before those that were moved: who stops it has whole comparisons."""
+    """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again. One
+    situation after the other, of all fleets, first those as given: who stops it has whole comparisons."""
     catalogue = read_catalogue()
     parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    as_given, wanted = (cases(POLICIES, amount.seeds, moved) for moved in (0, amount.moved_seeds))
+    wanted = cases(POLICIES, amount.seeds, amount.moved_seeds)
     kept = {
         name: Results(folder / name, f"{name}, {each.devices} devices, {each.hours:g} h")
         for name, each in amount.fleets.items()
     }
-    for stage in (as_given, wanted):
+    for _, policies in groupby(wanted, key=lambda case: case.situation):
+        together = tuple(policies)
         for name, each in amount.fleets.items():
             study = Study(smaller(catalogue.fleet(name), each.devices), parts, round(each.hours * HOUR_MS))
             results = kept[name]
@@ -57,7 +59,7 @@ def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[s
                 results.add(one)
                 say(f"{name}: {one.case.name}, {one.wall_s:.0f} s")
 
-            rehearse_all(study, results.missing(stage), done)
+            rehearse_all(study, results.missing(together), done)
     return {name: score(results.of(wanted)) for name, results in kept.items()}
 
 
