@@ -20,21 +20,29 @@ from firmware_profiles.commands.record import record
 from firmware_profiles.commands.report import report
 from firmware_profiles.commands.simulate import simulate
 
+HELP = """Rehearse fleets of devices with the real software, before buying boards.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+Try it:
+  edge-fleet demo            a small fleet of real processes on this machine, for two minutes
+
+\b
+The way to a fleet of your own:
+  1. edge-fleet profiles       boards, links and batteries that are known, and how well
+  2. edge-fleet fleets home    a shipped fleet; copy its file and change it: boards, owners' limits, faults
+  3. edge-fleet simulate home  a day of its thousand boards in virtual time, some minutes
+  4. look at home-1/report.html, change the settings it names, simulate again
+  5. edge-fleet compare home   is ours better than federated learning without gates, and what does it cost
+  6. edge-fleet emulate home   the same boards on real MQTT, disks and training, 60 times as fast as time
+
+`edge-fleet COMMAND --help` has examples. Formats and what is modelled: docs/FLEETS.md.
+"""
+
+
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="edge-fleet")
 def main() -> None:
-    r"""Rehearse fleets of devices with the real software.
-
-    \b
-    edge-fleet demo            a whole fleet on this machine, for two minutes
-    edge-fleet simulate home   a day of a thousand boards, in virtual time
-    edge-fleet emulate home    the same with real MQTT, disks and training, 60 times as fast as time
-    edge-fleet fleets          the fleets that can be rehearsed
-    edge-fleet compare         what owners' settings cost and bring
-    edge-fleet report          a page with plots from report.json
-    edge-fleet profiles        what is known of boards, links and batteries
-    """
+    """`edge-fleet`; its help is `HELP`."""
 
 
 for command in (demo, simulate, emulate, compare, fleets, profiles, record, report):

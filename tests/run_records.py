@@ -55,6 +55,7 @@ def a_record(
         "final_height": rounds + 4,
         "final_hash": "5f" * 32,
         "final_accuracy": _accuracy(rounds, rounds, speed_up),
+        "command": "edge-fleet simulate farm --seed 7",
     }
     return RunRecord(**{**facts, **changed})  # type: ignore[arg-type]
 
@@ -86,6 +87,7 @@ def _group(name: str, number: int, devices: int) -> GroupFacts:
         included=devices * 11,
         joules_training=devices * 310.0,
         joules_radio=devices * 95.0,
+        joules_board=devices * 260_000.0,
         rewards=devices * (1_100 + 90 * number),
         floor_breaks=0,
         empty_batteries=number // 2,

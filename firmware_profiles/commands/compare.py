@@ -95,12 +95,14 @@ def compare(
     except (ProfileError, ValueError) as error:
         fail(str(error))
     ready_folder(folder)
-    try:
-        results = Results(folder, f"{fleet}, {study.fleet.devices} devices, {asked.hours:g} h")
-    except ResultsError as error:
-        fail(str(error))
     with stoppable(lambda: f"runs that ended are kept in {folder}; the same command goes on there"):
-        _rehearse(study, results, wanted, asked.processes or 0)
+        try:
+            results = Results(folder, f"{fleet}, {study.fleet.devices} devices, {asked.hours:g} h")
+            _rehearse(study, results, wanted, asked.processes or 0)
+        except ResultsError as error:
+            fail(str(error))
+        except OSError as error:
+            cannot_write(folder, error)
         facts = _facts(study, asked, results.of(wanted), command_line(context))
         _say(facts, as_json=bool(options["as_json"]))
         _keep(facts, folder, png)

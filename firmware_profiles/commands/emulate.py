@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_profiles.commands.failing import fail
+from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
+from firmware_profiles.commands.stopping import stoppable
 
 if TYPE_CHECKING:
     from firmware_profiles.emulate.plan import Emulation
@@ -44,7 +47,8 @@ One fleet on several machines, which share an MQTT server (docs/FLEETS.md):
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="New folder for report, states and logs; left out: ./FLEET-SEED-emulated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
-def emulate(fleet: str, as_json: bool, **options: object) -> None:
+@click.pass_context
+def emulate(context: click.Context, /, fleet: str, as_json: bool, **options: object) -> None:
     """Run the real agents of a fleet as tasks in a few processes, each with its own key, SQLite state folder
     and MQTT client, LiteRT training for all, four validator processes and Mosquitto; boards, batteries and
     presence follow the fleet's file on a clock that goes faster. Ctrl-C leaves nothing running.
@@ -54,13 +58,16 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     from firmware_profiles.emulate.run import EmulationError, EmulationRun
     from firmware_profiles.profiles.tables import ProfileError
 
+    need_plots()
     try:
         plan = _plan(fleet, options)
     except (ProfileError, ServerUrlError, ValueError) as error:
         fail(str(error))
+    ready_folder(plan.folder.parent)
     run = EmulationRun(plan)
     try:
-        record = _watched(run)
+        with stoppable(lambda: "nothing is left running"):
+            record = replace(_watched(run), command=command_line(context))
     except FileExistsError:
         fail(f"{plan.folder} is there already; --out takes a new folder")
     except MqttServerError as error:
@@ -68,13 +75,7 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     except EmulationError as error:
         click.echo(f"edge-fleet: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        click.echo("\nedge-fleet: stopped; nothing is left running", err=True)
-        sys.exit(130)
-    from firmware_profiles.report.files import write_report
-
-    page = write_report(record, plan.folder)
-    click.echo(record.to_json() if as_json else f"{_text(record, run.memory_peak_mib)}\nlook at it: {page}")
+    keep(record, plan.folder, record.to_json() if as_json else _text(record, run.memory_peak_mib))
 
 
 def _plan(name: str, options: dict[str, object]) -> Emulation:
@@ -120,16 +121,12 @@ def _plan(name: str, options: dict[str, object]) -> Emulation:
 
 def _watched(run: object) -> RunRecord:
     """With progress and time left."""
-    import signal
-
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from firmware_profiles.emulate.run import EmulationRun
     from firmware_profiles.emulate.run import Progress as Facts
 
     assert isinstance(run, EmulationRun)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("starting", total=run.plan.rounds)

@@ -7,12 +7,15 @@ import os
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from firmware_profiles.commands.failing import fail
+
+if TYPE_CHECKING:
+    from firmware_profiles.report.record import RunRecord
 
 NOT_TOLD = frozenset({"out", "as_json", "from_ms", "processes", "png"})
 """Options that change nothing in the result; places on a disk are nobody's business who reads the page."""
@@ -31,12 +34,24 @@ def ready_folder(folder: Path) -> None:
     except OSError as error:
         cannot_write(folder, error)
     if not os.access(folder, os.W_OK | os.X_OK):
-        fail(f"cannot write into {folder}; give --out a folder of your own")
+        fail(f"cannot write into {folder}; give it a folder of your own")
 
 
 def cannot_write(place: Path, error: OSError) -> NoReturn:
     """Say where and why, and end."""
-    fail(f"cannot write {error.filename or place} ({error.strerror}); give --out another place")
+    fail(f"cannot write {error.filename or place} ({error.strerror}); give it another place")
+
+
+def keep(record: RunRecord, folder: Path, said: str) -> None:
+    """Say the result of a rehearsal, then write it: a disk that is full by now must not take both."""
+    from firmware_profiles.report.files import write_report
+
+    click.echo(said)
+    try:
+        page = write_report(record, folder)
+    except OSError as error:
+        cannot_write(folder, error)
+    click.echo(f"look at it: {page}", err=True)
 
 
 def command_line(context: click.Context) -> str:

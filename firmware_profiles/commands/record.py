@@ -6,13 +6,22 @@ from pathlib import Path
 
 import click
 
+from firmware_profiles.commands.keeping import cannot_write, ready_folder
+from firmware_profiles.commands.stopping import stoppable
+
 
 @click.command()
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), required=True, help="The .npz file to write."
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The .npz file to write.",
 )
-@click.option("--stages", default=48, show_default=True, help="Rounds to train.")
-@click.option("--epochs", default=2, show_default=True, help="Local epochs.")
+@click.option(
+    "--stages", default=48, show_default=True, type=click.IntRange(1, 10_000), help="Rounds to train."
+)
+@click.option("--epochs", default=2, show_default=True, type=click.IntRange(1, 1_000), help="Local epochs.")
 @click.option("--learning-rate", default=0.2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def record(output: Path, stages: int, epochs: int, learning_rate: float, seed: int) -> None:
@@ -25,7 +34,12 @@ def record(output: Path, stages: int, epochs: int, learning_rate: float, seed: i
     from firmware_profiles.lesson.recording import record as make
 
     plan = TrainingPlan(epochs, learning_rate, seed)
-    with click.progressbar(length=stages, label="rounds", show_eta=True) as bar:
-        bank = make(digits(), plan, stages, lambda _stage: bar.update(1))
-    bank.write(output)
+    ready_folder(output.parent)
+    with stoppable(lambda: "nothing is written"):
+        with click.progressbar(length=stages, label="rounds", show_eta=True) as bar:
+            bank = make(digits(), plan, stages, lambda _stage: bar.update(1))
+        try:
+            bank.write(output)
+        except OSError as error:
+            cannot_write(output, error)
     click.echo(f"{output}: {stages} rounds, {bank.codes.shape[1]} shares, {output.stat().st_size} bytes")

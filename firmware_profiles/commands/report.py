@@ -9,6 +9,7 @@ import click
 
 from firmware_profiles.commands.failing import fail
 from firmware_profiles.commands.keeping import need_plots
+from firmware_profiles.commands.stopping import stoppable
 
 if TYPE_CHECKING:
     from firmware_profiles.report.chart import Chart
@@ -26,13 +27,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 def report(facts: Path, output: Path | None, png: Path | None, show: bool) -> None:
     """Make one HTML page of a rehearsal or a comparison, which loads nothing and can be sent to anyone."""
     need_plots()
+    with stoppable(lambda: "a page is written whole or not at all"):
+        _make(facts, output, png, show)
+
+
+def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> None:
     from edge_client.runtime.files import replace
     from firmware_profiles.report.files import write_plots
 
     try:
         text, charts = _read(facts)
     except (OSError, ValueError) as error:
-        fail(f"cannot read {facts} ({error}); give it the report.json of a rehearsal, or a compare.json")
+        reason = error.strerror if isinstance(error, OSError) else error
+        fail(f"cannot read {facts} ({reason}); give it the report.json of a rehearsal, or a compare.json")
     page = output or facts.with_suffix(".html")
     try:
         replace(page, text.encode())

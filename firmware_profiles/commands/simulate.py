@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_profiles.commands.failing import fail
+from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
+from firmware_profiles.commands.stopping import stoppable
 from firmware_profiles.profiles.fleet import DEVICES_MAX
 
 if TYPE_CHECKING:
@@ -47,22 +50,31 @@ What boards learn (--train):
 @click.option("--from", "from_ms", type=int, metavar="MS",
               help="Say every event and effect from this virtual time on (stderr).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
-def simulate(fleet: str, out: Path | None, as_json: bool, from_ms: int | None, **options: object) -> None:
+@click.pass_context
+def simulate(
+    context: click.Context,
+    /,
+    fleet: str,
+    out: Path | None,
+    as_json: bool,
+    from_ms: int | None,
+    **options: object,
+) -> None:
     """Run the real agents, validators and light clients of a fleet in virtual time, on boards, batteries and
     links from its file. Nothing ticks, time jumps to what is due next. Same seed, same chain.
     """
     from firmware_profiles.profiles.tables import ProfileError
 
+    need_plots()
     try:
         plan = _plan(fleet, options)
     except (ProfileError, ValueError) as error:
         fail(str(error))
-    from firmware_profiles.report.files import write_report
-
-    record = _run(plan, from_ms)
     folder = out or Path(f"{Path(fleet).stem}-{plan.seed}")
-    page = write_report(record, folder)
-    click.echo(record.to_json() if as_json else f"{summary_text(record)}\nlook at it: {page}")
+    ready_folder(folder)
+    with stoppable(lambda: f"nothing of this rehearsal is kept; --seed {plan.seed} is the same one again"):
+        record = replace(_run(plan, from_ms), command=command_line(context))
+        keep(record, folder, record.to_json() if as_json else summary_text(record))
 
 
 def _plan(name: str, options: dict[str, object]) -> Plan:
@@ -118,7 +130,7 @@ def summary_text(record: RunRecord) -> str:
     floors, empty = sum(one.floor_breaks for one in groups), sum(one.empty_batteries for one in groups)
     return f"""{record.title}
 {len(record.rounds)} rounds closed{accuracy}; {included:,} updates of {trained:,} devices are included
-{training_j:,.0f} J of training and {radio_j:,.0f} J of radio, beside idling
+{training_j:,.0f} J of training, {radio_j:,.0f} J of radio; {record.joules_board:,.0f} J with idling
 batteries: {floors} times below an owner's floor in training, {empty} times empty
 {record.heads_verified:,} heads verified by devices; block {record.final_height}, {record.final_hash[:12]}
 took {record.wall_s:.0f} s"""

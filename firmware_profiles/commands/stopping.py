@@ -14,10 +14,12 @@ STOPPED = 130
 @contextmanager
 def stoppable(left: Callable[[], str]) -> Iterator[None]:
     """Inside, a signal that asks to end raises `KeyboardInterrupt`; `left` says what is there of the work."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     except KeyboardInterrupt:
         click.echo(f"\nedge-fleet: stopped; {left()}", err=True)
         raise SystemExit(STOPPED) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

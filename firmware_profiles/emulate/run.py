@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.core.effects import StoreFinal
-from edge_client import __version__
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.emulate.cast import Cast
 from firmware_profiles.emulate.children import ChildDiedError
@@ -21,6 +20,7 @@ from firmware_profiles.lesson.digits import Examiner, digits
 from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
+from firmware_profiles.report.software import software
 from firmware_profiles.report.summary import Crew as Members
 from firmware_profiles.report.summary import Run, Seen, summary
 from firmware_profiles.report.tally import Tally
@@ -86,7 +86,7 @@ class EmulationRun:
             span_ms=self._passed_ms(),
             wall_s=time.monotonic() - began_s,
             speed=plan.speed,
-            software=__version__,
+            software=software(),
         )
         names = [lesson.label(number) for number in range(SHARES)]
         crew = members(plan.fleet)

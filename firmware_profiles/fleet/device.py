@@ -97,7 +97,9 @@ class FleetDevice:
         """The rehearsal is over: everything that was counted is in the tally."""
         self.end()
         own, board = self._tally.of(self.setup.number), self.setup.board
+        board.advance(self._shell.now_ms())
         own.joules_training, own.joules_radio = board.training_j, board.radio_j
+        own.joules_board = board.energy_mj / 1000
         own.floor_breaks = board.floor_breaks
 
     def _start(self) -> None:

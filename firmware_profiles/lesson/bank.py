@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_client.protocol.update import UpdateBody
+from edge_client.runtime.files import replace
 
 LAST_STAGES = 8
 """A model older than the bank gets the updates of its last stages in turn: by then they only move it about
@@ -46,8 +48,12 @@ class Bank:
         return Recorded(body, before, after)
 
     def write(self, path: Path) -> None:
-        """As a compressed .npz file."""
-        np.savez_compressed(path, codes=self.codes, exponents=self.exponents, losses_micro=self.losses_micro)
+        """As a compressed .npz file, whole or not at all. Raises `OSError`."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer, codes=self.codes, exponents=self.exponents, losses_micro=self.losses_micro
+        )
+        replace(path, buffer.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Bank:

@@ -9,7 +9,6 @@ import html
 import io
 import re
 import warnings
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -75,12 +74,14 @@ def svg(chart: Chart) -> str:
     return _SIZE.sub(lambda match: f'<svg viewBox="{match[1]}" {head}>', text, count=1).strip()
 
 
-def png(chart: Chart, path: Path) -> None:
-    """The same figure on white, as a file. Raises `OSError`."""
-    _save(chart, path, format="png", dpi=PNG_DPI)
+def png(chart: Chart) -> bytes:
+    """The same figure on white, as the content of a file."""
+    buffer = io.BytesIO()
+    _save(chart, buffer, format="png", dpi=PNG_DPI)
+    return buffer.getvalue()
 
 
-def _save(chart: Chart, target: Path | io.StringIO, **options: Any) -> None:
+def _save(chart: Chart, target: io.BytesIO | io.StringIO, **options: Any) -> None:
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A script that DejaVu lacks is still right in a browser; a very flat figure is still a figure.
         warnings.filterwarnings("ignore", message="Glyph .* missing")

@@ -38,5 +38,5 @@ def write_plots(charts: Iterable[Chart], folder: Path) -> list[Path]:
     paths = []
     for chart in charts:
         paths.append(folder / f"{chart.name}.png")
-        png(chart, paths[-1])
+        replace(paths[-1], png(chart))
     return paths

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from firmware_profiles.report.chart import Chart, Table
+from firmware_profiles.report.findings import Finding
 from firmware_profiles.report.palette import DARK, LIGHT, css_variables
 
 Picture = Callable[[Chart], str]
@@ -102,6 +103,12 @@ def shown(table: Table, caption: str = "") -> str:
 def paragraph(text: str) -> str:
     """A paragraph of running text."""
     return f"<p>{_text(text)}</p>"
+
+
+def advice(found: Sequence[Finding]) -> str:
+    """What went wrong, the worst first, each with what to do about it."""
+    items = "\n".join(f"<li><strong>{_text(one.what)}</strong> {_text(one.advice)}</li>" for one in found)
+    return f'<ol class="advice">\n{items}\n</ol>'
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from edge_client.core.events import Fate
 from firmware_profiles.report.record import RoundFacts, RunRecord
 
+KEPT = frozenset({Fate.INCLUDED.value, Fate.PENDING.value})
+"""Fates of updates that were not in vain, or not yet."""
+
 
 def reached(record: RunRecord, accuracy: float) -> RoundFacts | None:
     """The first round whose model was at least so good; None if none was."""
@@ -35,8 +38,7 @@ def floor_breaks(record: RunRecord) -> int:
 
 def lost_updates(record: RunRecord) -> int:
     """Updates that were settled without being included: work for nothing."""
-    kept = {Fate.INCLUDED.value, Fate.PENDING.value}
-    return sum(number for fate, number in record.fates.items() if fate not in kept)
+    return sum(number for fate, number in record.fates.items() if fate not in KEPT)
 
 
 def fairness_of_labels(record: RunRecord) -> float | None:

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from firmware_profiles.report import charts_boards, charts_chain, charts_learning, tables
 from firmware_profiles.report.canvas import svg
 from firmware_profiles.report.chart import Chart
-from firmware_profiles.report.markup import Picture, Section, figure, folded, page, paragraph, shown
+from firmware_profiles.report.findings import findings
+from firmware_profiles.report.markup import (
+    Picture,
+    Section,
+    advice,
+    figure,
+    folded,
+    page,
+    paragraph,
+    shown,
+)
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.report.verdict import key_figures, second_sentence, verdict
 
@@ -36,6 +46,9 @@ def _sections(record: RunRecord, picture: Picture) -> Iterable[Section]:
     def drawn(charts: Iterable[Chart]) -> list[str]:
         return [figure(chart, picture) for chart in charts]
 
+    found = findings(record)
+    none = "Nothing went wrong that these facts show."
+    yield Section("first", "Look at this first", [advice(found)] if found else [], none)
     yield Section("learning", "Learning", drawn(charts_learning.learning(record)), "No round was closed.")
     groups = [shown(tables.groups(record), "Groups of the fleet")] if record.groups else []
     yield Section("participation", "Who took part", [*drawn(charts_boards.participation(record)), *groups])

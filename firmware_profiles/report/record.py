@@ -54,7 +54,8 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """What became of one group of the fleet file. `label` rows count included updates by the label a device
-    has most of; `floor_breaks` are batteries that training took below the owner's floor."""
+    has most of; `floor_breaks` are batteries that training took below the owner's floor. `joules_board` is
+    all that the boards used since they were switched on: idling, training and radio."""
 
     name: str
     board: str
@@ -64,6 +65,7 @@ class GroupFacts:
     included: int
     joules_training: float
     joules_radio: float
+    joules_board: float
     rewards: int
     floor_breaks: int
     empty_batteries: int
@@ -75,7 +77,7 @@ class RunRecord:
     """One rehearsal. `participation` has a row for each group and a column for each of equal spans of the
     rehearsal: how many included updates were trained in it. `trained` has, for each round from the first, the
     numbers of the devices that made an update for it; it ends early when there are too many. `faults` lists
-    the first of each kind, all are in `fault_counts`."""
+    the first of each kind, all are in `fault_counts`. `command` makes the rehearsal again, if one did."""
 
     title: str
     mode: str
@@ -105,6 +107,7 @@ class RunRecord:
     final_height: int
     final_hash: str
     final_accuracy: float | None
+    command: str = ""
     version: int = field(default=RECORD_VERSION)
 
     def to_json(self) -> str:
@@ -136,3 +139,8 @@ class RunRecord:
     def joules(self) -> float:
         """Of all devices, beside idling."""
         return sum(one.joules_training + one.joules_radio for one in self.groups)
+
+    @property
+    def joules_board(self) -> float:
+        """Of all devices, with idling."""
+        return sum(one.joules_board for one in self.groups)

@@ -104,6 +104,7 @@ def _group(group: Group, members: Sequence[Member], tally: Tally) -> GroupFacts:
         included=sum(one.included for one in own),
         joules_training=round(sum(one.joules_training for one in own), 1),
         joules_radio=round(sum(one.joules_radio for one in own), 1),
+        joules_board=round(sum(one.joules_board for one in own), 1),
         rewards=sum(one.rewards for one in own),
         floor_breaks=sum(one.floor_breaks for one in own),
         empty_batteries=sum(one.empty_batteries for one in own),

@@ -18,7 +18,8 @@ GROUPS_MAX = 200
 def groups(record: RunRecord) -> Table:
     """What became of each group, and of all."""
     header = ("group", "board", "boards", "trained", "updates", "included",
-              "training a board", "radio a board", "rewards", "under the floor", "empty")  # fmt: skip
+              "training, a board", "radio, a board", "all with idling, a board",
+              "rewards", "under the floor", "empty")  # fmt: skip
     rows = [_group(one) for one in record.groups[:GROUPS_MAX]]
     if len(record.groups) > 1:
         rows.append(_group(_all(record)))
@@ -55,7 +56,8 @@ def circumstances(record: RunRecord) -> Table:
     return Table(
         ("what", "value"),
         (
-            ("fleet", words.name(record.fleet)),
+            ("command", words.line(record.command) if record.command else "none: a program of its own"),
+            ("fleet", words.line(record.fleet)),
             ("mode", f"{words.name(record.mode)}, {how}"),
             ("policy", words.name(record.policy)),
             ("training", words.name(record.training)),
@@ -67,7 +69,7 @@ def circumstances(record: RunRecord) -> Table:
             ("heads verified by devices", words.count(record.heads_verified)),
             ("last block", f"{words.count(record.final_height)}"),
             ("hash of the last block", record.final_hash),
-            ("software", words.name(record.software)),
+            ("software", words.line(record.software)),
         ),
         is_words=True,
     )
@@ -84,6 +86,7 @@ def _group(one: GroupFacts) -> tuple[str, ...]:
         words.count(one.included),
         words.energy(one.joules_training / boards),
         words.energy(one.joules_radio / boards),
+        words.energy(one.joules_board / boards),
         words.count(one.rewards),
         words.count(one.floor_breaks),
         words.count(one.empty_batteries),
@@ -103,6 +106,7 @@ def _all(record: RunRecord) -> GroupFacts:
         included=total("included"),
         joules_training=total("joules_training"),
         joules_radio=total("joules_radio"),
+        joules_board=total("joules_board"),
         rewards=total("rewards"),
         floor_breaks=total("floor_breaks"),
         empty_batteries=total("empty_batteries"),

@@ -54,6 +54,8 @@ class DeviceTally:
     spans: Counter[int] = field(default_factory=Counter)
     joules_training: float = 0.0
     joules_radio: float = 0.0
+    joules_board: float = 0.0
+    """Of the whole board since it was switched on: idling, training and radio."""
     floor_breaks: int = 0
     empty_batteries: int = 0
     rewards: int = 0

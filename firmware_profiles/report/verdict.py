@@ -23,7 +23,7 @@ def verdict(record: RunRecord) -> str:
         "accuracy not known" if record.final_accuracy is None else f"accuracy {record.final_accuracy:.2f}",
         f"{_none_or(breaks, 'battery', 'batteries')} under the owner's floor",
         f"{_none_or(empty, 'battery', 'batteries')} empty",
-        f"{words.energy(record.joules / max(1, record.devices))} a board beside idling",
+        f"{words.energy(record.joules / max(1, record.devices))} a board for training and radio",
     ]
     boards = words.counted(record.devices, "board", "boards")
     return f"{boards}, {words.duration(record.span_ms)}: {', '.join(parts)}."
@@ -52,8 +52,9 @@ def key_figures(record: RunRecord) -> list[tuple[str, str]]:
             "accuracy at the end",
         ),
         (words.count(trained(record)), f"of {words.count(record.devices)} boards trained"),
-        (words.energy(record.joules / boards), "energy a board"),
-        (words.size(bytes_total(record) / boards), "bytes a board"),
+        (words.energy(record.joules / boards), "training and radio, a board"),
+        (words.energy(record.joules_board / boards), "all of a board, with idling"),
+        (words.size(bytes_total(record) / boards), "sent and received, a board"),
         (words.count(floor_breaks(record)), "batteries under the floor"),
     ]
     if times:

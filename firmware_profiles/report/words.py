@@ -8,6 +8,7 @@ MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 NAME_CHARS_MAX = 48
 """Of a name that somebody else chose, in a plot or a table."""
+LINE_CHARS_MAX = 400
 
 
 def count(number: float) -> str:
@@ -62,8 +63,17 @@ def size(number: float) -> str:
 
 def name(text: str) -> str:
     """A name from a file, fit to be shown: on one line, without control characters, not too long."""
+    return _plain(text, NAME_CHARS_MAX)
+
+
+def line(text: str) -> str:
+    """As `name`, for what has room for a whole line."""
+    return _plain(text, LINE_CHARS_MAX)
+
+
+def _plain(text: str, most: int) -> str:
     shown = "".join(one if unicodedata.category(one)[0] != "C" else " " for one in text).strip() or "?"
-    return shown if len(shown) <= NAME_CHARS_MAX else f"{shown[: NAME_CHARS_MAX - 1]}…"
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 def _scaled(number: float, unit: str, prefixes: tuple[str, ...]) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from broker.core.effects import StoreFinal
-from edge_client import __version__
 from edge_client.core.bursts import Sleep
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.fleet.device import FleetDevice
@@ -21,6 +20,7 @@ from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
+from firmware_profiles.report.software import software
 from firmware_profiles.report.summary import Crew, Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
@@ -189,7 +189,7 @@ class Rehearsal:
             span_ms=plan.span_ms,
             wall_s=wall_s,
             speed=None,
-            software=__version__,
+            software=software(),
         )
         names = [self.lesson.label(number) for number in range(SHARES)]
         labels = {one.setup.number: names[one.setup.share] for one in self.devices}

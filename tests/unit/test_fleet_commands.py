@@ -1,0 +1,95 @@
+"""firmware_profiles/commands: a mistake or a stop is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from firmware_profiles.cli import main
+from firmware_profiles.commands import keeping
+from firmware_profiles.commands.failing import MISTAKE
+from firmware_profiles.commands.stopping import STOPPED, stoppable
+from tests.run_records import a_record
+
+pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Path:
+    """A folder that cannot be made."""
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file" / "folder"
+
+
+@pytest.mark.parametrize(
+    "command", [["simulate", "home"], ["compare", "home"], ["emulate", "home"], ["record"]]
+)
+def test_a_place_that_cannot_be_written_is_told_before_the_work(command: list[str], blocked: Path) -> None:
+    place = ["-o", str(blocked / "x.npz")] if command == ["record"] else ["--out", str(blocked / "x")]
+    done = CliRunner().invoke(main, [*command, *place])
+    assert done.exit_code == MISTAKE
+    assert "cannot write" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+
+
+def test_a_disk_that_is_full_at_the_end_does_not_take_the_result(
+    blocked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        keeping.keep(replace(a_record(), rounds=()), blocked, "the result")
+    said = capsys.readouterr()
+    assert ended.value.code == MISTAKE
+    assert said.out == "the result\n"
+    assert "cannot write" in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_with_what_is_left_and_130(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        _stopped_by(number)
+    assert signal.getsignal(number) is before
+    assert ended.value.code == STOPPED
+    assert capsys.readouterr().err == "\nedge-fleet: stopped; nothing is kept\n"
+
+
+def _stopped_by(number: signal.Signals) -> None:
+    with stoppable(lambda: "nothing is kept"):
+        os.kill(os.getpid(), number)
+        signal.pause()
+
+
+def test_the_command_that_is_told_has_what_matters_and_no_place_on_a_disk() -> None:
+    told = []
+
+    @click.command()
+    @click.argument("fleet")
+    @click.option("--hours", default=24.0)
+    @click.option("--seed", type=int)
+    @click.option("--mqtt", multiple=True)
+    @click.option("--out")
+    @click.pass_context
+    def rehearse(context: click.Context, /, **_options: object) -> None:
+        told.append(keeping.command_line(context))
+
+    asked = ["my fleet.toml", "--hours", "6", "--mqtt", "a", "--mqtt", "b", "--out", "/home/me/x"]
+    assert CliRunner().invoke(rehearse, asked).exit_code == 0
+    assert told == ["rehearse 'my fleet.toml' --hours 6 --mqtt a --mqtt b"]
+
+
+def test_the_help_shows_the_way_to_a_fleet() -> None:
+    text = CliRunner().invoke(main, ["--help"]).output
+    places = [
+        text.index(f"edge-fleet {name}") for name in ("profiles", "fleets", "simulate", "compare", "emulate")
+    ]
+    assert places == sorted(places)
+    assert "\\b" not in text
+    assert "  3. edge-fleet simulate home " in text
