@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +41,7 @@ def emulation(folder: Path, devices: int, rounds: int) -> Emulation:
     catalogue = read_catalogue()
     fleet = catalogue.fleet(FLEET).resized(devices)
     parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Emulation(fleet, parts, folder, fleet.seed, SPEED, rounds, began_ms=round(time.time() * 1000))
+    return Emulation(fleet, parts, folder, fleet.seed, SPEED, rounds)
 
 
 def eager(fleet: Fleet) -> Fleet:

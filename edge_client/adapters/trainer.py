@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -70,6 +69,18 @@ class Meter(Protocol):
         ...
 
 
+class Objects(Protocol):
+    """Objects by root; an `ObjectStore`, or its twin in memory."""
+
+    def get(self, root: bytes) -> bytes | None:
+        """None when it is not there."""
+        ...
+
+    def put(self, root: bytes, data: bytes) -> None:
+        """Keep it."""
+        ...
+
+
 class NoMeter:
     """A board that cannot say."""
 
@@ -87,7 +98,7 @@ class TrainerSetup:
     """What a trainer works with; `report` may be called from the trainer's thread."""
 
     public_key: bytes
-    objects: ObjectStore
+    objects: Objects
     data: OwnData
     threads: int
     report: Report
@@ -95,8 +106,17 @@ class TrainerSetup:
     guard: MemoryGuard = field(default_factory=lambda: MemoryGuard(0, MemoryReading, lambda _why: None))
     """Of memory; the default reads nothing and so is content."""
     marker: TrainingMarker | None = None
-    open_graph: Callable[[Path, int], TrainingGraph] = TrainingGraph.open
-    """From the file and the number of threads; as it comes from the file, whoever used it before."""
+    open_graph: Callable[[bytes, int], TrainingGraph] | None = None
+    """By its root and the number of threads; as it was published, whoever used it before. None: from its
+    file, if the objects are files."""
+
+    def graph(self, root: bytes) -> TrainingGraph:
+        """The training graph; raises what `TrainingGraph.open` does, and `TypeError` when nobody says how."""
+        if self.open_graph is not None:
+            return self.open_graph(root, self.threads)
+        if not isinstance(self.objects, ObjectStore):
+            raise TypeError("objects that are not files need open_graph")
+        return TrainingGraph.open(self.objects.path(root), self.threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +234,7 @@ class _Work:
         """None when it was stopped, or memory was short."""
         manifest, guard = self.genesis.manifest, self.setup.guard
         data = self.setup.data.at_most(guard.samples_max).load(manifest, SystemClock().now_ms())
-        graph = self.setup.open_graph(self.setup.objects.path(self.genesis.graph_root), self.setup.threads)
+        graph = self.setup.graph(self.genesis.graph_root)
         if graph.manifest != manifest:
             raise ModelError("the training graph's manifest is not the one in genesis")
         plan, held = self._plan(len(data.train)), _held(data, manifest.batch)

@@ -43,7 +43,7 @@ One fleet on several machines, which share an MQTT server (docs/FLEETS.md):
 @click.option("--shard", default="1/1", show_default=True, metavar="I/N",
               help="Run part I of N; the others run elsewhere. Part 1 has the validators.")  # fmt: skip
 @click.option("--at", "at_s", type=int, metavar="UNIX_S",
-              help="When the clocks of all parts start; left out: now.")  # fmt: skip
+              help="When the clocks of all parts start; left out: when all is ready.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="New folder for report, states and logs; left out: ./FLEET-SEED-emulated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
@@ -79,8 +79,6 @@ def emulate(context: click.Context, /, fleet: str, as_json: bool, **options: obj
 
 
 def _plan(name: str, options: dict[str, object]) -> Emulation:
-    import time
-
     from edge_client.core.bursts import Sleep
     from edge_client.runtime.mqtt_options import parse_server
     from firmware_profiles.catalogue import read_catalogue
@@ -104,7 +102,6 @@ def _plan(name: str, options: dict[str, object]) -> Emulation:
         raise ValueError("parts on several machines need --mqtt and --at, the same for all")
     seed = fleet.seed if options["seed"] is None else int(str(options["seed"]))
     folder = options["out"] or Path(f"{Path(name).stem}-{seed}-emulated")
-    began_s = time.time() if options["at_s"] is None else float(str(options["at_s"]))
     return Emulation(
         fleet=fleet,
         parts=Parts(catalogue.boards, catalogue.links, catalogue.batteries),
@@ -112,7 +109,7 @@ def _plan(name: str, options: dict[str, object]) -> Emulation:
         seed=seed,
         speed=float(str(options["speed"])),
         rounds=int(str(options["rounds"])),
-        began_ms=round(began_s * 1000),
+        began_ms=None if options["at_s"] is None else int(str(options["at_s"])) * 1000,
         servers=tuple(parse_server(url) for url in urls),
         shard=shard,
         sleep=Sleep(str(options["sleep"])),

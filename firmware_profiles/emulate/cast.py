@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from broker.founding import ChainFiles
+from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.mqtt_options import ServerAddress
+from firmware_profiles.emulate.beginning import LEAD_WALL_MS, Begin, Ready
 from firmware_profiles.emulate.children import ChildDiedError, Children
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Crew, Emulation
 from firmware_profiles.emulate.setting import make_server
@@ -22,8 +25,13 @@ class Cast:
     """All processes of a plan; `hear` gets what each says, with its name. It is their `Breakable`, too."""
 
     def __init__(self, plan: Emulation, hear: Callable[[str, Any], None]) -> None:
-        self._plan = plan
-        self._children = Children(hear)
+        self.plan = plan
+        """With its beginning, once they are started."""
+        self._tell = hear
+        self.crews: list[str] = []
+        """Names of the processes of devices."""
+        self._unready: set[str] = set()
+        self._children = Children(self._hear)
         self._servers: tuple[ServerAddress, ...] = plan.servers
         self._server_pid: int | None = None
         self._steps = Steps()
@@ -31,16 +39,17 @@ class Cast:
     @property
     def validators(self) -> range:
         """See `Breakable`: those that run here."""
-        return range(self._plan.fleet.job.validators if self._plan.shard.number == 1 else 0)
+        return range(self.plan.fleet.job.validators if self.plan.shard.number == 1 else 0)
 
     @property
     def owns_server(self) -> bool:
         """See `Breakable`: not one that others run."""
-        return not self._plan.servers
+        return not self.plan.servers
 
     def start(self, files: ChainFiles) -> None:
-        """The server first. Raises `ChildDiedError`, `MqttServerError`."""
-        plan = self._plan
+        """The server first; then wait until all are ready, unless it is known when they begin. Raises
+        `ChildDiedError`, `MqttServerError`."""
+        plan = self.plan
         if self.owns_server:
             server = make_server(plan.folder, files)
             self._servers = (server.address,)
@@ -52,7 +61,9 @@ class Cast:
         for number, first in enumerate(range(0, len(own), CLIENTS_MAX)):
             numbers = tuple(own[first : first + CLIENTS_MAX])
             crew = Crew(plan, files.chain_id, self._servers, numbers, f"devices-{number}")
-            self._children.launch(crew.name, run_worker, crew)
+            self._launch(crew.name, run_worker, crew)
+            self.crews.append(crew.name)
+        self._begin()
 
     def listen(self) -> None:
         """Hear who has something to say, or wait a moment; then do what is due. Raises `ChildDiedError`."""
@@ -61,7 +72,7 @@ class Cast:
 
     def now_ms(self) -> int:
         """See `Breakable`."""
-        return self._plan.clock.now_ms()
+        return self.plan.clock.now_ms()
 
     def later(self, delay_ms: int, step: Callable[[], None]) -> None:
         """See `Breakable`."""
@@ -92,8 +103,29 @@ class Cast:
 
     def start_validator(self, number: int) -> None:
         """See `Breakable`."""
-        arguments = self._plan, number, self._servers
-        self._children.launch(_validator(number), run_emulated_validator, *arguments)
+        self._launch(_validator(number), run_emulated_validator, self.plan, number, self._servers)
+
+    # --- the beginning ------------------------------------------------------------------------------------
+
+    def _launch(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+        self._unready.add(name)
+        self._children.launch(name, target, *arguments)
+
+    def _hear(self, name: str, said: Any) -> None:
+        if isinstance(said, Ready):
+            self._unready.discard(name)
+        else:
+            self._tell(name, said)
+
+    def _begin(self) -> None:
+        if self.plan.began_ms is not None:
+            return
+        waiting = sorted(self._unready)
+        while self._unready:
+            self._children.listen()
+        began_ms = SystemClock().now_ms() + LEAD_WALL_MS
+        self.plan = replace(self.plan, began_ms=began_ms)
+        self._children.tell_all(waiting, Begin(began_ms))
 
     def _order(self, order: Order) -> int:
         """The answer of the server's keeper."""

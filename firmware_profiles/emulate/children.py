@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -13,7 +14,8 @@ from typing import Any
 from firmware_profiles.emulate.memory import pss_kib
 
 LOOK_S = 0.25
-STOP_S_MAX = 20.0
+STOP_S_MAX = 60.0
+"""For all of them together to say what they have to, and to answer a question."""
 STOP = "stop"
 
 
@@ -52,6 +54,12 @@ class Children:
             return pipe.recv() if pipe.poll(STOP_S_MAX) else None
         except (EOFError, OSError):
             return None
+
+    def tell_all(self, names: Iterable[str], what: object) -> None:
+        """Say something to these; one that is gone does not hear it."""
+        for name in names:
+            with suppress(OSError):
+                self._children[name].pipe.send(what)
 
     def listen(self) -> None:
         """Hear who has something to say, or wait a moment. Raises `ChildDiedError`."""

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge_client.adapters.device_disk import DeviceDisk
-from edge_client.adapters.outbox_store import ResidualPart
-from edge_client.core.events import (
-    ModelMeasured,
-    TrainingFailed,
-    TrainingFinished,
-    TrainingOrder,
-    TrainingPaused,
-)
-from edge_client.protocol.genesis import Genesis
+from edge_client.core.events import TrainingOrder
 from edge_client.protocol.machine import Machine
 from edge_client.runtime.clock import Clock
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddress
-from edge_client.runtime.objects import ObjectStore
 from edge_client.runtime.transport import Will
 from firmware_profiles.emulate.crowd import Crowd, Place, Told
 from firmware_profiles.emulate.link import Losses, ReachableLink
 from firmware_profiles.fleet.founding import DeviceSetup
 from firmware_profiles.fleet.shell import Executors, link_executors
+from firmware_profiles.fleet.work import Train, Work, done
 from firmware_profiles.report.injected import Injected
 from firmware_profiles.twin.mishaps import Mishap
-
-Outcome = ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Work whose time is over: what it needs of the device."""
-
-    setup: DeviceSetup
-    genesis: Genesis
-    order: TrainingOrder
-    objects: ObjectStore
-    parts: tuple[ResidualPart, ...]
-
-
-Train = Callable[[Assignment], Sequence[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +95,8 @@ class EmulatedShell:
         genesis = disk.genesis()
         if genesis is None:
             raise RuntimeError("training was ordered before genesis was saved")
-        work = Assignment(self._setup, genesis, order, disk.objects, disk.outbox.residual())
-        for outcome in self._around.train(work):
+        work = Work(self._setup, genesis, order, disk.objects, disk.outbox.residual())
+        for outcome in done(self._around.train, work):
             self._around.post(Told(self._place, outcome))
 
     def kill(self) -> None:

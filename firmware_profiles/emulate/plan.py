@@ -41,7 +41,7 @@ class Shard:
 @dataclass(frozen=True, slots=True)
 class Emulation:
     """All of one rehearsal. `servers`: MQTT servers that others run; without any, one is started here.
-    `began_ms`: when the clocks of all parts start, in Unix milliseconds."""
+    `began_ms`: when the clocks of all parts start, in Unix milliseconds; None: when all is ready."""
 
     fleet: Fleet
     parts: Parts
@@ -49,7 +49,7 @@ class Emulation:
     seed: int
     speed: float
     rounds: int
-    began_ms: int
+    began_ms: int | None = None
     servers: tuple[ServerAddress, ...] = ()
     shard: Shard = Shard()
     sleep: Sleep = Sleep.AUTO
@@ -61,7 +61,9 @@ class Emulation:
 
     @property
     def clock(self) -> ScaledClock:
-        """The same in all processes."""
+        """The same in all processes. Raises `ValueError` as long as nobody has said when it starts."""
+        if self.began_ms is None:
+            raise ValueError("the rehearsal has not begun")
         return ScaledClock(self.began_ms, MIDNIGHT_MS, self.speed)
 
     @property

@@ -58,6 +58,8 @@ class EmulationRun:
     _pulses: dict[str, Pulse] = field(default_factory=dict)
     _tally: Tally = field(init=False)
     _keys: dict[bytes, int] = field(default_factory=dict)
+    _counted: set[str] = field(default_factory=set)
+    """Processes of devices that have said what they counted."""
     _log: ChainLog = field(init=False)
 
     def run(self) -> RunRecord:
@@ -73,17 +75,20 @@ class EmulationRun:
             Troubles(plan.founding.mishaps, self._cast, self._tally.injected).begin()
             self._follow()
             self._linger()
+            span_ms = self._passed_ms()
         except ChildDiedError as error:
             log = plan.folder / f"{error}.log"
             raise EmulationError(f"the process {error} died; see {log}") from error
         finally:
             self._cast.stop()
+        if missing := sorted(set(self._cast.crews) - self._counted):
+            raise EmulationError(f"{missing[0]} did not say in time what it counted; see {plan.folder}")
         run = Run(
             mode="emulate",
             policy="ours",
             seed=plan.seed,
             training="real",
-            span_ms=self._passed_ms(),
+            span_ms=span_ms,
             wall_s=time.monotonic() - began_s,
             speed=plan.speed,
             software=software(),
@@ -118,7 +123,7 @@ class EmulationRun:
                 self._look()
 
     def _passed_ms(self) -> int:
-        return self.plan.clock.now_ms() - MIDNIGHT_MS
+        return self._cast.now_ms() - MIDNIGHT_MS
 
     def _linger(self) -> None:
         """Devices, those of other parts, too, shall hear of the last block."""
@@ -140,6 +145,7 @@ class EmulationRun:
                 self._tally.add(tally)
                 self._tally.notes["dropped"] += dropped
                 self._keys |= keys
+                self._counted.add(name)
 
     def _closed(self) -> int:
         """Rounds: by the validators, or where they run elsewhere by what our devices have verified."""

@@ -18,6 +18,7 @@ from broker.mqtt_server.process import MqttServerProcess
 from broker.service import Watch, Witnessed, run_validator
 from edge_client.runtime import logs
 from edge_client.runtime.mqtt_options import ServerAddress
+from firmware_profiles.emulate.beginning import begun
 from firmware_profiles.emulate.pace import consensus_timing, status_interval_ms
 from firmware_profiles.emulate.plan import CHAIN_FOLDER, Emulation
 from firmware_profiles.emulate.worker import stop_with
@@ -35,6 +36,7 @@ def run_emulated_validator(
     plan: Emulation, number: int, servers: tuple[ServerAddress, ...], parent: Connection
 ) -> None:
     """Run until the parent says so, or is gone; every final block and note goes to the parent."""
+    plan = begun(plan, parent)
     folder = validator_folder(plan.folder, number)
     config = ValidatorConfig(
         ValidatorSection(folder / "validator.key", plan.folder / CHAIN_FOLDER, folder / "state"),

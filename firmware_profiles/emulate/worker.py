@@ -10,22 +10,25 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from broker.core.verified import VerifyOnce
+from broker.founding import GRAPH_FILE
 from edge_client.protocol.keys import verify
 from edge_client.runtime import logs
 from edge_client.runtime.allocator import spare_memory
 from edge_client.runtime.loop import EventLoop
+from firmware_profiles.emulate.beginning import begun
 from firmware_profiles.emulate.crowd import Crowd, Due, Wanted
 from firmware_profiles.emulate.device import Around, EmulatedShell
 from firmware_profiles.emulate.pace import agent_timing, loop_limits, mqtt_limits
-from firmware_profiles.emulate.plan import NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
-from firmware_profiles.emulate.training import SharedTrainer
+from firmware_profiles.emulate.plan import CHAIN_FOLDER, NEW_DEVICE_FOLDER, SHARES_FILE, Counted, Crew, Pulse
 from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.fleet.founding import MIDNIGHT_MS
+from firmware_profiles.fleet.training import RealTraining, SharedGraph
 from firmware_profiles.lesson.shares import read_shares
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.twin.members import members
@@ -51,7 +54,8 @@ def run_worker(crew: Crew, parent: Connection) -> None:
     with (crew.emulation.folder / f"{crew.name}.log").open("a", encoding="utf-8") as log:
         sys.stderr = log
         logs.configure(log, level=logging.WARNING)
-        _Worker(crew, parent).run()
+        plan = begun(crew.emulation, parent)
+        _Worker(replace(crew, emulation=plan), parent).run()
 
 
 def stop_with(parent: Connection, stop: Callable[[], None]) -> None:
@@ -104,7 +108,7 @@ class _Worker:
             limits=mqtt_limits(plan.speed),
             folder=plan.folder / "devices",
             new=plan.folder / NEW_DEVICE_FOLDER,
-            train=SharedTrainer(shares),
+            train=RealTraining(shares, SharedGraph(plan.folder / CHAIN_FOLDER / GRAPH_FILE)),
             injected=self._tally.injected,
         )
         remember, timing = VerifyOnce(verify, VERDICTS_MAX), agent_timing(plan.speed)

@@ -23,8 +23,8 @@ from firmware_profiles.twin.presence import Pattern
 MIDNIGHT_S = 1_799_971_200
 """Every rehearsal begins at this midnight (Unix seconds; January 2027): a seed knows no today."""
 MIDNIGHT_MS = MIDNIGHT_S * 1000
-POWER_UP_MS = 3_600_000
-"""Within the first hour, every board is switched on."""
+POWER_UP_MS = 1_800_000
+"""Within the first half hour, every board is switched on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,24 @@
-"""What comes of the work of a device, where no training makes it: recorded, random or false updates."""
+"""Work of a device whose time is over, and what comes of it: trained, recorded, random or false updates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import shake_256
 
 import numpy as np
 
-from edge_client.core.events import TrainingFinished, TrainingOrder
+from edge_client.adapters.outbox_store import ResidualPart
+from edge_client.core.events import (
+    ModelMeasured,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingOrder,
+    TrainingPaused,
+)
 from edge_client.protocol.chunks import blob_root, chunk_hash, split
 from edge_client.protocol.execution.checks import steps_asked
+from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.update import UpdateBody, update_root
 from firmware_profiles.fleet.founding import DeviceSetup
 from firmware_profiles.fleet.shell import Objects
@@ -22,13 +30,23 @@ LOSS_MICRO = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Work whose time is over: whose it is, where its objects are, and the roots of what earlier updates
-    left over."""
+    """Work whose time is over: whose it is, where its objects are, and what earlier updates left over."""
 
     setup: DeviceSetup
+    genesis: Genesis
     order: TrainingOrder
     objects: Objects
-    residual: tuple[bytes, ...]
+    parts: tuple[ResidualPart, ...]
+
+
+Outcome = ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused
+Train = Callable[[Work], Sequence[Outcome]]
+"""Makes what the work reports, in order; objects go to the device's disk."""
+
+
+def done(train: Train, work: Work) -> Sequence[Outcome]:
+    """What the work of a device comes to, of one that lies, too."""
+    return [lie(work)] if work.setup.lies else train(work)
 
 
 def random_codes(sizes: Sequence[int], seed: bytes) -> UpdateBody:
@@ -51,7 +69,7 @@ def finished(work: Work, body: UpdateBody, losses_micro: tuple[int, int]) -> Tra
         size_bytes=len(encoded),
         chunk_hashes=hashes,
         residue_root=blob_root(NO_RESIDUE),
-        consumed=work.residual,
+        consumed=tuple(part.root for part in work.parts),
         samples=work.setup.samples,
         steps=asked if order.steps_max is None else min(asked, order.steps_max),
         loss_before_micro=losses_micro[0],
@@ -59,10 +77,10 @@ def finished(work: Work, body: UpdateBody, losses_micro: tuple[int, int]) -> Tra
     )
 
 
-def lie(work: Work, sizes: Sequence[int]) -> TrainingFinished:
+def lie(work: Work) -> TrainingFinished:
     """What a device says that wants to be heard: huge random codes, a perfect loss, and more samples than it
-    has. Well-formed, and worth nothing; `sizes` are those of the model's tensors."""
-    order = work.order
+    has. Well-formed, and worth nothing."""
+    order, sizes = work.order, work.genesis.manifest.sizes
     body = UpdateBody((0,) * len(sizes), random_codes(sizes, order.seed).codes)
     claim = finished(work, body, (LOSS_MICRO, 0))
     samples = order.params.sample_cap

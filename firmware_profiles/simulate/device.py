@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edge_client.adapters.memory_disk import MemoryDisk
-from edge_client.core.events import TrainingFailed, TrainingFinished, TrainingOrder
+from edge_client.core.events import TrainingOrder
+from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.machine import Machine
 from edge_client.runtime.transport import Will
 from firmware_profiles.fleet.founding import DeviceSetup
 from firmware_profiles.fleet.shell import Executors, link_executors
-from firmware_profiles.fleet.work import Work
+from firmware_profiles.fleet.work import Train, Work, done
 from firmware_profiles.simulate.network import Network
 from firmware_profiles.simulate.world import Node, World
-
-Train = Callable[[Work], TrainingFinished | TrainingFailed]
-"""Makes the result; objects go to the device's disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class Around:
 
     world: World
     network: Network
+    genesis: Genesis
     train: Train
     pool: MutableMapping[bytes, bytes]
 
@@ -65,11 +65,12 @@ class SimulatedShell:
 
     def train(self, order: TrainingOrder) -> None:
         """See `Shell`."""
-        residual = tuple(part.root for part in self.disk.residual)
-        work = Work(self._setup, order, self.disk.objects, residual)
-        node, result = self.node, self._around.train(work)
+        parts = tuple(self.disk.residual)
+        work = Work(self._setup, self._around.genesis, order, self.disk.objects, parts)
+        node, outcomes = self.node, done(self._around.train, work)
         if node is not None:
-            self.later(0, lambda: node.post(result))
+            for outcome in outcomes:
+                self.later(0, partial(node.post, outcome))
 
     def kill(self) -> None:
         """See `Shell`."""

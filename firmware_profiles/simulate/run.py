@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from broker.core.effects import StoreFinal
@@ -12,8 +12,9 @@ from edge_client.core.bursts import Sleep
 from edge_client.protocol.machine import Note, Refused
 from firmware_profiles.fleet.device import FleetDevice
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, Founding
+from firmware_profiles.fleet.training import RealTraining, SharedGraph
 from firmware_profiles.fleet.troubles import Troubles
-from firmware_profiles.fleet.work import lie
+from firmware_profiles.fleet.work import Train
 from firmware_profiles.lesson.bank import Bank
 from firmware_profiles.lesson.digits import Examiner, Lesson, digits
 from firmware_profiles.lesson.shares import SHARES
@@ -24,10 +25,10 @@ from firmware_profiles.report.software import software
 from firmware_profiles.report.summary import Crew, Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
-from firmware_profiles.simulate.device import Around, SimulatedShell, Train
+from firmware_profiles.simulate.device import Around, SimulatedShell
 from firmware_profiles.simulate.infrastructure import Infrastructure
 from firmware_profiles.simulate.network import LinkTimes, Network
-from firmware_profiles.simulate.training import NoTraining, Real, Replay
+from firmware_profiles.simulate.training import Replay, nothing
 from firmware_profiles.simulate.world import Node, World
 from firmware_profiles.twin.members import Member, Parts, members
 from firmware_profiles.twin.mishaps import Mishap, Mishaps
@@ -91,7 +92,7 @@ class Rehearsal:
         stage = Infrastructure(self.world, network, chain, self._observe, plan.seed)
         for number in stage.validators:
             stage.start_validator(number)
-        around = Around(self.world, network, self._train(chain), {})
+        around = Around(self.world, network, chain.files.genesis, self._train(), {})
         for member in self.crew:
             self._add(around, chain, member)
         Troubles(mishaps, stage, self.tally.injected).begin()
@@ -136,12 +137,11 @@ class Rehearsal:
         node.executors[Note] = lambda one: log.note(one, world.now_ms)
         node.executors[Refused] = log.refused
 
-    def _train(self, chain: Chain) -> Train:
-        sizes = chain.files.genesis.manifest.sizes
+    def _train(self) -> Train:
         if self.plan.training is Training.NONE:
-            return NoTraining(sizes)
+            return nothing
         if self.plan.training is Training.REAL:
-            return Real(self.lesson)
+            return RealTraining(self.lesson.shares, SharedGraph(self.lesson.graph))
         if self.plan.bank is None:
             raise SimulationError("replay needs a bank of updates")
         return Replay(self.plan.bank)
@@ -153,9 +153,6 @@ class Rehearsal:
         around.network.links[setup.identity.device] = LinkTimes(
             link.rate_down.typical * BITS_MS * rate, link.rate_up.typical * BITS_MS * rate, link.rtt.typical
         )
-        if setup.lies:
-            sizes = chain.files.genesis.manifest.sizes
-            around = replace(around, train=lambda work: lie(work, sizes))
         self.tally.watch(member)
         device = FleetDevice(setup, SimulatedShell(around, setup), self.tally)
         self.devices.append(device)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from broker.core.validator import Validator
 from edge_client.core.agent import Agent
 from edge_client.core.bursts import Sleep
 from firmware_profiles.catalogue import read_catalogue
+from firmware_profiles.emulate.plan import Emulation
 from firmware_profiles.lesson.bank import shipped_bank
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
@@ -110,3 +112,9 @@ def test_every_fault_of_the_file_happens_in_virtual_time_and_the_chain_survives(
     assert not any(one.kind == Mishap.LOST_MESSAGE.value for one in record.faults)
     crashes = [one.at_ms for one in record.faults if one.kind == Mishap.VALIDATOR_CRASH.value]
     assert len([one for one in record.rounds if one.closed_ms > crashes[0]]) >= 3
+
+
+def test_both_ways_found_the_same_chain_and_devices(tmp_path: Path) -> None:
+    plan = a_plan()
+    emulation = Emulation(plan.fleet, plan.parts, tmp_path, plan.seed, speed=60.0, rounds=3)
+    assert emulation.founding == plan.founding
