@@ -113,7 +113,7 @@ class Desk:
         except ProtocolError as error:
             answer = [self._receipt(device, root, error.reason)] if error.reason in FINAL_REASONS else []
             raise RefusedUpdateError(error, answer) from None
-        return [self._say(device, missing)] if missing.missing.bits else []
+        return [] if missing is None else [self._say(device, missing)]
 
     def chunk(self, device: str, root: bytes, index: int, payload: bytes, now_ms: int) -> list[DeskEffect]:
         """`up/<dev>/chunk/<root>/<i>`; raises `ProtocolError`. Chunks that the root covers but that are no

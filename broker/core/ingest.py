@@ -61,18 +61,18 @@ class Ingest:
         if update_root(account.public_key, head.round, head.size, offer.chunk_hashes) != head.update_root:
             raise ProtocolError(Reason.WRONG_HASH, "update root does not cover the chunk hashes")
 
-    def offer(self, device: str, offer: UpdateOffer, state: ChainState, now_ms: int) -> MissingChunks:
-        """Open (or find again) an upload that `check_own` passed; raises `ProtocolError` when its head cannot
-        count."""
+    def offer(self, device: str, offer: UpdateOffer, state: ChainState, now_ms: int) -> MissingChunks | None:
+        """Open an upload that `check_own` passed, or find it again and say what it lacks: of a new one the
+        chunks are under way. Raises `ProtocolError` when its head cannot count."""
         head = offer.head
         check_update(self.rules, state, head)
         upload = self.uploads.get(head.update_root)
-        if upload is None:
-            self._make_room(device)
-            assembly = Assembly(chunk_count(head.size), offer.chunk_hashes)
-            upload = Upload(device, offer, assembly, now_ms + QUIET_MS)
-            self.uploads[head.update_root] = upload
-        return _missing(upload)
+        if upload is not None:
+            return _missing(upload)
+        self._make_room(device)
+        assembly = Assembly(chunk_count(head.size), offer.chunk_hashes)
+        self.uploads[head.update_root] = Upload(device, offer, assembly, now_ms + QUIET_MS)
+        return None
 
     def _make_room(self, device: str) -> None:
         """A device displaces its own oldest upload; one that finds no place, the upload that is silent

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edge_client.core.conditions.readings import Conditions, known
-from edge_client.core.timing import doubled
+from edge_client.core.timing import doubled, earliest
 
 CONNECT_MS_MAX = 60_000
 """A server that is not reached for so long is absent."""
@@ -45,7 +45,7 @@ class Sleep(str, Enum):
 class Errand:
     """What the link is needed for now (None: for nothing), and when and why it will be needed next. `height`
     is that of the head; `has_words`: it is known to be the latest; `rests`: nothing will be wanted before
-    `wake_ms`, whatever the chain does."""
+    `wake_ms`, whatever the chain does; `busy_until_ms`: then it may be needed for nothing all the same."""
 
     busy: str | None
     wake_ms: int
@@ -53,6 +53,7 @@ class Errand:
     height: int
     has_words: bool
     rests: bool = False
+    busy_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Bursts:
         ends_ms = self._since_ms + CONNECT_MS_MAX
         if self._linked:
             ends_ms = min(self._heard_ms + SILENCE_MS_MAX, self._since_ms + BURST_MS_MAX)
-        self._due_ms = ends_ms
+        self._due_ms = earliest(ends_ms, errand.busy_until_ms)
         if now_ms < ends_ms:
             return None
         self._failed_until_ms = self._retry_ms = now_ms + self._next_wait_ms()

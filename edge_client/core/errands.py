@@ -23,7 +23,8 @@ KEEP_UP_TRUSTING_PARTS = 4
 """A device that waits for its gates still follows the chain so often in its trusting period."""
 
 SHORT_MS = 5_000
-"""For training that takes no longer a reconnect does not pay on any link."""
+"""For training that takes no longer a reconnect does not pay on any link. Where nobody knows how long it will
+take, the link is kept for so long."""
 
 NEEDS: tuple[tuple[str, Callable[[Participant], bool]], ...] = (
     ("an update is to be sent", lambda device: device.outbox.sending),
@@ -50,6 +51,8 @@ class Errands:
         """The latest round, and when it was opened, in seconds of the chain."""
         self._pace_ms: int | None = None
         self._linked_ms = 0
+        self._untried: tuple[int, int] | None = None
+        """A round whose training takes nobody knows how long, and when it was first seen."""
 
     def linked(self, now_ms: int) -> None:
         """The device hears the chain."""
@@ -66,15 +69,26 @@ class Errands:
         """What is open now, and when it makes sense to come back."""
         self.see(device.head)
         busy = next((why for why, holds in NEEDS if holds(device)), None)
-        if busy is None and _is_short(device, scheduler):
-            busy = "training is over soon"
+        until_ms = None
+        if busy is None and device.rounds.training and scheduler is not None:
+            until_ms = self._try_until_ms(device.rounds.number, scheduler, now_ms)
+            busy = None if until_ms is None or until_ms <= now_ms else "training is over soon, perhaps"
+            busy = "training is over soon" if _is_short(scheduler) else busy
         wake_ms, because = self._next(device, scheduler, now_ms)
         rests = scheduler is not None and wake_ms == scheduler.opens_ms
         keep_up_ms = self._linked_ms + self._keep_up_ms
         if keep_up_ms < wake_ms:
             wake_ms, because = keep_up_ms, f"{because}; the chain is looked at once a day"
         has_words = device.freshness.standing(now_ms) == Standing.FRESH
-        return Errand(busy, wake_ms, because, device.head.height, has_words, rests)
+        return Errand(busy, wake_ms, because, device.head.height, has_words, rests, until_ms)
+
+    def _try_until_ms(self, round_number: int, scheduler: Scheduler, now_ms: int) -> int | None:
+        """Until when training is given the time to be short, where none was measured yet."""
+        if _train_ms(scheduler) is not None:
+            return None
+        if self._untried is None or self._untried[0] != round_number:
+            self._untried = (round_number, now_ms)
+        return self._untried[1] + SHORT_MS
 
     def _next(self, device: Participant, scheduler: Scheduler | None, now_ms: int) -> tuple[int, str]:
         head, never_ms = device.head, self._linked_ms + self._keep_up_ms
@@ -103,9 +117,15 @@ class Errands:
         return min(over_ms, self._linked_ms + round_ms) + spread_ms
 
 
-def _is_short(device: Participant, scheduler: Scheduler | None) -> bool:
+def _is_short(scheduler: Scheduler) -> bool:
     """Whether what is being trained ends while the radio is on anyway."""
-    prediction = None if scheduler is None else scheduler.prediction
-    if not device.rounds.training or scheduler is None or prediction is None or prediction.steps is None:
-        return False
-    return prediction.ms_per_step * prediction.steps <= max(SHORT_MS, radio_of(scheduler.link).tail_ms)
+    train_ms = _train_ms(scheduler)
+    return train_ms is not None and train_ms <= max(SHORT_MS, radio_of(scheduler.link).tail_ms)
+
+
+def _train_ms(scheduler: Scheduler) -> float | None:
+    """How long training takes, as far as earlier rounds tell."""
+    prediction = scheduler.prediction
+    if prediction is None or prediction.steps is None:
+        return None
+    return prediction.ms_per_step * prediction.steps

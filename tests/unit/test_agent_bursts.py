@@ -11,6 +11,7 @@ from edge_client.core.agent import SLEEPING, Phase
 from edge_client.core.bursts import CONNECT_MS_MAX, RETRY_MS_MIN, SILENCE_MS_MAX, Sleep
 from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.prediction import Cost
+from edge_client.core.errands import SHORT_MS
 from edge_client.core.events import ConditionsRead, Fate, GoOffline, GoOnline, Wished
 from edge_client.core.verify import DAY_MS
 from edge_client.protocol.machine import LinkLost, LinkUp, Publish
@@ -45,6 +46,9 @@ def sleeper(limits: Limits | None = None, **params: int) -> DeviceWorld:
         world.tell(ConditionsRead(FINE))
     talk(world)
     assert world.phase() == Phase.TRAINING
+    if limits is not None:  # then there are predictions, and the first round has none
+        assert world.online
+        world.pass_ms(SHORT_MS)
     assert not world.online
     return world
 
@@ -265,3 +269,13 @@ def test_one_wake_question_a_burst() -> None:
     world.asks.clear()
     world.link_up()
     assert [type(ask.question) for ask in world.asks] == [Wake]
+
+
+def test_a_first_round_that_is_short_needs_no_second_connection() -> None:
+    world = DeviceWorld(ChainMaker(devices=3), 2, limits=Limits(), sleep=Sleep.ALWAYS)
+    world.tell(ConditionsRead(FINE))
+    talk(world)
+    world.pass_ms(SHORT_MS - 1)
+    root = world.finish_training()
+    assert [offer.head.update_root for offer in world.offers] == [root], "over the link that is still there"
+    assert not any(isinstance(one, GoOffline) for one in world.effects)
