@@ -51,7 +51,7 @@ class Errands:
         """The latest round, and when it was opened, in seconds of the chain."""
         self._pace_ms: int | None = None
         self._linked_ms = 0
-        self._untried: tuple[int, int] | None = None
+        self._untried: tuple[int | None, int] | None = None
         """A round whose training takes nobody knows how long, and when it was first seen."""
 
     def linked(self, now_ms: int) -> None:
@@ -82,7 +82,7 @@ class Errands:
         has_words = device.freshness.standing(now_ms) == Standing.FRESH
         return Errand(busy, wake_ms, because, device.head.height, has_words, rests, until_ms)
 
-    def _try_until_ms(self, round_number: int, scheduler: Scheduler, now_ms: int) -> int | None:
+    def _try_until_ms(self, round_number: int | None, scheduler: Scheduler, now_ms: int) -> int | None:
         """Until when training is given the time to be short, where none was measured yet."""
         if _train_ms(scheduler) is not None:
             return None
