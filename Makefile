@@ -5,6 +5,9 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest --quiet
+FAST := tests/unit tests/property
+E2E := tests/e2e
+PART := scripts/part.sh
 RUN_EXTRAS := litert,broker,fleet
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 ARGS ?=
@@ -15,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint test-fast test-rest test-e2e test-arm64 mosquitto pythons clean FORCE
+.PHONY: help demo test forget lint test-fast test-rest test-e2e test-arm64 mosquitto pythons clean FORCE
 
 help: ## what can be made
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12 VENV=.venv-3.12]"; echo
@@ -25,23 +28,26 @@ help: ## what can be made
 demo: $(VENV)/.run ## a whole fleet on this machine: 4 validators, 8 devices, real data (ARGS="--json demo.json")
 	@$(VENV)/bin/edge-fleet demo $(ARGS)
 
-test: lint test-fast test-rest test-e2e pythons ## everything a change must pass: lint, types, contracts, all tests
+test: forget lint test-fast test-rest test-e2e pythons ## everything a change must pass: lint, types, contracts, all tests
+	@$(PART) --table
 
 lint: $(VENV)/.dev ## style, types (as Python 3.10 and as the running one), import contracts
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m mypy --python-version 3.10
-	$(PY) -m mypy --python-version $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-	$(VENV)/bin/lint-imports --no-logo
+	$(PART) style $(PY) -m ruff check .
+	$(PART) format $(PY) -m ruff format --check .
+	$(PART) types $(PY) -m mypy --python-version 3.10
+	$(PART) types-here $(PY) -m mypy --python-version $$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	$(PART) contracts $(VENV)/bin/lint-imports --no-logo
 
+# What is not run is not even read: to import all of it costs as much as a hundred tests.
 test-fast: $(VENV)/.dev ## unit and property tests
-	$(PYTEST) -n 2 -m "not slow and not e2e" $(ARGS)
+	$(PART) fast $(PYTEST) -n 2 -m "not slow" $(FAST) $(ARGS)
 
 test-rest: $(VENV)/.dev mosquitto
-	$(PYTEST) -n 2 -m "slow and not e2e" $(ARGS)
+	$(PART) rest $(PYTEST) -n 2 -m slow --ignore $(E2E) $(ARGS)
 
+# One module's fleet works as fast as it can, and it waits most of the time: two fit on two cores.
 test-e2e: $(VENV)/.dev mosquitto
-	$(PYTEST) -m e2e $(ARGS)
+	$(PART) e2e $(PYTEST) -n 2 --dist loadscope $(E2E) $(ARGS)
 
 test-arm64: $(VENV)/.dev ## install, train and verify on emulated ARM boards (root, debootstrap, qemu-user)
 	$(PY) -m scripts.arm64.rehearse $(ARGS)
@@ -55,6 +61,9 @@ check-%: $(VENV)/.dev FORCE ## one long check, e.g. check-consensus: prints its 
 clean: ## removes what builds and tests leave behind (not the virtual environments)
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+forget:
+	@$(PART) --forget
 
 # --- parts ---------------------------------------------------------------------------------------------------
 $(VENV)/.run: pyproject.toml scripts/venv.sh

@@ -51,3 +51,15 @@ def test_make_help_names_the_two_commands() -> None:
     assert {"demo", "test"} <= {
         line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ")
     }
+
+
+def test_a_part_keeps_its_exit_code_and_the_table_names_it(tmp_path: Path) -> None:
+    def part(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(ROOT / "scripts" / "part.sh"), *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert part("old", "true").returncode == 0
+    part("--forget")
+    assert [part("good", "true").returncode, part("bad", "sh", "-c", "exit 7").returncode] == [0, 7]
+    table = [line.split() for line in part("--table").stdout.splitlines()[1:]]
+    assert [[name, unit] for name, _, unit in table] == [["good", "s"], ["bad", "s"], ["together", "s"]]

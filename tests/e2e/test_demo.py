@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from firmware_profiles.demo.data import cut
 from firmware_profiles.demo.processes import program
@@ -115,6 +114,8 @@ def test_no_name_is_looked_up_and_nobody_outside_is_called(short: Played) -> Non
 
 def test_nobody_can_open_the_held_out_part(short: Played) -> None:
     """No image of it is in any file, as bytes or as floats; images of the devices' shares are."""
+    from sklearn.datasets import load_digits  # a second that only this test shall cost
+
     images, labels = load_digits(return_X_y=True)
     pixels = images.astype(np.uint8)
     parts = cut(labels.astype(np.int64), DEVICES, VALIDATORS, SEED)
@@ -150,8 +151,6 @@ def test_a_stopped_demo_leaves_nothing_running(
     tmp_path: Path, numbers: list[signal.Signals], moment: str
 ) -> None:
     """Also when somebody presses Ctrl-C twice, or closes the terminal."""
-    # A shell lets jobs in the background ignore Ctrl-C, and the demo would inherit that from such a test run.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, log = tmp_path / "demo", tmp_path / "demo.log"
     with log.open("wb") as output:
         demo = subprocess.Popen(command(folder, 1000, "auto"), stdout=output, stderr=output)
@@ -165,7 +164,6 @@ def test_a_stopped_demo_leaves_nothing_running(
         if demo.poll() is None:  # a test that fails or is stopped leaves nothing running, either
             demo.terminate()
             demo.wait(WAIT_S_MAX)
-        signal.signal(signal.SIGINT, before)
     assert "nothing is left running" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert processes_that_name(folder) == []

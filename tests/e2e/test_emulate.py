@@ -61,6 +61,11 @@ def alive(folder: Path) -> list[str]:
     return found
 
 
+def has_devices(out: Path) -> bool:
+    """Whether at least one was switched on."""
+    return any((out / "devices").glob("*/agent.db"))
+
+
 def until(condition: Callable[[], bool], limit_s: float) -> bool:
     """Whether it came true in time."""
     end_s = time.monotonic() + limit_s
@@ -98,7 +103,8 @@ def test_nothing_stays_when_it_is_interrupted_or_killed(tmp_path: Path) -> None:
         out = tmp_path / number.name
         process = emulate(out)
         try:
-            assert until(lambda out=out: any((out / "devices").glob("*/agent.db")), RUN_S_MAX)  # type: ignore[misc]
+            until(lambda p=process, out=out: p.poll() is not None or has_devices(out), RUN_S_MAX)  # type: ignore[misc]
+            assert has_devices(out), process.communicate(timeout=1)
             os.kill(process.pid, number)
             process.wait(STOP_S_MAX)
         finally:
