@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +15,9 @@ from pathlib import Path
 from broker.config import MqttSection, ValidatorConfig, ValidatorSection
 from broker.mqtt_server.process import MqttServerProcess
 from broker.service import Watch, Witnessed, run_validator
-from edge_client.runtime import logs
 from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.emulate.beginning import begun
+from firmware_profiles.emulate.child_log import logged_to
 from firmware_profiles.emulate.pace import consensus_timing, status_interval_ms
 from firmware_profiles.emulate.plan import CHAIN_FOLDER, Emulation
 from firmware_profiles.emulate.worker import stop_with
@@ -55,9 +54,7 @@ def run_emulated_validator(
         lambda stop: stop_with(parent, stop),
         status_interval_ms(plan.speed),
     )
-    with (plan.folder / f"validator-{number}.log").open("a", encoding="utf-8") as log:
-        sys.stderr = log
-        logs.configure(log, level=logging.INFO)
+    with logged_to(plan.folder / f"validator-{number}.log", logging.INFO):
         run_validator(config, watch)
 
 

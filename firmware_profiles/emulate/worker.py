@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import resource
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,10 +17,10 @@ from typing import Any
 from broker.core.verified import VerifyOnce
 from broker.founding import GRAPH_FILE
 from edge_client.protocol.keys import verify
-from edge_client.runtime import logs
 from edge_client.runtime.allocator import spare_memory
 from edge_client.runtime.loop import EventLoop
 from firmware_profiles.emulate.beginning import begun
+from firmware_profiles.emulate.child_log import logged_to
 from firmware_profiles.emulate.crowd import Crowd, Due, Wanted
 from firmware_profiles.emulate.device import Around, EmulatedShell
 from firmware_profiles.emulate.pace import agent_timing, loop_limits, mqtt_limits
@@ -51,9 +50,7 @@ def run_worker(crew: Crew, parent: Connection) -> None:
     spare_memory()
     threading.stack_size(STACK_BYTES)
     _allow_files(len(crew.numbers) * FILES_PER_CLIENT)
-    with (crew.emulation.folder / f"{crew.name}.log").open("a", encoding="utf-8") as log:
-        sys.stderr = log
-        logs.configure(log, level=logging.WARNING)
+    with logged_to(crew.emulation.folder / f"{crew.name}.log", logging.WARNING):
         plan = begun(crew.emulation, parent)
         _Worker(replace(crew, emulation=plan), parent).run()
 
