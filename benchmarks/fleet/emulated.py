@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.fleet.kept import Row
-from edge_client.core.conditions.limits import ROUNDS_A_DAY_MAX
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Emulation
 from firmware_profiles.emulate.run import EmulationRun
-from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report import measures
 from firmware_profiles.report.agreement import agreement
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
@@ -44,24 +42,15 @@ def emulation(folder: Path, devices: int, rounds: int) -> Emulation:
     return Emulation(fleet, parts, folder, fleet.seed, SPEED, rounds)
 
 
-def eager(fleet: Fleet) -> Fleet:
-    """The same boards of owners who allow every round: the crowd is there to be busy."""
-    groups = [replace(one, limits=replace(one.limits, rounds_a_day=ROUNDS_A_DAY_MAX)) for one in fleet.groups]
-    return replace(fleet, groups=tuple(groups))
-
-
 def rows(crowd: Crowd) -> Iterator[Row]:
     """The crowd."""
     with tempfile.TemporaryDirectory(prefix="bench-fleet-") as folder:
-        plan = emulation(Path(folder) / "run", crowd.agents, crowd.rounds)
-        run = EmulationRun(replace(plan, fleet=eager(plan.fleet)))
+        run = EmulationRun(emulation(Path(folder) / "run", crowd.agents, crowd.rounds))
         record = run.run()
     processes = -(-record.devices // CLIENTS_MAX)
     updates = [one.updates for one in record.rounds] or [0]
     enough = [one for one in updates if one >= UPDATES_MIN]
-    said = (
-        f"{FLEET}, any number of rounds, {record.speed:g} times as fast; validators and Mosquitto beside them"
-    )
+    said = f"{FLEET}, {record.speed:g} times as fast; the validators and Mosquitto run beside them"
     yield "emulate: agents", record.devices, said
     yield "emulate: processes", processes, "those with agents"
     yield "emulate: paho clients in one process", min(record.devices, CLIENTS_MAX), "one for each agent"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from firmware_profiles.emulate.plan import Emulation
@@ -20,8 +19,7 @@ LATE_MS = 300_000
 
 def emulated(folder: Path) -> RunRecord:
     founding = troubled()
-    began_ms = round(time.time() * 1000)
-    plan = Emulation(founding.fleet, founding.parts, folder, founding.seed, SPEED, ROUNDS, began_ms)
+    plan = Emulation(founding.fleet, founding.parts, folder, founding.seed, SPEED, ROUNDS)
     return EmulationRun(plan).run()
 
 
