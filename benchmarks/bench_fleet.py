@@ -41,7 +41,7 @@ FULL = Length(
         5,
         1,
     ),
-    emulated.Crowd(1000, 30, 20, 20),
+    emulated.Crowd(1000, 34, 20, 20),
 )
 QUICK = Length(
     simulated.Size(500, 6, 100, 3),
