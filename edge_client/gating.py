@@ -42,6 +42,7 @@ def read_gates(
         now_ms=now_ms,
         training=words.get("phase") == "training",
         rounds_ended_ms=tuple(one.ended_ms for one in past),
+        lots=tuple(one.lot for one in past),
     )
     return verdicts(asked, frozenset(words.get("closed_gates", ())))
 

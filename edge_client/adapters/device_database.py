@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_client.adapters.conditions.traffic import MonthBytes
+from edge_client.core.conditions.prediction import LOTS
 from edge_client.runtime.database import Database, open_database
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def rounds_given_up(database: Schema) -> None:
     _create(database, "given_up", round=int, why=str)
 
 
+def round_lots(database: Schema) -> None:
+    """What was drawn for the pause after a round; the mean for those that are there."""
+    database["costs"].add_column("lot", int, not_null_default=LOTS // 2)
+
+
 def _create(database: Schema, table: str, **columns: type) -> None:
     """A table whose first column is its key and in which nothing may be missing."""
     key, *others = columns
@@ -94,6 +100,7 @@ MIGRATIONS = (
     radio_costs,
     earnings,
     rounds_given_up,
+    round_lots,
 )
 
 

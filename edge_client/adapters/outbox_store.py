@@ -26,7 +26,7 @@ its work, some 600 bytes a round it took part in, is kept for ever."""
 
 COSTS_KEPT_MAX = 10_000
 """Rounds whose costs are kept, some 60 bytes each."""
-COST_COLUMNS = "ended_ms, steps, train_ms, energy_mj, up, down, radio_mj, predicted_mj, predicted_bytes"
+COST_COLUMNS = "ended_ms, steps, train_ms, energy_mj, up, down, radio_mj, predicted_mj, predicted_bytes, lot"
 
 
 class PartKind(str, Enum):
@@ -75,10 +75,10 @@ class OutboxStore:
         cost = spent.cost
         row = (
             *(spent.ended_ms, cost.steps, cost.train_ms, cost.energy_mj, cost.up_bytes, cost.down_bytes),
-            *(cost.radio_mj, spent.predicted_mj, spent.predicted_bytes),
+            *(cost.radio_mj, spent.predicted_mj, spent.predicted_bytes, spent.lot),
         )
         self._database.conn.execute(
-            f"INSERT OR REPLACE INTO costs (round, {COST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT OR REPLACE INTO costs (round, {COST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             (round_number, *row),
         )
         self._database.conn.execute("DELETE FROM costs WHERE round <= ?", (round_number - COSTS_KEPT_MAX,))

@@ -14,6 +14,7 @@ class Draw(bytes, Enum):
     TRAINING = b"agent/training"
     WAKE = b"agent/wake"
     RETRY = b"agent/retry"
+    PAUSE = b"agent/pause"
 
 
 class Draws:

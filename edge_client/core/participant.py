@@ -13,7 +13,7 @@ from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
 from edge_client.core.conditions.prediction import Spent
 from edge_client.core.conditions.scheduler import Scheduler
-from edge_client.core.draws import Draws
+from edge_client.core.draws import Draw, Draws
 from edge_client.core.events import (
     AgentEffect,
     DropObject,
@@ -70,6 +70,7 @@ class Participant:
         self._scheduler = scheduler
         self._identity = identity
         self._genesis = genesis
+        self._draws = draws
         self._linked = False
         self.sync = Sync(identity, genesis, draws, stored)
         self.materials = Materials(identity, genesis, draws, stored)
@@ -299,7 +300,8 @@ class Participant:
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
-        spent = None if cost is None else Spent(now_ms, cost)
+        lot = self._draws.bytes_for(Draw.PAUSE, result.round.to_bytes(4, "big"))[0]
+        spent = None if cost is None else Spent(now_ms, cost, lot=lot)
         if scheduler is not None and spent is not None:
             spent = scheduler.foretold(spent)
             scheduler.spent(spent)

@@ -11,6 +11,7 @@ from edge_client.adapters.device_database import DATABASE_FILE, MIGRATIONS
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.outbox_store import HISTORY_MAX, PartKind
 from edge_client.core.audit import Held, Proven, audit
+from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.events import Fate, PendingUpdate, SaveChain, SaveUpdate, SettleUpdate
 from edge_client.core.verify import Invalid, LightRules
 from edge_client.protocol import keys
@@ -180,6 +181,15 @@ def test_saving_an_update_replaces_the_parts_it_used(tmp_path: Path) -> None:
     assert [(part.root, part.kind) for part in outbox.residual()] == [(residue, PartKind.RESIDUE)]
     assert objects.get(root) is None
     assert objects.get(residue) == b"new"
+
+
+def test_the_lot_drawn_for_the_pause_after_a_round_is_kept_with_its_cost(tmp_path: Path) -> None:
+    disk = DeviceDisk(tmp_path, bytes(32))
+    update = make_update(ChainMaker(devices=1), 0)
+    spent = Spent(NOW_MS, Cost(15, 1500, None, 1, 2), lot=7)
+    disk.outbox.save_update(SaveUpdate(PendingUpdate(update.head, (bytes(32),)), bytes(32), (), spent))
+    assert disk.costs(9) == (spent,)
+    disk.close()
 
 
 def test_a_residue_that_did_not_change_is_kept(tmp_path: Path) -> None:

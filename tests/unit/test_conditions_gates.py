@@ -11,6 +11,7 @@ import pytest
 from edge_client.core.conditions.gates import ALL, Asked, Verdict, verdicts
 from edge_client.core.conditions.limits import GATES, Limits
 from edge_client.core.conditions.prediction import (
+    LOTS,
     Budget,
     Calibration,
     Cost,
@@ -55,6 +56,7 @@ def verdict(
         NOW_MS,
         asked.pop("training", False),
         rounds_ended_ms=asked.pop("rounds_ended_ms", ()),
+        lots=asked.pop("lots", ()),
     )
     found = verdicts(question, frozenset({gate} if closed else ()))
     return next(one for one in found if one.gate == gate)
@@ -184,13 +186,21 @@ def test_the_rounds_of_a_day_are_spread_over_it(
 
 def test_pauses_are_drawn_around_their_mean_so_that_boards_do_not_stay_in_step() -> None:
     pauses_h = []
-    for ago_ms in range(1, 1000):
-        found = verdict("rounds", {}, rounds_ended_ms=(NOW_MS - ago_ms,)).forecast_ms
+    for lot in range(LOTS):
+        found = verdict("rounds", {}, rounds_ended_ms=(NOW_MS - HOUR_MS,), lots=(lot,)).forecast_ms
         assert found is not None
-        pauses_h.append((found - NOW_MS + ago_ms) / HOUR_MS)
+        pauses_h.append((found - NOW_MS + HOUR_MS) / HOUR_MS)
+    assert pauses_h == sorted(pauses_h)
     assert min(pauses_h) == 1.5
     assert 4.4 < max(pauses_h) < 4.5
     assert sum(pauses_h) / len(pauses_h) == pytest.approx(3, abs=0.1)
+
+
+def test_the_pause_does_not_depend_on_the_very_moment_a_round_ended() -> None:
+    """Two rehearsals of one seed, or a board that is a second late, keep to the same rounds."""
+    for late_ms in (0, 1, 900):
+        found = verdict("rounds", {}, rounds_ended_ms=(NOW_MS - HOUR_MS + late_ms,), lots=(77,)).forecast_ms
+        assert found == NOW_MS - HOUR_MS + late_ms + round(3 * HOUR_MS * (0.5 + 77 / 256))
 
 
 @pytest.mark.parametrize(

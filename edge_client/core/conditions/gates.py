@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import TypeAlias
 
 from edge_client.core.conditions.limits import GATES, MINUTES_A_DAY, Limits
-from edge_client.core.conditions.prediction import MJ_PER_WH, Prediction
+from edge_client.core.conditions.prediction import LOTS, MJ_PER_WH, Prediction
 from edge_client.core.conditions.readings import NEVER, Conditions, Reading, Unknown, known
 
 MINUTE_MS = 60_000
@@ -54,6 +53,8 @@ class Asked:
     closed: bool = False
     rounds_ended_ms: tuple[int, ...] = ()
     """Ends of the last rounds, oldest first."""
+    lots: tuple[int, ...] = ()
+    """What was drawn for the pause after each of them, see `Spent`; left out: the mean."""
 
 
 Gate: TypeAlias = Callable[[Asked], Verdict]
@@ -95,23 +96,24 @@ def rounds(asked: Asked) -> Verdict:
     start, end = asked.limits.window
     pause_ms = ((end - start) % MINUTES_A_DAY or MINUTES_A_DAY) * MINUTE_MS * count // most
     # What seems to be to come was written while the clock was ahead: it says nothing of this day.
-    past = sorted(at for at in asked.rounds_ended_ms if at <= asked.now_ms)
+    lots = asked.lots or (LOTS // 2,) * len(asked.rounds_ended_ms)
+    past = sorted(one for one in zip(asked.rounds_ended_ms, lots, strict=True) if one[0] <= asked.now_ms)
     opens_ms, reading = 0, f"{len(past)} yet"
     if len(past) >= count:
-        since_ms = past[-count]
-        pause_ms = _drawn_ms(since_ms, pause_ms)
+        since_ms, lot = past[-count]
+        pause_ms = _drawn_ms(lot, pause_ms)
         opens_ms, reading = since_ms + pause_ms, f"{count} in {(asked.now_ms - since_ms) // MINUTE_MS} min"
     if len(past) >= most:
-        opens_ms = max(opens_ms, past[-most] + DAY_MS)
+        opens_ms = max(opens_ms, past[-most][0] + DAY_MS)
     is_open = asked.training or opens_ms <= asked.now_ms
     threshold = f"at most {count} in {pause_ms // MINUTE_MS} min, {most} a day"
     return Verdict("rounds", is_open, reading, threshold, None if is_open else opens_ms)
 
 
-def _drawn_ms(ended_ms: int, mean_ms: int) -> int:
-    """Half to one and a half of the mean, drawn from when the round ended: devices that were switched on
-    together, or came back together, would ask for the same rounds for days, and leave others empty."""
-    return round(mean_ms * (0.5 + blake2b(ended_ms.to_bytes(8, "big"), digest_size=1).digest()[0] / 256))
+def _drawn_ms(lot: int, mean_ms: int) -> int:
+    """Half to one and a half of the mean, by lot: devices that were switched on together, or came back
+    together, would ask for the same rounds for days, and leave others empty."""
+    return round(mean_ms * (0.5 + lot / LOTS))
 
 
 def power(asked: Asked) -> Verdict:

@@ -29,14 +29,19 @@ class Cost:
         return None if self.energy_mj is None else self.energy_mj + self.radio_mj
 
 
+LOTS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the round that ended then did cost, and what was predicted of it (None: nothing)."""
+    """What the round that ended then did cost, and what was predicted of it (None: nothing). `lot`, one of
+    `LOTS`, was drawn for the pause after it."""
 
     ended_ms: int
     cost: Cost
     predicted_mj: int | None = None
     predicted_bytes: int | None = None
+    lot: int = LOTS // 2
 
 
 @dataclass(frozen=True, slots=True)

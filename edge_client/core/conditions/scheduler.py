@@ -33,7 +33,7 @@ class Scheduler:
         """`past` are earlier rounds, oldest first: the last `COSTS_MAX`, and all of the last 24 hours."""
         self._limits = limits
         self._past = past[-COSTS_MAX:]
-        self._ended_ms = tuple(one.ended_ms for one in past[-limits.rounds_a_day :])
+        self._day = past[-limits.rounds_a_day :]
         self._conditions: Conditions | None = None
         self._calibration: Calibration | None = None
         self.prediction = predict(self._past)
@@ -73,7 +73,8 @@ class Scheduler:
             self.prediction,
             now_ms,
             training,
-            rounds_ended_ms=self._ended_ms,
+            rounds_ended_ms=tuple(one.ended_ms for one in self._day),
+            lots=tuple(one.lot for one in self._day),
         )
         found = verdicts(asked, frozenset(self.closed))
         self.verdicts = tuple(self._with_forecast(verdict, now_ms) for verdict in found)
@@ -107,7 +108,7 @@ class Scheduler:
         """A round is over: it counts among those of the day at once, not only with the next reading."""
         self._past = (*self._past, spent)[-COSTS_MAX:]
         self.prediction = predict(self._past, self._calibration)
-        self._ended_ms = (*self._ended_ms, spent.ended_ms)[-self._limits.rounds_a_day :]
+        self._day = (*self._day, spent)[-self._limits.rounds_a_day :]
         if self._conditions is not None:
             self._judge(self._conditions, training=False, now_ms=spent.ended_ms)
 
