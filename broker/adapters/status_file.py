@@ -16,7 +16,7 @@ from typing import Any
 from broker.core.validator import Validator, ValidatorEffect, ValidatorEvent
 from edge_client.protocol.errors import Reason
 from edge_client.protocol.machine import Note
-from edge_client.runtime.files import replace
+from edge_client.runtime.files import show
 
 STATUS_FILE = "status.json"
 STATUS_INTERVAL_MS = 1000
@@ -68,7 +68,7 @@ class Reporting:
         self._due_ms = None
         refused = {reason.value: count for reason, count in self._refused.items()}
         facts = {"pid": os.getpid(), **self._latest, "refused": refused, "written_ms": now_ms}
-        replace(self._path, json.dumps(facts, indent=1).encode())
+        show(self._path, json.dumps(facts, indent=1).encode())
 
 
 def read_status_file(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from edge_client.core.agent import Agent
 from edge_client.core.events import AgentEffect, AgentEvent
 from edge_client.core.timing import earliest
-from edge_client.runtime.files import replace
+from edge_client.runtime.files import show
 
 STATUS_FILE = "status.json"
 STATUS_INTERVAL_MS = 1000
@@ -62,7 +62,7 @@ class Reporting:
         """Write now."""
         self._due_ms, self._written = None, self._now()
         facts = {"pid": os.getpid(), **self._written, **memory_facts(), **self._facts()}
-        replace(self._path, json.dumps(facts, indent=1).encode())
+        show(self._path, json.dumps(facts, indent=1).encode())
         self._tell(_in_one_line(self._written))
 
     def _now(self) -> dict[str, Any]:

@@ -8,23 +8,26 @@ from edge_client.adapters.conditions.watch import IDLE_S, TRAINING_S, nap
 
 
 class Waited(threading.Event):
-    """Notes how long it was waited for, and does not wait."""
+    """Notes how long it was waited for, and does not wait; is set during the first so many waits."""
 
-    def __init__(self, then: bool = False) -> None:
+    def __init__(self, sets: int = 0) -> None:
         super().__init__()
         self.waits: list[float] = []
-        self._then = then
+        self._sets = sets
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waits.append(timeout or 0.0)
-        return self._then
+        if len(self.waits) <= self._sets:
+            self.set()
+        return self.is_set()
 
 
-def napped(*training: bool) -> list[float]:
+def napped(*training: bool, sets: int = 0, hurried: bool = False) -> list[float]:
     """The waits of one nap, when the trainer is found at work so at each question."""
-    changed, answers = Waited(), list(training)
-    nap(changed, lambda: answers.pop(0))
+    changed, answers = Waited(sets), list(training)
+    nap(changed, lambda: answers.pop(0), lambda: hurried)
     assert not answers
+    assert not changed.is_set()
     return changed.waits
 
 
@@ -40,9 +43,9 @@ def test_training_that_is_over_brings_no_look_forward() -> None:
     assert napped(True, False, False) == [TRAINING_S, IDLE_S - TRAINING_S]
 
 
-def test_whoever_hastens_it_is_heard_once() -> None:
-    changed = Waited(then=True)
-    changed.set()
-    nap(changed, lambda: False)
-    assert changed.waits == [IDLE_S]
-    assert not changed.is_set()
+def test_training_that_begins_is_looked_at_in_a_second() -> None:
+    assert napped(False, True, True, sets=1) == [IDLE_S, TRAINING_S]
+
+
+def test_and_at_once_where_it_is_known_what_the_board_takes() -> None:
+    assert napped(False, sets=1, hurried=True) == [IDLE_S]

@@ -20,16 +20,22 @@ from edge_client.runtime.transport import Traffic
 TRAINING_S, IDLE_S = 0.9, 30.0
 
 
-def nap(changed: threading.Event, training: Callable[[], bool]) -> None:
-    """Until the next look. Once training is over there is no need to hurry any more."""
+def nap(changed: threading.Event, training: Callable[[], bool], hurried: Callable[[], bool]) -> None:
+    """Until the next look. When something changed that is now if `hurried`, else it is asked anew whether
+    somebody trains. Training that is over when its look would be due needs none."""
     left_s = IDLE_S
     while left_s > 0:
         trains = training()
         step_s = min(left_s, TRAINING_S) if trains else left_s
-        if changed.wait(step_s) or (trains and training()):
-            break
+        has_changed = changed.wait(step_s)
+        changed.clear()
+        if has_changed and hurried():
+            return
+        if has_changed:
+            continue
+        if trains and training():
+            return
         left_s -= step_s
-    changed.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class ConditionsWatch:
         self._changed = threading.Event()
         self._stopping = False
         self._looked_ms: int | None = None
+        self._metered = False
+        """What was spent until now is counted before somebody begins to spend more."""
         self._thread = threading.Thread(target=self._run, name="conditions", daemon=True)
 
     def start(self) -> None:
@@ -60,7 +68,7 @@ class ConditionsWatch:
         self._thread.start()
 
     def hasten(self) -> None:
-        """Look now: training begins, or the owner said something."""
+        """Training begins: look at once where it is known what the board takes, and often from now on."""
         self._changed.set()
 
     def stop(self) -> None:
@@ -74,7 +82,7 @@ class ConditionsWatch:
         try:
             while not self._stopping:
                 self._look(months)
-                nap(self._changed, self._watched.training)
+                nap(self._changed, self._watched.training, lambda: self._stopping or self._metered)
             self._count_last(months)
         finally:
             months.close()
@@ -83,6 +91,7 @@ class ConditionsWatch:
         watched = self._watched
         conditions = watched.board.look(watched.clock.now_ms(), self._count(months))
         now_ms = time.monotonic_ns() // 1_000_000
+        self._metered = not isinstance(conditions.power_w, Unknown)
         if self._looked_ms is not None and not isinstance(conditions.power_w, Unknown):
             watched.spending.add_energy(conditions.power_w, now_ms - self._looked_ms)
         self._looked_ms = now_ms
