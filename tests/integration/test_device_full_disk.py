@@ -129,10 +129,10 @@ def test_a_full_disk_ends_the_process_and_loses_nothing(small: Path, store: str)
 def test_status_and_bytes_of_the_month_stay_what_they_were(small: Path) -> None:
     month = MonthBytes(small)
     month.count("2026-01", 1, 1, save=True)
-    files.replace(small / STATUS_FILE, b"old")
+    files.show(small / STATUS_FILE, b"old")
     filler = fill(small)
     for write in (
-        lambda: files.replace(small / STATUS_FILE, LARGE),
+        lambda: files.show(small / STATUS_FILE, LARGE),
         lambda: month.count("2026-01", 1_000_000, 0),
     ):
         with pytest.raises((OSError, sqlite3.OperationalError)) as failed:
@@ -208,11 +208,11 @@ def test_no_command_trips_over_a_read_only_or_full_disk(small: Path, device: Pat
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize(("write", "is_running"), [(1, False), (2, True)])
-def test_a_disk_that_becomes_read_only_ends_the_agent(device: Path, write: int, is_running: bool) -> None:
+@pytest.mark.parametrize(("call", "is_running"), [("fsync", False), ("/^rename", True)])
+def test_a_disk_that_becomes_read_only_ends_the_agent(device: Path, call: str, is_running: bool) -> None:
     """As the kernel does to a failing card; `mount` itself would refuse while files are open. The first
-    `fsync` is that of the start, the second one that of the first status."""
-    refused = f"inject=fsync:error=EROFS:when={write}+"
+    `fsync` is that of the start, the first file that is renamed that of the status."""
+    refused = f"inject={call}:error=EROFS:when=1+"
     strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", refused]
     agent = [*strace, sys.executable, "-m", "edge_client.cli", "run", "--state", str(device)]
     ended = subprocess.run(agent, capture_output=True, text=True, check=False, timeout=WAIT_S)
