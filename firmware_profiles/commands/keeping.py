@@ -17,6 +17,7 @@ from firmware_profiles.commands.failing import fail
 if TYPE_CHECKING:
     from firmware_profiles.report.record import RunRecord
 
+PROGRAM = "edge-fleet"
 NOT_TOLD = frozenset({"out", "as_json", "from_ms", "processes", "png"})
 """Options that change nothing in the result; places on a disk are nobody's business who reads the page."""
 
@@ -56,7 +57,7 @@ def keep(record: RunRecord, folder: Path, said: str) -> None:
 
 def command_line(context: click.Context) -> str:
     """The command that makes the same result: name, arguments and the options that were given and matter."""
-    words = [*context.command_path.split()]
+    words = [PROGRAM, context.command.name or ""]
     for one in context.command.params:
         name, value = one.name or "", context.params.get(one.name or "")
         if name in NOT_TOLD or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:

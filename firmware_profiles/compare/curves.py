@@ -86,7 +86,7 @@ def _thin(axes: Axes, policy: Policy, some: Sequence[Line]) -> None:
     if len(some) > 1:
         for line in some[:SEEDS_MAX]:
             xs, ys = zip(*line, strict=True)
-            axes.plot(xs, ys, color=COLOURS[policy], linewidth=0.6, alpha=0.45)
+            axes.plot(xs, ys, color=COLOURS[policy], linewidth=0.6, alpha=0.45, drawstyle="steps-post")
 
 
 def mean(lines: Sequence[Line]) -> Line:

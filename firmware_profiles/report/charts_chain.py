@@ -39,12 +39,13 @@ def finality(record: RunRecord) -> tuple[Chart, ...]:
         axes.set_ylabel("rounds")
         axes.set_xlabel(f"from the proposal to the certificate ({unit})")
         axes.set_ylim(0, axes.get_ylim()[1] * 1.18)
-        for share, label, side in ((0.5, "half ", "right"), (0.95, " 95 %", "left")):
+        for share, label, side, gap in ((0.5, "half", "right", -3), (0.95, "95 %", "left", 3)):
             at = quantile(times, share) / scale
             axes.axvline(at, color=INK, linewidth=1, linestyle=(0, (3, 2)))
             axes.annotate(
-                label, (at, 0.93), xycoords=("data", "axes fraction"), ha=side, fontsize=8, color=MUTED
-            )
+                label, (at, 0.93), xycoords=("data", "axes fraction"), xytext=(gap, 0),
+                textcoords="offset points", ha=side, fontsize=8, color=MUTED,
+            )  # fmt: skip
 
     rows = ((label, words.duration(quantile(times, share))) for label, share in SHARES)
     note = (

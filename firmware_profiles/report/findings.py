@@ -142,9 +142,9 @@ def work_in_vain(record: RunRecord) -> Finding | None:
 
 
 def poor_model(record: RunRecord) -> Finding | None:
-    """A model that is poor, or worse than it was; nothing where updates are not trained."""
+    """A model that is poor, or worse than it was; nothing where updates do not answer this model."""
     known = [one.accuracy for one in record.rounds if one.accuracy is not None]
-    if not known or record.training == "none":
+    if not known or record.training != "real":
         return None
     best, last = max(known), known[-1]
     if last < best - FELL:

@@ -82,7 +82,7 @@ def test_the_command_that_is_told_has_what_matters_and_no_place_on_a_disk() -> N
 
     asked = ["my fleet.toml", "--hours", "6", "--mqtt", "a", "--mqtt", "b", "--out", "/home/me/x"]
     assert CliRunner().invoke(rehearse, asked).exit_code == 0
-    assert told == ["rehearse 'my fleet.toml' --hours 6 --mqtt a --mqtt b"]
+    assert told == ["edge-fleet rehearse 'my fleet.toml' --hours 6 --mqtt a --mqtt b"]
 
 
 def test_the_help_shows_the_way_to_a_fleet() -> None:

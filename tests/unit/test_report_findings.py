@@ -63,11 +63,11 @@ def test_what_went_wrong_is_said_with_the_setting_to_change(
 
 def test_a_model_that_became_worse_or_stayed_poor_is_told_unless_it_means_nothing() -> None:
     last = a_record().rounds[-1]
-    worse = well(rounds=(last, replace(last, accuracy=0.8)))
-    poor = well(rounds=(replace(last, accuracy=0.3),))
+    worse = well(rounds=(last, replace(last, accuracy=0.8)), training="real")
+    poor = well(rounds=(replace(last, accuracy=0.3),), training="real")
     assert "Accuracy fell from 0.928 to 0.800" in findings(worse)[0].what
     assert "right in 30 % only" in findings(poor)[0].what
-    assert findings(replace(poor, training="none")) == []
+    assert findings(replace(poor, training="replay")) == []
 
 
 def test_a_broken_promise_comes_before_everything_and_three_are_enough() -> None:
