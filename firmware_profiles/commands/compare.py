@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import cannot_write, command_line, need_plots, ready_folder
+from firmware_profiles.commands.keeping import cannot_write, command_line, drawing, need_plots, ready_folder
 from firmware_profiles.commands.stopping import stoppable
 from firmware_profiles.profiles.fleet import DEVICES_MAX
 
@@ -141,10 +141,12 @@ def _keep(facts: ComparedFacts, folder: Path, png: Path | None) -> None:
     from firmware_profiles.compare.page import charts_of_comparison
     from firmware_profiles.report.files import write_plots
 
+    charts = charts_of_comparison(facts)
     try:
-        page = write_comparison(facts, folder)
+        with drawing(len(charts)) as picture:
+            page = write_comparison(facts, folder, picture)
         if png is not None:
-            write_plots(charts_of_comparison(facts), png)
+            write_plots(charts, png)
     except OSError as error:
         cannot_write(folder, error)
     click.echo(f"look at it: {page}", err=True)

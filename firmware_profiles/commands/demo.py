@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from firmware_profiles.commands.failing import fail
+from firmware_profiles.commands.stopping import stoppable
 
 MQTT_CHOICES = ("auto", "embedded", "mosquitto")
 ROUNDS_MAX = 10_000
@@ -51,7 +52,6 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
 
 def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> int:
     import json
-    import signal
     from importlib.util import find_spec
 
     missing = [name for name in ("amqtt", "rich", "sklearn", "ai_edge_litert") if find_spec(name) is None]
@@ -65,21 +65,17 @@ def _play(folder: Path, json_file: Path | None, options: dict[str, object]) -> i
     from firmware_profiles.demo.setting import DemoPlan
     from firmware_profiles.demo.view import make_view, show_table
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     plan = DemoPlan(folder=folder, **options)  # type: ignore[arg-type]
     view = make_view(plan.rounds, plan.devices)
     try:
-        facts = run_demo(plan, view)
+        with stoppable(lambda: "nothing is left running"):
+            facts = run_demo(plan, view)
     except (FoundingError, MqttServerError) as error:
         click.echo(f"edge-fleet: {error}", err=True)
         return 2
     except (ChildDiedError, DemoStuckError) as error:
         click.echo(f"edge-fleet: {error}", err=True)
         return 1
-    except KeyboardInterrupt:
-        click.echo("\nedge-fleet: stopped; nothing is left running", err=True)
-        return 130
     show_table({**facts, "accuracy": facts["accuracy"][-1]})
     if json_file is not None:
         json_file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

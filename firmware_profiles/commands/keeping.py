@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +18,8 @@ from click.core import ParameterSource
 from firmware_profiles.commands.failing import fail
 
 if TYPE_CHECKING:
+    from firmware_profiles.report.chart import Chart
+    from firmware_profiles.report.markup import Picture
     from firmware_profiles.report.record import RunRecord
 
 PROGRAM = "edge-fleet"
@@ -46,13 +51,34 @@ def cannot_write(place: Path, error: OSError) -> NoReturn:
 def keep(record: RunRecord, folder: Path, said: str) -> None:
     """Say the result of a rehearsal, then write it: a disk that is full by now must not take both."""
     from firmware_profiles.report.files import write_report
+    from firmware_profiles.report.page import charts_of_run
 
     click.echo(said)
     try:
-        page = write_report(record, folder)
+        with drawing(len(charts_of_run(record))) as picture:
+            page = write_report(record, folder, picture)
     except OSError as error:
         cannot_write(folder, error)
     click.echo(f"look at it: {page}", err=True)
+
+
+@contextmanager
+def drawing(number: int) -> Iterator[Picture]:
+    """Draws so many plots into a page, with progress and the time left; the dozen takes some seconds."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from firmware_profiles.report.canvas import svg
+
+    columns = (TextColumn("plots"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=number)
+
+        def draw(chart: Chart) -> str:
+            text = svg(chart)
+            progress.advance(task)
+            return text
+
+        yield draw
 
 
 def command_line(context: click.Context) -> str:

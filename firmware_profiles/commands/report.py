@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import need_plots
+from firmware_profiles.commands.keeping import drawing, need_plots
 from firmware_profiles.commands.stopping import stoppable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from firmware_profiles.report.chart import Chart
+    from firmware_profiles.report.markup import Picture
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -36,7 +40,9 @@ def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> Non
     from firmware_profiles.report.files import write_plots
 
     try:
-        text, charts = _read(facts)
+        page_of, charts = _read(facts)
+        with drawing(len(charts)) as picture:
+            text = page_of(picture)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         fail(f"cannot read {facts} ({reason}); give it the report.json of a rehearsal, or a compare.json")
@@ -52,8 +58,8 @@ def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> Non
         click.launch(str(page))
 
 
-def _read(file: Path) -> tuple[str, tuple[Chart, ...]]:
-    """The page and its plots; raises `OSError`, and `ValueError` for anything else than facts."""
+def _read(file: Path) -> tuple[Callable[[Picture], str], tuple[Chart, ...]]:
+    """What makes the page, and its plots; raises `OSError`, and `ValueError` for anything else than facts."""
     from firmware_profiles.compare import facts as comparison
     from firmware_profiles.compare.page import charts_of_comparison, page_of_comparison
     from firmware_profiles.report.files import record_of
@@ -62,6 +68,6 @@ def _read(file: Path) -> tuple[str, tuple[Chart, ...]]:
     data = file.read_text(encoding="utf-8")
     if f'"{comparison.KIND}"' in data[:100]:
         compared = comparison.ComparedFacts.from_json(data)
-        return page_of_comparison(compared), charts_of_comparison(compared)
+        return partial(page_of_comparison, compared), charts_of_comparison(compared)
     record = record_of(data)
-    return page_of_run(record), charts_of_run(record)
+    return partial(page_of_run, record), charts_of_run(record)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_client.runtime.files import replace
-from firmware_profiles.report.canvas import png
+from firmware_profiles.report.canvas import png, svg
 from firmware_profiles.report.chart import Chart
+from firmware_profiles.report.markup import Picture
 from firmware_profiles.report.page import page_of_run
 from firmware_profiles.report.record import RunRecord
 
@@ -23,12 +24,12 @@ def record_of(text: str) -> RunRecord:
         raise ValueError("its fields are not those of a report") from error
 
 
-def write_report(record: RunRecord, folder: Path) -> Path:
+def write_report(record: RunRecord, folder: Path, picture: Picture = svg) -> Path:
     """Facts and page of a rehearsal into a folder, which is made, each whole or not at all; returns the page.
     Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     replace(folder / RECORD_NAME, record.to_json().encode())
-    replace(folder / PAGE_NAME, page_of_run(record).encode())
+    replace(folder / PAGE_NAME, page_of_run(record, picture).encode())
     return folder / PAGE_NAME
 
 
