@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from firmware_profiles.twin.members import Parts
 FLEET = "city"
 HOUR_MS = 3_600_000
 MINUTE_S = 60
+KIB_MIB = 1024
 MB = 1_000_000
 DAY_H = 24.0
 
@@ -55,12 +57,18 @@ def rows(size: Size) -> Iterator[Row]:
     yield "simulate: devices", record.devices, said
     yield "simulate: virtual time", record.span_ms / HOUR_MS, f"{record.heads_verified:,} heads verified"
     yield "simulate: time of one core", took_min, f"processor time with founding and joining; {load}"
+    yield "simulate: peak memory", peak_mib(), "of the whole process, with interpreter and libraries"
     yield "simulate: rounds", len(record.rounds), "closed and final"
     yield "simulate: accepted updates a round", sum(updates) / len(updates), spread
     yield "simulate: devices that took part", measures.trained(record), "sent at least one update"
     yield "simulate: validators", record.validators, "the class of production"
     page_mb = len(page_of_run(record).encode()) / MB
     yield "report page", page_mb, f"of this day: {record.devices:,} devices, {len(record.rounds)} rounds"
+
+
+def peak_mib() -> float:
+    """Of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_MIB
 
 
 def again_rows(size: Size) -> Iterator[Row]:

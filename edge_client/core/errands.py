@@ -51,6 +51,7 @@ class Errands:
         """The latest round, and when it was opened, in seconds of the chain."""
         self._pace_ms: int | None = None
         self._linked_ms = 0
+        self._drawn: tuple[int, float] | None = None
         self._untried: tuple[int | None, int] | None = None
         """A round whose training takes nobody knows how long, and when it was first seen."""
 
@@ -112,9 +113,15 @@ class Errands:
         round_ms = round_s * 1000
         takes_ms = round_ms if self._pace_ms is None else max(0, min(self._pace_ms, round_ms))
         over_ms = (self._t0_s + head.learning.opened_at_s) * 1000 + takes_ms
-        drawn = self._draws.bytes_for(Draw.WAKE, head.learning.round.to_bytes(4, "big"))[0] / 256
-        spread_ms = round(drawn * min(SPREAD_SHARE * round_ms, SPREAD_MS_MAX))
+        spread_ms = round(self._drawn_for(head.learning.round) * min(SPREAD_SHARE * round_ms, SPREAD_MS_MAX))
         return min(over_ms, self._linked_ms + round_ms) + spread_ms
+
+    def _drawn_for(self, round_number: int) -> float:
+        """Our place in the crowd that comes back when this round is over; asked for after every event."""
+        if self._drawn is None or self._drawn[0] != round_number:
+            drawn = self._draws.bytes_for(Draw.WAKE, round_number.to_bytes(4, "big"))[0] / 256
+            self._drawn = (round_number, drawn)
+        return self._drawn[1]
 
 
 def _is_short(scheduler: Scheduler) -> bool:

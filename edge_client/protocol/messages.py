@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from struct import Struct
 from typing import ClassVar
 
 from edge_client.protocol.attack import LightAttack
@@ -158,7 +159,7 @@ class Ask:
     def decode(cls, data: bytes) -> Ask:
         """Inverse of `encode`; raises `DecodeError`."""
         reader = Reader(data, "Ask")
-        kind, nonce, attempt = reader.uint(1), reader.uint(8), reader.uint(1)
+        kind, nonce, attempt = _ASK_HEAD.unpack(reader.take(_ASK_HEAD.size))
         if not 1 <= kind <= len(_QUESTIONS):
             raise DecodeError(f"Ask: kind {kind}")
         ask = cls(nonce, attempt, _QUESTIONS[kind - 1].read(reader))
@@ -166,6 +167,7 @@ class Ask:
         return ask
 
 
+_ASK_HEAD = Struct(">BQB")
 _QUESTIONS: tuple[type[Question], ...] = (
     SubmitRecord,
     GetHeaders,

@@ -12,6 +12,7 @@ from edge_client.protocol.hashing import Tag, digest
 
 VALIDATORS_MAX = 16
 ROOTS_REMEMBERED_MAX = 8
+ORDERS_REMEMBERED_MAX = 64
 
 
 def quorum(count: int) -> int:
@@ -68,8 +69,14 @@ class ValidatorSet:
 
     def responders(self, nonce: int) -> list[int]:
         """Indices in the order in which validators answer an ask with this nonce [ASK-2]."""
-        seed = nonce.to_bytes(8, "big")
-        return sorted(range(self.count), key=lambda i: digest(Tag.ASK, seed, self.keys[i]))
+        return list(_order_of(self.keys, nonce))
+
+
+@lru_cache(maxsize=ORDERS_REMEMBERED_MAX)
+def _order_of(keys: tuple[bytes, ...], nonce: int) -> tuple[int, ...]:
+    """Remembered, because a question that is repeated keeps its nonce."""
+    seed = nonce.to_bytes(8, "big")
+    return tuple(sorted(range(len(keys)), key=lambda i: digest(Tag.ASK, seed, keys[i])))
 
 
 @lru_cache(maxsize=ROOTS_REMEMBERED_MAX)

@@ -85,6 +85,8 @@ class TwinBoard:
         self._ahead_s: float | None = None
         self._drawn_j = 0.0
         self._floors = tuple(one / 100 for one in (limits.battery_start_pct, limits.battery_stop_pct))
+        used = around.used
+        self._patterns: tuple[Pattern, ...] = (*around.plugged, *(() if used is None else (used,)))
         self._load = self._new_load()
         resting_c = self._heat.settles_c(self._load.base_w)
         self._course = self._heat.course(resting_c, self._load, self._time_s)
@@ -213,14 +215,10 @@ class TwinBoard:
         self._course = self._heat.course(self.temperature_c, self._load, self._time_s)
         self._ahead_s = None
 
-    def _patterns(self) -> list[Pattern]:
-        used = self._around.used
-        return [*self._around.plugged, *([] if used is None else [used])]
-
     def _next_s(self) -> float:
         """When the load or the supply changes by itself, or a reading crosses a limit."""
         phase_s = self._course.next_phase_s(self._time_s)
-        return min([phase_s, self._look_ahead_s(), *(one.next_s for one in self._patterns())])
+        return min([phase_s, self._look_ahead_s(), *[one.next_s for one in self._patterns]])
 
     def _look_ahead_s(self) -> float:
         """The next crossing; computed once for each load, supply and charge."""
@@ -267,7 +265,7 @@ class TwinBoard:
             self._charge.advance(before_s, until_s, load_w, self._supply())
         self._draw(self.equipment.radio.tail_j(before_s, until_s) if self.is_alive else 0.0)
         self._watch_floor()
-        due = [one for one in self._patterns() if one.next_s <= until_s]
+        due = [one for one in self._patterns if one.next_s <= until_s]
         for one in due:
             one.advance(until_s)
         if due:

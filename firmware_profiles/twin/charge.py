@@ -105,13 +105,12 @@ class Charge:
         self, from_s: float, until_s: float, load_w: float, supply: Supply
     ) -> Iterator[tuple[float, float]]:
         """Spans in which the supply stays on one side of the load, and of load and charger together."""
-        borders = {
-            from_s,
-            until_s,
-            *supply.turns_s(from_s, until_s, load_w),
-            *supply.turns_s(from_s, until_s, load_w + self.store.charge_w),
-        }
-        yield from pairwise(sorted(borders))
+        charging_w = load_w + self.store.charge_w
+        turns_s = [*supply.turns_s(from_s, until_s, load_w), *supply.turns_s(from_s, until_s, charging_w)]
+        if turns_s:
+            yield from pairwise(sorted({from_s, until_s, *turns_s}))
+        elif until_s > from_s:
+            yield from_s, until_s
 
     def _after(self, level_j: float, piece_s: tuple[float, float], load_w: float, supply: Supply) -> float:
         gained_j = self._gained_j(piece_s, load_w, supply)

@@ -30,6 +30,11 @@ class Radio:
         kept = 1 - link.loss.typical
         self._down_bit_s = link.rate_down.typical * MEGA * rate * kept
         self._up_bit_s = link.rate_up.typical * MEGA * rate * kept
+        self._down_byte_j = link.energy_down.typical / MEGA / rate
+        self._up_byte_j = link.energy_up.typical / MEGA / rate
+        self._promotion_s, self._promotion_w = link.promotion_time.typical, link.promotion_power.typical
+        self._rtt_s, self._tail_s = link.rtt.typical / 1000, link.tail_time.typical
+        self._tail_w = link.tail_power.typical
         self._rate = rate
         self._up_until_s = float("-inf")
         self._transfer_until_s = float("-inf")
@@ -53,22 +58,18 @@ class Radio:
     def transfer(self, down_bytes: int, up_bytes: int, now_s: float) -> Transfer:
         """Carry this now. Bytes that follow within the tail find the radio up; the longer way at a low rate
         costs as much more as it takes longer."""
-        link = self.link
-        is_up = now_s <= self._up_until_s
-        promotion_s = 0.0 if is_up else link.promotion_time.typical
-        energy_j = promotion_s * link.promotion_power.typical
-        down_mb, up_mb = down_bytes / MEGA, up_bytes / MEGA
-        energy_j += (down_mb * link.energy_down.typical + up_mb * link.energy_up.typical) / self._rate
+        promotion_s = 0.0 if now_s <= self._up_until_s else self._promotion_s
+        energy_j = promotion_s * self._promotion_w
+        energy_j += down_bytes * self._down_byte_j + up_bytes * self._up_byte_j
         carried_s = down_bytes * BITS / self._down_bit_s + up_bytes * BITS / self._up_bit_s
-        time_s = promotion_s + link.rtt.typical / 1000 + carried_s
         self._transfer_until_s = max(self._transfer_until_s, now_s + promotion_s + carried_s)
-        self._up_until_s = self._transfer_until_s + link.tail_time.typical
-        return Transfer(time_s, energy_j)
+        self._up_until_s = self._transfer_until_s + self._tail_s
+        return Transfer(promotion_s + self._rtt_s + carried_s, energy_j)
 
     def tail_j(self, from_s: float, until_s: float) -> float:
         """What tails cost in a span of time, by the transfers so far."""
         begin_s, end_s = max(from_s, self._transfer_until_s), min(until_s, self._up_until_s)
-        return max(0.0, end_s - begin_s) * self.link.tail_power.typical
+        return max(0.0, end_s - begin_s) * self._tail_w
 
     @property
     def tail_ends_s(self) -> float:
