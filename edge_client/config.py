@@ -12,6 +12,7 @@ from edge_client.core.bursts import Sleep
 from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
 from edge_client.core.verify import TRUSTING_PERIOD_D
 from edge_client.protocol.join import Join, JoinError, parse_join
+from edge_client.protocol.topics import Topics
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
 from edge_client.runtime.settings import SettingsError, read_settings
 from edge_client.runtime.tls import TlsOptions
@@ -157,6 +158,7 @@ class DeviceConfig:
             password=None if mqtt.password_file is None else _read_password(mqtt.password_file),
             tls=tls,
             will=will,
+            at_most_once=(Topics.of(join.chain_id).device_chunks(client_id),),
             limits=MqttLimits(keepalive_s=mqtt.keepalive_s),
         )
 

@@ -78,4 +78,6 @@ class MqttOptions:
     tls: TlsOptions = field(default_factory=TlsOptions)
     """Used for servers whose address says mqtts."""
     will: Will | None = None
+    at_most_once: tuple[str, ...] = ()
+    """Filters whose messages are heard at QoS 0; those of all others, and what we send, at QoS 1."""
     limits: MqttLimits = field(default_factory=MqttLimits)

@@ -176,8 +176,9 @@ class PahoLink:
 
         def send() -> int:
             nonlocal message_id
+            levels = [(name, 0 if name in self._options.at_most_once else QOS) for name in filters]
             topics: list[Any] = [
-                (name, SubscribeOptions(QOS) if self._version == 5 else QOS) for name in filters
+                (name, SubscribeOptions(qos) if self._version == 5 else qos) for name, qos in levels
             ]
             result, answered = self._client.subscribe(topics)
             message_id = answered or 0

@@ -184,6 +184,25 @@ def test_no_publish_before_the_subscription_is_answered(
     assert client.transport.traffic.up_messages == 0
 
 
+def test_what_is_asked_for_again_is_heard_at_most_once() -> None:
+    """The last byte of each filter in SUBSCRIBE; at QoS 1 a device would confirm each piece of each model."""
+    say, chunks = TOPICS.device_filters(DEVICE)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = ServerAddress("127.0.0.1", server.getsockname()[1])
+        transport = MqttTransport(MqttOptions((address,), DEVICE, at_most_once=(chunks,), limits=FAST))
+        transport.subscribe((say, chunks))
+        transport.start(lambda _event: None)
+        with server.accept()[0] as connection:
+            connection.settimeout(WAIT_S_MAX)
+            connection.recv(4096)
+            connection.sendall(bytes([0x20, 3, 0, 0, 0]))
+            packet = connection.recv(4096)
+        transport.stop()
+    assert packet[0] == 0x82
+    assert say.encode() + bytes([1]) in packet
+    assert chunks.encode() + bytes([0]) in packet
+
+
 def test_a_half_open_link_is_noticed(server: MqttServerProcess, connect: Callable[..., Client]) -> None:
     proxy = FaultProxy((server.address.host, server.address.port))
     proxy.start()

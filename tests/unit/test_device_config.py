@@ -62,6 +62,9 @@ def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None
     assert options.tls.ca_file == tmp_path / "ca.pem"
     assert options.tls.ca_sha256 == b"c" * 32
     assert str(options.servers[0]) == "mqtts://one:8883"
+    assert options.at_most_once == (
+        f"fl/v1/{read.chain.parsed().chain_id.hex()[:16]}/down/{'a' * 32}/+/chunk/+/+",
+    )
 
 
 def test_init_shows_every_setting_there_is() -> None:
