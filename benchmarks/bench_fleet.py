@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import BUILD_DIR, Value, report
-from benchmarks.fleet import compared, emulated, simulated
+from benchmarks.fleet import both_ways, compared, emulated, simulated
 from benchmarks.fleet.kept import Kept, Row
 
 TARGET = "bench-fleet"
@@ -28,6 +28,7 @@ class Length:
     size: simulated.Size
     amount: compared.Amount
     crowd: emulated.Crowd
+    pair: both_ways.Pair
 
 
 FULL = Length(
@@ -41,12 +42,14 @@ FULL = Length(
         5,
         1,
     ),
-    emulated.Crowd(1000, 34, 20, 20),
+    emulated.Crowd(1000, 34),
+    both_ways.Pair(20, 12, 120.0),
 )
 QUICK = Length(
     simulated.Size(500, 6, 100, 3),
     compared.Amount({"home": compared.Extent(40, 4), "lte-vehicles": compared.Extent(40, 8)}, 1, 0),
-    emulated.Crowd(60, 3, 20, 3),
+    emulated.Crowd(60, 3),
+    both_ways.Pair(20, 4, 120.0),
 )
 
 
@@ -62,7 +65,7 @@ def parts(folder: Path, length: Length) -> dict[str, Callable[[], Iterable[Row]]
         "simulate": partial(simulated.rows, length.size),
         "same-seed": partial(simulated.again_rows, length.size),
         "emulate": partial(emulated.rows, length.crowd),
-        "both-ways": partial(emulated.both_rows, length.crowd),
+        "both-ways": partial(both_ways.rows, length.pair),
         "compare": partial(compare_rows, folder / "compare", length.amount),
     }
 

@@ -1,4 +1,4 @@
-"""Rows of `edge-fleet emulate`: a thousand agents on this machine, and a small fleet both ways."""
+"""Rows of `edge-fleet emulate`: a thousand agents on this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Emulation
 from firmware_profiles.emulate.run import EmulationRun
 from firmware_profiles.report import measures
-from firmware_profiles.report.agreement import agreement
-from firmware_profiles.simulate.run import Plan, Rehearsal, Training
 from firmware_profiles.twin.members import Parts
 
 FLEET = "home"
@@ -26,12 +24,10 @@ MINUTE_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How many agents, for how many rounds; and those of the small fleet that is run both ways."""
+    """How many agents, for how many rounds."""
 
     agents: int
     rounds: int
-    few: int
-    few_rounds: int
 
 
 def emulation(folder: Path, devices: int, rounds: int) -> Emulation:
@@ -61,20 +57,3 @@ def rows(crowd: Crowd) -> Iterator[Row]:
     yield "emulate: updates in the smallest of them", min(enough, default=0), f"of all rounds: {min(updates)}"
     yield "emulate: different devices", measures.trained(record), "sent at least one update"
     yield "emulate: time", record.wall_s / MINUTE_S, "from the first process to the last"
-
-
-def both_rows(crowd: Crowd) -> Iterator[Row]:
-    """A small fleet, emulated, and simulated for the same virtual time."""
-    with tempfile.TemporaryDirectory(prefix="bench-fleet-") as folder:
-        plan = emulation(Path(folder) / "run", crowd.few, crowd.few_rounds)
-        emulated = EmulationRun(plan).run()
-    simulated = Rehearsal(Plan(plan.fleet, plan.parts, emulated.span_ms, plan.seed, Training.REAL)).run()
-    found = agreement(emulated, simulated)
-    size = f"{crowd.few} devices, {found.rounds} rounds, {found.work} times a device trained in a round"
-    apart = "; one way only: " + ", ".join(f"device {device} in round {at}" for at, device in found.apart[:9])
-    said = size + (apart if found.apart else "")
-    yield "simulate against emulate: agree on who trained", found.who_trained, said
-    joules = f"{emulated.joules:.0f} J and {simulated.joules:.0f} J"
-    yield "simulate against emulate: joules", found.joules, joules
-    ends = [f"{one.rounds[found.rounds - 1].accuracy or 0:.3f}" for one in (emulated, simulated)]
-    yield "simulate against emulate: accuracy", found.accuracy, " and ".join(ends)

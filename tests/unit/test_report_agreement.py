@@ -35,9 +35,34 @@ def test_as_many_others_do_not_agree() -> None:
     assert found.apart == ((2, 1), (2, 2))
 
 
-def test_a_device_that_trained_a_round_later_does_not_agree() -> None:
-    found = agreement(record((1, 2), (3,), ()), record((1,), (2, 3), ()))
-    assert found.apart == ((1, 2), (2, 2))
+def test_work_at_the_edge_of_a_round_may_move_to_the_next_and_is_counted() -> None:
+    many = tuple(range(30))
+    found = agreement(record((1, 2), many[3:], many), record((1,), many[2:], many))
+    assert found.who_trained
+    assert found.moved == 1
+    at_the_end = agreement(record(many, ALL, (1, 2)), record(many, ALL, (1,), (2,)))
+    assert at_the_end.who_trained
+    assert at_the_end.moved == 1
+
+
+def test_when_much_work_moves_they_do_not_agree() -> None:
+    found = agreement(record(ALL, (), ALL), record((), ALL, ALL))
+    assert found.moved == 5
+    assert found.apart == ()
+    assert not found.who_trained
+
+
+def test_work_moves_by_one_round_and_answers_for_one() -> None:
+    assert agreement(record((2,), (), ()), record((), (), (2,))).apart == ((1, 2), (3, 2))
+    found = agreement(record((2,), (), (2,)), record((), (2,), ()))
+    assert found.apart == ((3, 2),)
+    assert found.moved == 1
+
+
+def test_work_in_the_open_round_is_not_asked_about() -> None:
+    found = agreement(record(ALL, ALL, ALL, (1, 2)), record(ALL, ALL, ALL))
+    assert found.who_trained
+    assert (found.moved, found.work) == (0, 15)
 
 
 def test_rounds_that_are_not_closed_both_ways_do_not_count() -> None:
