@@ -96,8 +96,8 @@ def _figures(facts: ComparedFacts, plot: Figures) -> Chart:
         for axes, (unit, figure_of) in zip(
             figure.subplots(1, 2, sharey=True), (plot.left, plot.right), strict=True
         ):
+            _seeds(axes, means, runs, figure_of)  # before the axis is laid, so that it reaches to all of them
             _bars(axes, means, plot.name == "to-accuracy", figure_of)
-            _seeds(axes, means, runs, figure_of)
             axes.set_xlabel(unit)
             if plot.name == "fairness" or axes.dataLim.x1 <= 0:
                 axes.set_xlim(0, 1.02)

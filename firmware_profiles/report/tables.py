@@ -18,7 +18,7 @@ GROUPS_MAX = 200
 def groups(record: RunRecord) -> Table:
     """What became of each group, and of all."""
     header = ("group", "board", "boards", "trained", "updates", "included",
-              "training, a board", "radio, a board", "all with idling, a board",
+              "training, a board", "radio, a board", "all with idling",
               "rewards", "under the floor", "empty")  # fmt: skip
     rows = [_group(one) for one in record.groups[:GROUPS_MAX]]
     if len(record.groups) > 1:

@@ -14,6 +14,8 @@ from tests.unit.test_report_page import SCRIPT, SIZE_MAX, Checker, blank
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.figure import Figure
+
 from firmware_profiles.commands.compare import compare
 from firmware_profiles.commands.report import report
 from firmware_profiles.compare.cases import FACTORS, MOVED, Case, Situation
@@ -61,6 +63,15 @@ def test_every_plot_says_what_it_shows_and_has_its_numbers() -> None:
     assert [one.name for one in charts][-3:] == ["curve-time", "curve-joules", "moved"]
     assert all(one.note and one.table.rows for one in charts)
     assert all(len(row) == len(one.table.header) for one in charts for row in one.table.rows)
+
+
+def test_no_seed_lies_beyond_the_axis() -> None:
+    far = outcome(Policy.NAIVE, 2, (20, 0.9, 9000))
+    chart = charts_of_comparison(facts([NAIVE[0], far, *OURS]))[0]
+    figure = Figure()
+    chart.draw(figure)
+    assert figure.axes[0].get_xlim()[1] >= 20
+    assert figure.axes[1].get_xlim()[1] >= 9000 / 40
 
 
 def test_a_mean_line_holds_values_until_the_next_round_and_ends_with_the_first_run() -> None:
