@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from broker.core.effects import StoreFinal
@@ -39,8 +39,20 @@ class ChainLog:
 
     def note(self, note: Note, now_ms: int) -> None:
         """A validator says what happened."""
-        if note.event == "proposed":
-            self._proposed_ms.setdefault(int(note.fields["height"]), now_ms)
+        if note.event != "proposed":
+            return
+        height = int(note.fields["height"])
+        if height > self.height:
+            self._proposed_ms.setdefault(height, now_ms)
+            return
+        self.rounds[:] = [self._timed(one, now_ms) if one.height == height else one for one in self.rounds]
+
+    def _timed(self, facts: RoundFacts, proposed_ms: int) -> RoundFacts:
+        """Processes are heard one after the other: another validator may have told of the end first."""
+        passed_ms = self.began_ms + facts.closed_ms - proposed_ms
+        if facts.finality_ms is not None or passed_ms < 0:
+            return facts
+        return replace(facts, finality_ms=passed_ms)
 
     def refused(self, refused: Refused) -> None:
         """A validator did not accept something."""
