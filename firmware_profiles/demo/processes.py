@@ -116,8 +116,8 @@ def _died(child: Child, code: int) -> ChildDiedError:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C and its like off until the end, then raise `KeyboardInterrupt`: a process that was started
-    half, and stopping that was interrupted by an impatient second Ctrl-C, would leave something running."""
+    """Put Ctrl-C and its like off until the end, then do what they do outside, which is `KeyboardInterrupt`
+    unless somebody has set a handler: a process that was started half would be left running."""
     asked: list[int] = []
 
     def later(number: int, _frame: FrameType | None) -> None:
@@ -129,8 +129,12 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if asked:
-            raise KeyboardInterrupt
+        for asked_for in asked:
+            outside = before[signal.Signals(asked_for)]
+            if callable(outside):
+                outside(asked_for, None)
+            elif outside != signal.SIG_IGN:
+                raise KeyboardInterrupt
 
 
 def program(name: str) -> str:

@@ -1,9 +1,7 @@
-"""firmware_profiles/commands: a mistake or a stop is one sentence and an exit code."""
+"""firmware_profiles/commands: a mistake is one sentence and an exit code (a stop: test_fleet_stopping.py)."""
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from click.testing import CliRunner
 from firmware_profiles.cli import main
 from firmware_profiles.commands import keeping
 from firmware_profiles.commands.failing import MISTAKE
-from firmware_profiles.commands.stopping import STOPPED, stoppable
 from tests.run_records import a_record
 
 pytest.importorskip("matplotlib")
@@ -47,24 +44,6 @@ def test_a_disk_that_is_full_at_the_end_does_not_take_the_result(
     assert ended.value.code == MISTAKE
     assert said.out == "the result\n"
     assert "cannot write" in said.err
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_command_with_what_is_left_and_130(
-    number: signal.Signals, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as ended:
-        _stopped_by(number)
-    assert signal.getsignal(number) is before
-    assert ended.value.code == STOPPED
-    assert capsys.readouterr().err == "\nedge-fleet: stopped; nothing is kept\n"
-
-
-def _stopped_by(number: signal.Signals) -> None:
-    with stoppable(lambda: "nothing is kept"):
-        os.kill(os.getpid(), number)
-        signal.pause()
 
 
 def test_the_command_that_is_told_has_what_matters_and_no_place_on_a_disk() -> None:
