@@ -121,6 +121,11 @@ def _now(pid: int) -> tuple[float, int]:
     return readings.cpu_s(pid), readings.written_bytes(pid)
 
 
+def counted_s(counts: Path) -> float:
+    """Processor time of training so far, as the agent counts it from inside."""
+    return float(_read(counts)["training_s"])
+
+
 def _read(counts: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(counts.read_text())
     return found

@@ -30,6 +30,20 @@ def written_bytes(pid: int) -> int:
     return _field(pid, "io", "wchar:")
 
 
+def threads(pid: int) -> list[tuple[float, int]]:
+    """Of each thread that lives, oldest first: processor time, and how often it waited for something."""
+    found = []
+    for task in sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda one: int(one.name)):
+        cpu_ns = int((task / "schedstat").read_text(encoding="ascii").split()[0])
+        found.append((cpu_ns / 1e9, _field(pid, f"task/{task.name}/status", "voluntary_ctxt_switches:")))
+    return found
+
+
+def faults(pid: int) -> int:
+    """Page faults so far that needed no disk."""
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[7])
+
+
 def started_ms(pid: int) -> int:
     """When the process began, Unix time; good to 10 ms."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
