@@ -158,7 +158,7 @@ class DeviceConfig:
             password=None if mqtt.password_file is None else _read_password(mqtt.password_file),
             tls=tls,
             will=will,
-            at_most_once=(Topics.of(join.chain_id).device_chunks(client_id),),
+            at_most_once=Topics.of(join.chain_id).chunk_filters(client_id),
             limits=MqttLimits(keepalive_s=mqtt.keepalive_s),
         )
 

@@ -4,8 +4,8 @@
 
 One line a round, then the medians: milliseconds of processor time, page faults, and how often a thread had to
 wait. `loop_ms` is that of one and the same loop before and after: what else runs on the machine makes it
-longer, and all the rest with it. `trainer_ms` is what threads took that are gone by then, beside training: the
-trainer's, and that of the one that writes `current.tflite`.
+longer, and all the rest with it. `trainer_ms` is what threads took that are gone by then, beside training:
+the trainer's, and that of the one that writes `current.tflite`.
 """
 
 from __future__ import annotations

@@ -79,11 +79,11 @@ class Topics:
 
     def device_filters(self, device: str) -> tuple[str, ...]:
         """What a device hears beside the one chain head it follows."""
-        return (f"{self.base}/down/{device}/+/say", self.device_chunks(device))
+        return (f"{self.base}/down/{device}/+/say", *self.chunk_filters(device))
 
-    def device_chunks(self, device: str) -> str:
-        """The pieces a device has asked for: nobody need confirm them, it asks again [TOP-3]."""
-        return f"{self.base}/down/{device}/+/chunk/+/+"
+    def chunk_filters(self, device: str) -> tuple[str, ...]:
+        """Of these the pieces a device has asked for: nobody need confirm them, it asks again [TOP-3]."""
+        return (f"{self.base}/down/{device}/+/chunk/+/+",)
 
     def validator_filters(self) -> tuple[str, ...]:
         """What a validator hears: all devices and all validators, never through a shared subscription. In the
