@@ -41,9 +41,7 @@ class Catalogue:
 
     def fleet(self, name: str) -> Fleet:
         """A shipped fleet, or the file at a path that ends in `.toml`; raises `ProfileError`."""
-        file = Path(name) if name.endswith(SUFFIX) else _fleets().get(name)
-        if file is None:
-            raise ProfileError(f"there is no fleet '{name}'{meant(name, _fleets())}")
+        file = fleet_file(name)
         known = {"board": self.boards, "link": self.links, "battery": self.batteries}
         return parse_fleet(_read(file), file.name, known)
 
@@ -76,6 +74,14 @@ def read_catalogue() -> Catalogue:
     empty = Catalogue({}, links, batteries)
     boards = {name: empty.board_of(_read(file), file.name) for name, file in _toml_files(_data())}
     return Catalogue(boards, links, batteries)
+
+
+def fleet_file(name: str) -> Path:
+    """Where a shipped fleet lies, or the path itself that ends in `.toml`; raises `ProfileError`."""
+    file = Path(name) if name.endswith(SUFFIX) else _fleets().get(name)
+    if file is None:
+        raise ProfileError(f"there is no fleet '{name}'{meant(name, _fleets())}")
+    return file
 
 
 def _fleets() -> dict[str, Path]:

@@ -29,7 +29,7 @@ Try it:
 \b
 The way to a fleet of your own:
   1. edge-fleet profiles       boards, links and batteries that are known, and how well
-  2. edge-fleet fleets home    a shipped fleet; copy its file and change it: boards, owners' limits, faults
+  2. edge-fleet fleets home    a shipped fleet; --copy mine.toml: boards, owners' limits, faults to change
   3. edge-fleet simulate home  a day of its thousand boards in virtual time, some minutes
   4. look at home-1/report.html, change the settings it names, simulate again
   5. edge-fleet compare home   is ours better than federated learning without gates, and what does it cost

@@ -10,7 +10,7 @@ from firmware_profiles.commands.keeping import cannot_write, ready_folder
 from firmware_profiles.commands.stopping import stoppable
 
 
-@click.command()
+@click.command(short_help="Make the updates that `simulate --train replay` sends.")
 @click.option(
     "--output",
     "-o",

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.cli import main
 from firmware_profiles.commands import keeping
 from firmware_profiles.commands.failing import MISTAKE
@@ -62,6 +63,17 @@ def test_the_command_that_is_told_has_what_matters_and_no_place_on_a_disk() -> N
     asked = ["my fleet.toml", "--hours", "6", "--mqtt", "a", "--mqtt", "b", "--out", "/home/me/x"]
     assert CliRunner().invoke(rehearse, asked).exit_code == 0
     assert told == ["edge-fleet rehearse 'my fleet.toml' --hours 6 --mqtt a --mqtt b"]
+
+
+def test_a_shipped_fleet_is_copied_to_begin_ones_own_with_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    asked = ["fleets", "farm-solar", "--copy", str(mine)]
+    assert CliRunner().invoke(main, asked).exit_code == 0
+    assert read_catalogue().fleet(str(mine)) == read_catalogue().fleet("farm-solar")
+    again = CliRunner().invoke(main, asked)
+    assert again.exit_code == MISTAKE
+    assert "--copy takes a new file" in again.output
+    assert CliRunner().invoke(main, ["fleets", "--copy", str(mine)]).exit_code == MISTAKE
 
 
 def test_the_help_shows_the_way_to_a_fleet() -> None:
