@@ -23,7 +23,7 @@ Examples:
 @click.argument("fleet", required=False, metavar="[NAME|FILE.toml]")
 @click.option("--devices", type=click.IntRange(1, DEVICES_MAX), help="The same mix with so many devices.")
 @click.option("--copy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.toml",
-              help="Write the fleet's file here, to begin your own with; nothing is overwritten.")  # fmt: skip
+              help="Write the fleet's file here, to begin your own with; never over a file.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def fleets(fleet: str | None, devices: int | None, copy: Path | None, as_json: bool) -> None:
     """Show fleets: which boards, how they are fed and reached, what their owners allow, what goes wrong.
