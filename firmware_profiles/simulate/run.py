@@ -29,7 +29,7 @@ from firmware_profiles.simulate.device import Around, SimulatedShell
 from firmware_profiles.simulate.infrastructure import Infrastructure
 from firmware_profiles.simulate.network import LinkTimes, Network
 from firmware_profiles.simulate.training import Replay, nothing
-from firmware_profiles.simulate.world import Node, World
+from firmware_profiles.simulate.world import Node, World, rare_collections
 from firmware_profiles.twin.members import Member, Parts, members
 from firmware_profiles.twin.mishaps import Mishap, Mishaps
 
@@ -100,9 +100,10 @@ class Rehearsal:
     def run(self, progress: Callable[[float], None] = lambda _share: None) -> RunRecord:
         """Let the time pass. Raises `SimulationError`, or our own bug, with seed and time in its notes."""
         began_s = time.monotonic()
-        for number in range(SLICES):
-            self.world.run(self._until_ms(number + 1) - self.world.now_ms)
-            progress((number + 1) / SLICES)
+        with rare_collections():
+            for number in range(SLICES):
+                self.world.run(self._until_ms(number + 1) - self.world.now_ms)
+                progress((number + 1) / SLICES)
         for device in self.devices:
             device.finish()
         return self._facts(time.monotonic() - began_s)
