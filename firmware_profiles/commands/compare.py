@@ -74,10 +74,7 @@ class Asked:
     "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
-@click.pass_context
-def compare(
-    context: click.Context, /, fleet: str, names: str, out: Path | None, png: Path | None, **options: object
-) -> None:
+def compare(fleet: str, names: str, out: Path | None, png: Path | None, **options: object) -> None:
     """Rehearse a fleet under several settings of its owners, with the same software and the same luck, and
     say how long each takes to the same accuracy, and for how many joules. Every run that ended is kept; the
     folder gets compare.html, a page with plots, and its facts, compare.json.
@@ -103,7 +100,7 @@ def compare(
             fail(str(error))
         except OSError as error:
             cannot_write(folder, error)
-        facts = _facts(study, asked, results.of(wanted), command_line(context))
+        facts = _facts(study, asked, results.of(wanted), command_line())
         _say(facts, as_json=bool(options["as_json"]))
         _keep(facts, folder, png)
 

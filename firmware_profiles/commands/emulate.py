@@ -47,8 +47,7 @@ One fleet on several machines, which share an MQTT server (docs/FLEETS.md):
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="New folder for report, states and logs; left out: ./FLEET-SEED-emulated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
-@click.pass_context
-def emulate(context: click.Context, /, fleet: str, as_json: bool, **options: object) -> None:
+def emulate(fleet: str, as_json: bool, **options: object) -> None:
     """Run the real agents of a fleet as tasks in a few processes, each with its own key, SQLite state folder
     and MQTT client, LiteRT training for all, four validator processes and Mosquitto; boards, batteries and
     presence follow the fleet's file on a clock that goes faster. Ctrl-C leaves nothing running.
@@ -67,7 +66,7 @@ def emulate(context: click.Context, /, fleet: str, as_json: bool, **options: obj
     run = EmulationRun(plan)
     try:
         with stoppable(lambda: "nothing is left running"):
-            record = replace(_watched(run), command=command_line(context))
+            record = replace(_watched(run), command=command_line())
     except FileExistsError:
         fail(f"{plan.folder} is there already; --out takes a new folder")
     except MqttServerError as error:

@@ -81,8 +81,9 @@ def drawing(number: int) -> Iterator[Picture]:
         yield draw
 
 
-def command_line(context: click.Context) -> str:
+def command_line() -> str:
     """The command that makes the same result: name, arguments and the options that were given and matter."""
+    context = click.get_current_context()
     words = [PROGRAM, context.command.name or ""]
     for one in context.command.params:
         name, value = one.name or "", context.params.get(one.name or "")

@@ -50,10 +50,7 @@ What boards learn (--train):
 @click.option("--from", "from_ms", type=int, metavar="MS",
               help="Say every event and effect from this virtual time on (stderr).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
-@click.pass_context
 def simulate(
-    context: click.Context,
-    /,
     fleet: str,
     out: Path | None,
     as_json: bool,
@@ -73,7 +70,7 @@ def simulate(
     folder = out or Path(f"{Path(fleet).stem}-{plan.seed}")
     ready_folder(folder)
     with stoppable(lambda: f"nothing of this rehearsal is kept; --seed {plan.seed} is the same one again"):
-        record = replace(_run(plan, from_ms), command=command_line(context))
+        record = replace(_run(plan, from_ms), command=command_line())
         keep(record, folder, record.to_json() if as_json else summary_text(record))
 
 
