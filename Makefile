@@ -40,10 +40,10 @@ lint: $(VENV)/.dev ## style, types (as Python 3.10 and as the running one), impo
 
 # What is not run is not even read: to import all of it costs as much as a hundred tests.
 test-fast: $(VENV)/.dev ## unit and property tests
-	$(PART) fast $(PYTEST) -n 2 -m "not slow" $(FAST) $(ARGS)
+	$(PART) fast $(PYTEST) -n 2 --dist worksteal -m "not slow" $(FAST) $(ARGS)
 
 test-rest: $(VENV)/.dev mosquitto
-	$(PART) rest $(PYTEST) -n 2 -m slow --ignore $(E2E) $(ARGS)
+	$(PART) rest $(PYTEST) -n 2 --dist worksteal -m slow --ignore $(E2E) $(ARGS)
 
 # One module's fleet works as fast as it can, and it waits most of the time: two fit on two cores.
 test-e2e: $(VENV)/.dev mosquitto
