@@ -300,10 +300,10 @@ class Participant:
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
-        lot = self._draws.bytes_for(Draw.PAUSE, result.round.to_bytes(4, "big"))[0]
-        spent = None if cost is None else Spent(now_ms, cost, lot=lot)
+        spent = None if cost is None else Spent(now_ms, cost)
         if scheduler is not None and spent is not None:
-            spent = scheduler.foretold(spent)
+            drawn = self._draws.bytes_for(Draw.PAUSE, scheduler.last_lot.to_bytes(4, "big"))
+            spent = replace(scheduler.foretold(spent), lot=int.from_bytes(drawn[:4], "big"))
             scheduler.spent(spent)
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
         saved = SaveUpdate(update, result.residue_root, result.consumed, spent)

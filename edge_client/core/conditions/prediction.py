@@ -29,12 +29,12 @@ class Cost:
         return None if self.energy_mj is None else self.energy_mj + self.radio_mj
 
 
-LOTS = 256
+LOTS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the round that ended then did cost, and what was predicted of it (None: nothing). `lot`, one of
+    """What the round that ended then did cost, and what was predicted of it (None: nothing). `lot`, below
     `LOTS`, was drawn for the pause after it."""
 
     ended_ms: int

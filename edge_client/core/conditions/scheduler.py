@@ -56,6 +56,12 @@ class Scheduler:
         known_ms = [forecast for forecast in forecasts if forecast is not None]
         return max(known_ms, default=None) if len(known_ms) == len(forecasts) else None
 
+    @property
+    def last_lot(self) -> int:
+        """What was drawn for the last pause, 0 before the first: the next is drawn from it, and so depends
+        neither on the moment nor on the number of a round."""
+        return self._past[-1].lot if self._past else 0
+
     def read(self, conditions: Conditions, training: bool, now_ms: int) -> None:
         """Take new readings and ask all gates."""
         self._conditions, self._read_ms = conditions, now_ms
