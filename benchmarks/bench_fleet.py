@@ -43,13 +43,13 @@ FULL = Length(
         1,
     ),
     emulated.Crowd(1000, 34),
-    both_ways.Pair(20, 12, 120.0),
+    both_ways.Pair(20, 12, 60.0),
 )
 QUICK = Length(
     simulated.Size(500, 6, 100, 3),
     compared.Amount({"home": compared.Extent(40, 4), "lte-vehicles": compared.Extent(40, 8)}, 1, 0),
     emulated.Crowd(60, 3),
-    both_ways.Pair(20, 4, 120.0),
+    both_ways.Pair(20, 3, 120.0),
 )
 
 
