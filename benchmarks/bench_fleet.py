@@ -42,7 +42,7 @@ FULL = Length(
         5,
         1,
     ),
-    emulated.Crowd(1000, 34),
+    emulated.Crowd(1000, 31),
     both_ways.Pair(20, 12, 60.0),
 )
 QUICK = Length(
