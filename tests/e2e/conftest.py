@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.running_fleet import RunningFleet, running_fleet
+from tests.usual_signals import usual_signals
 
 SEED = 4
 
@@ -19,8 +19,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFleet]:
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_works() -> Iterator[None]:
-    """A shell lets jobs in the background ignore Ctrl-C, and what such a test run starts inherits that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def stop_signals_work() -> Iterator[None]:
+    with usual_signals():
+        yield

@@ -7,14 +7,13 @@ import pytest
 
 from firmware_profiles.commands.stopping import STOPPED, stoppable
 from firmware_profiles.demo.processes import STOP_SIGNALS, uninterrupted
+from tests.usual_signals import usual_signals
 
 
 @pytest.fixture(autouse=True)
-def handlers_of_before() -> Iterator[None]:
-    before = {one: signal.getsignal(one) for one in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def usual_handlers() -> Iterator[None]:
+    with usual_signals():
+        yield
 
 
 @pytest.mark.parametrize("first", STOP_SIGNALS)
