@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -38,7 +39,14 @@ pytestmark = pytest.mark.slow
 
 
 def environment(folder: str, packages: tuple[str, ...], module: str) -> Path:
-    """Python of an environment with these packages, made in the clone when it is missing."""
+    """Python of an environment with these packages, made in the clone when it is missing: by one test at a
+    time, for others run beside it."""
+    with (ROOT / f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _made(folder, packages, module)
+
+
+def _made(folder: str, packages: tuple[str, ...], module: str) -> Path:
     python = ROOT / folder / "bin" / "python"
     if not python.exists():
         base = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which(PYTHON)

@@ -51,7 +51,7 @@ PAUSED_ROUND, PAUSED_STEPS = 2, 4
 LOG_PAGES = 8
 """SQLite's log is copied into the database as often as this many pages, for 1,000 in the real program."""
 MONTH, BYTES_A_ROUND = "2026-11", 5_000
-SMALL_FILES = (STATUS_FILE, CURRENT_FILE)
+SMALL_FILES = (CURRENT_FILE,)
 
 Result: TypeAlias = "ModelMeasured | TrainingFinished | TrainingFailed | TrainingPaused"
 

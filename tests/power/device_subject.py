@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_client.adapters.status_file import read_status_file
 from tests.model_life import learning_chain, samples
 from tests.owned_device import init_device
 from tests.power.device_round import Round
@@ -14,8 +15,8 @@ from tests.power.judging import Ending, Found
 from tests.power.words import Teller
 
 MODULE = "tests.power.device_round"
-NOT_COMPARED = ("agent.db/costs", "traffic.db/months", "status.json")
-"""How long training took, bytes of both lives, and who is alive: not the same when it goes on later."""
+NOT_COMPARED = ("agent.db/costs", "traffic.db/months")
+"""How long training took, and bytes of both lives: not the same when it goes on later."""
 
 
 def prepare(place: Path) -> Path:
@@ -29,7 +30,9 @@ class DeviceSubject:
     """See `Subject`."""
 
     def look(self, folder: Path) -> Found:
-        """What a starting agent finds; everything that is pointed to must be there."""
+        """What a starting agent finds; everything that is pointed to must be there. The last words of the
+        status can be asked for, whatever became of them."""
+        read_status_file(folder)
         life = Round(folder, Teller())
         real = life.device_disk.real
         units, here = life.units(), set(real.objects.roots())

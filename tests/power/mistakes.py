@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from edge_client.adapters.checkpoint_store import CheckpointStore
 from edge_client.adapters.outbox_store import OutboxStore, PartKind
 from edge_client.core.events import SaveCheckpoint, SaveUpdate, SettleUpdate
 from edge_client.protocol.machine import Publish
-from edge_client.runtime import database, files
+from edge_client.runtime import database, files, objects
 from edge_client.runtime.files import TEMPORARY_SUFFIX
 
 DEVICE, VALIDATOR = "device", "validator"
@@ -138,8 +137,8 @@ def row_deleted_before_the_answer() -> None:
     plant(OutboxStore, "save_update", save)
 
 
-def small_files_written_in_place() -> None:
-    """The new content over the old one."""
+def objects_written_in_place() -> None:
+    """Under their names from the first byte on."""
 
     def replace(path: Path, data: bytes) -> None:
         with path.open("wb") as file:
@@ -147,8 +146,7 @@ def small_files_written_in_place() -> None:
             file.flush()
             os.fsync(file.fileno())
 
-    for module in ("edge_client.adapters.status_file", "broker.adapters.status_file"):
-        plant(import_module(module), "replace", replace)
+    plant(objects, "replace", replace)
 
 
 def votes_sent_before_they_are_saved() -> None:
@@ -232,7 +230,7 @@ MISTAKES: dict[str, dict[str, Callable[[], None]]] = {
             residual_swapped_by_itself,
             body_deleted_before_the_answer_is_saved,
             row_deleted_before_the_answer,
-            small_files_written_in_place,
+            objects_written_in_place,
         )
     },
     VALIDATOR: {

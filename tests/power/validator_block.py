@@ -29,7 +29,7 @@ RESTARTED_BLOCK = 5
 LOG_PAGES = 16
 """SQLite's log is copied into the database as often as this many pages, for 1,000 in the real program."""
 KEY_FILE = "validator.key"
-SMALL_FILES = (KEY_FILE + MARKER_SUFFIX, STATUS_FILE)
+SMALL_FILES = (KEY_FILE + MARKER_SUFFIX,)
 BLOCK_MS = 1_000
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from broker.adapters.block_store import BlockStore
+from broker.adapters.status_file import read_status_file
 from broker.core.consensus.log_entries import decode_log
 from broker.core.ledger import included_updates
 from broker.core.pruning import body_floor
@@ -30,7 +31,9 @@ class ValidatorSubject:
     """See `Subject`."""
 
     def look(self, folder: Path) -> Found:
-        """What a starting validator finds; everything that is pointed to must be there."""
+        """What a starting validator finds; everything that is pointed to must be there. The last words of the
+        status can be asked for, whatever became of them."""
+        read_status_file(folder)
         disk = ValidatorFolder(folder)
         units, faults = disk.units(), tuple(faults_of(disk.store))
         disk.store.close()
