@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.agent import readings
 from benchmarks.agent.rig import LAYER_WIDTHS, WAIT_S_MAX, Rig, rest, running
+from edge_client.adapters.conditions.watch import IDLE_S
 from firmware_profiles.demo.processes import Child
 
 CALM_S = 1.0
@@ -100,12 +101,12 @@ def _counted_rounds(rig: Rig, length: Length) -> tuple[Idle, Round, int]:
     words = rig.wait("joining", lambda words: words.get("round") is not None, WAIT_S_MAX)
     number = words["round"] + 1
     rig.wait_done(pid, number, length.round_s + WAIT_S_MAX)  # just opened, so the whole of it is ahead
-    rest(pid, CALM_S)
+    _look_after(pid)
     idle = _idle(rig, pid, length.idle_s)
     before, inside = _now(pid), _read(counts)
     began_s = time.monotonic()
     rig.wait_done(pid, number + 1, length.round_s + WAIT_S_MAX)
-    rest(pid, CALM_S)
+    _look_after(pid)
     after, insides = _now(pid), _read(counts)
     minutes = (time.monotonic() - began_s) / 60
     rig.stop_device(child)
@@ -115,6 +116,13 @@ def _counted_rounds(rig: Rig, length: Length) -> tuple[Idle, Round, int]:
     cpu_s = after[0] - before[0] - minutes * idle.cpu_s
     written = after[1] - before[1] - own
     return idle, Round(cpu_s - training_s, training_s, written - large, large), number + 1
+
+
+def _look_after(pid: int) -> None:
+    """The agent's next look at its board belongs to the round: it may write down what the round carried."""
+    rest(pid, CALM_S)
+    time.sleep(IDLE_S)
+    rest(pid, CALM_S)
 
 
 def _now(pid: int) -> tuple[float, int]:
