@@ -27,12 +27,14 @@ ROUNDS_A_DAY = 8
 @dataclass(frozen=True, slots=True)
 class Length:
     """How long a round is and how much of it is watched; the watched time lies between two rounds. `sleep_s`:
-    of a device that sleeps there."""
+    of a device that sleeps there. `look_s`: until the agent's next look at its board after a round, which
+    belongs to the round, for it may write down what that carried."""
 
     round_s: int
     idle_s: float
     starts: int
     sleep_s: float
+    look_s: float = IDLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,12 @@ def _counted_rounds(rig: Rig, length: Length) -> tuple[Idle, Round, int]:
     words = rig.wait("joining", lambda words: words.get("round") is not None, WAIT_S_MAX)
     number = words["round"] + 1
     rig.wait_done(pid, number, length.round_s + WAIT_S_MAX)  # just opened, so the whole of it is ahead
-    _look_after(pid)
+    _look_after(pid, length.look_s)
     idle = _idle(rig, pid, length.idle_s)
     before, inside = _now(pid), _read(counts)
     began_s = time.monotonic()
     rig.wait_done(pid, number + 1, length.round_s + WAIT_S_MAX)
-    _look_after(pid)
+    _look_after(pid, length.look_s)
     after, insides = _now(pid), _read(counts)
     minutes = (time.monotonic() - began_s) / 60
     rig.stop_device(child)
@@ -118,10 +120,9 @@ def _counted_rounds(rig: Rig, length: Length) -> tuple[Idle, Round, int]:
     return idle, Round(cpu_s - training_s, training_s, written - large, large), number + 1
 
 
-def _look_after(pid: int) -> None:
-    """The agent's next look at its board belongs to the round: it may write down what the round carried."""
+def _look_after(pid: int, look_s: float) -> None:
     rest(pid, CALM_S)
-    time.sleep(IDLE_S)
+    time.sleep(look_s)
     rest(pid, CALM_S)
 
 

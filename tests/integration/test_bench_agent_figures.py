@@ -10,7 +10,7 @@ from benchmarks.agent.life import Length
 from benchmarks.bench_agent import TARGET, life_rows, sleep_rows, weight_rows
 from benchmarks.figures import evaluate, load_bounds
 
-TINY = Length(round_s=15, idle_s=3, starts=1, sleep_s=2)
+TINY = Length(round_s=15, idle_s=3, starts=1, sleep_s=2, look_s=0)
 
 
 ON_MOSQUITTO = [pytest.param(rows, marks=pytest.mark.mosquitto) for rows in (life_rows, sleep_rows)]
