@@ -30,5 +30,10 @@ def troubled() -> Founding:
         mqtt_outages_a_day=often(home.faults.mqtt_outages_a_day, 40),
         byzantine=often(home.faults.byzantine, 0.1),
     )
+    reachable = home.patterns["reachable"]
+    shaky = replace(
+        reachable, on_night=often(reachable.on_night, 0.5), off_night=often(reachable.off_night, 0.1)
+    )
+    patterns = {**home.patterns, "reachable": shaky}
     parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Founding(replace(home, faults=faults), parts, SEED)
+    return Founding(replace(home, faults=faults, patterns=patterns), parts, SEED)
