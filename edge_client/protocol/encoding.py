@@ -7,8 +7,10 @@ The layouts are the source of the tables in docs/PROTOCOL.md (a test compares th
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from dataclasses import make_dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from edge_client.protocol.errors import DecodeError
 
@@ -32,6 +34,15 @@ class Layout:
         self.size_bytes = self.packer.size
         self._values = attrgetter(*self.names)
         self._raw = tuple((i, int(kind[1:])) for i, (_, kind) in enumerate(fields) if kind[0] == "b")
+        self.plain: Callable[..., Any] | None = None
+        """A class with these fields as slots that is not frozen, once one was needed: `Fixed.of_fields`."""
+
+    def make_plain(self, base: type) -> Callable[..., Any]:
+        """Make `plain`. Same base, same slots as a frozen class: its objects can become that class's."""
+        self.plain = make_dataclass(
+            f"Plain{self.name}", self.names, bases=(base,), slots=True, eq=False, repr=False
+        )
+        return self.plain
 
     def without(self, *names: str) -> Layout:
         """The same fields but these: for who can compute those from what it holds."""
@@ -72,9 +83,20 @@ class Fixed:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Parse exactly one struct; raises `DecodeError`."""
-        record = cls(*cls.LAYOUT.unpack(data))
+        return cls.of_fields(cls.LAYOUT.unpack(data))
+
+    @classmethod
+    def of_fields(cls, values: tuple[Any, ...]) -> Self:
+        """The record of unpacked values, checked; raises `DecodeError`.
+
+        The constructor of a frozen class sets each field by way of `object`, which takes five times as long.
+        So the fields are set while the object is of a plain class with the same slots, and nobody has it yet.
+        """
+        layout = cls.LAYOUT
+        record = (layout.plain or layout.make_plain(Fixed))(*values)
+        record.__class__ = cls
         record.check()
-        return record
+        return cast("Self", record)
 
     def check(self) -> None:
         """Refuse values that fit the layout but not the meaning; raises `DecodeError` [ENC-4]."""
@@ -103,7 +125,12 @@ class Reader:
 
     def fixed(self, kind: type[F]) -> F:
         """The next fixed struct."""
-        return kind.decode(self.take(kind.LAYOUT.size_bytes))
+        at = self._at
+        end = at + kind.LAYOUT.size_bytes
+        if end > len(self._data):
+            raise DecodeError(f"{self._name}: truncated at byte {len(self._data)}")
+        self._at = end
+        return kind.of_fields(kind.LAYOUT.packer.unpack_from(self._data, at))
 
     def count(self, size_bytes: int, count_max: int) -> int:
         """The next list length, refused above `count_max` before anything is allocated [ENC-3]."""

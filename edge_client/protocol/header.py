@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from edge_client.protocol import merkle
@@ -13,6 +14,7 @@ from edge_client.protocol.validators import VALIDATORS_MAX
 
 HEADER_VERSION = 1
 LINKED_BYTES = 84
+SET_NODES_REMEMBERED_MAX = 8
 _of_header, _of_app_leaf, _of_state_leaf = hasher(Tag.HEADER), hasher(Tag.APP), hasher(Tag.STATE)
 
 
@@ -110,8 +112,13 @@ class AppLeaves(Fixed):
 
 def app_root_of(left: bytes, validators_root: bytes, next_validators_root: bytes) -> bytes:
     """`app_root` for who is shown the validator sets and nothing of the other two leaves."""
-    right = merkle.node_hash(_of_app_leaf(validators_root), _of_app_leaf(next_validators_root))
-    return merkle.seal(4, merkle.node_hash(left, right))
+    return merkle.seal(4, merkle.node_hash(left, _over_sets(validators_root, next_validators_root)))
+
+
+@lru_cache(maxsize=SET_NODES_REMEMBERED_MAX)
+def _over_sets(validators_root: bytes, next_validators_root: bytes) -> bytes:
+    """The node over the two validator sets; remembered, because they change once an epoch."""
+    return merkle.node_hash(_of_app_leaf(validators_root), _of_app_leaf(next_validators_root))
 
 
 @dataclass(frozen=True, slots=True)

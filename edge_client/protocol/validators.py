@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,6 +85,6 @@ def _root_of(keys: tuple[bytes, ...]) -> bytes:
     return merkle.root([digest(Tag.VALIDATORS, key) for key in keys])
 
 
-def signer_indices(bitmap: int) -> Iterable[int]:
+def signer_indices(bitmap: int) -> Sequence[int]:
     """Indices of the set bits, ascending."""
-    return (i for i in range(bitmap.bit_length()) if bitmap >> i & 1)
+    return [i for i in range(bitmap.bit_length()) if bitmap >> i & 1]

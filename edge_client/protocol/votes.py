@@ -137,8 +137,9 @@ class Quorum:
     def read(cls, reader: Reader) -> Quorum:
         """Parse from a reader; raises `DecodeError`."""
         signers = reader.uint(2)
-        count = signers.bit_count()
-        return cls(signers, tuple(reader.take(SIGNATURE_BYTES) for _ in range(count)))
+        data = reader.take(signers.bit_count() * SIGNATURE_BYTES)
+        starts = range(0, len(data), SIGNATURE_BYTES)
+        return cls(signers, tuple([data[at : at + SIGNATURE_BYTES] for at in starts]))
 
     @classmethod
     def of(cls, signatures: Mapping[int, bytes]) -> Quorum:
@@ -153,14 +154,15 @@ class Quorum:
 
     def verify(self, subject: Subject, chain_id: bytes, validators: ValidatorSet, verify: Verify) -> None:
         """Raise `ProtocolError` unless a quorum of the set signed `subject`; counts first [CON-4]."""
-        if self.signers >> validators.count:
+        keys, needed = validators.keys, validators.quorum
+        if self.signers >> len(keys):
             raise ProtocolError(Reason.WRONG_SENDER, "certificate signer outside the validator set")
-        if len(self.signatures) < validators.quorum:
-            detail = f"{len(self.signatures)} signatures, {validators.quorum} needed"
+        if len(self.signatures) < needed:
+            detail = f"{len(self.signatures)} signatures, {needed} needed"
             raise ProtocolError(Reason.TOO_FEW_SIGNATURES, detail)
         message = subject.signing_bytes(chain_id)
         for index, signature in zip(signer_indices(self.signers), self.signatures, strict=True):
-            if not verify(validators.keys[index], message, signature):
+            if not verify(keys[index], message, signature):
                 raise ProtocolError(Reason.BAD_SIGNATURE, f"certificate signature of validator {index}")
 
 
@@ -239,7 +241,8 @@ class Finality:
         if self.slot < header.slot:
             detail = f"finality of slot {self.slot} for a block of slot {header.slot}"
             raise ProtocolError(Reason.MALFORMED, detail)
-        self.certificate(header, chain_id).verify(chain_id, validators, verify)
+        subject = finalize(header, header.hash(chain_id), self.slot)
+        self.quorum.verify(subject, chain_id, validators, verify)
 
 
 @dataclass(frozen=True, slots=True)

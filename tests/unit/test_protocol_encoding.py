@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import FrozenInstanceError, dataclass, replace
 from itertools import product
 from typing import ClassVar
 
@@ -48,6 +49,16 @@ def test_decode_is_the_inverse_of_encode(name: str) -> None:
     example = examples()[name]
     assert example.decode(example.data) == example.value
     assert reads_back_identically(example, example.data)
+
+
+def test_a_decoded_record_is_as_frozen_as_a_constructed_one() -> None:
+    made, read = Pair(7, bytes(32)), Pair.decode(b"\x07" + bytes(32))
+    assert type(read) is Pair
+    assert (read, hash(read), repr(read)) == (made, hash(made), repr(made))
+    with pytest.raises(FrozenInstanceError):
+        read.small = 8  # type: ignore[misc]
+    assert replace(read, small=8) == copy(Pair(8, bytes(32)))
+    assert not hasattr(read, "__dict__")
 
 
 @pytest.mark.parametrize("name", examples())
