@@ -25,13 +25,13 @@ from edge_client import __version__
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="edge-broker")
 def main() -> None:
-    r"""Validators and MQTT set-up of a federated-learning chain.
+    """Validators and MQTT set-up of a federated-learning chain.
 
     \b
     edge-broker init FOLDER --graph trainable.tflite --server mqtt://host
     edge-broker validator FOLDER/validator-0
     edge-broker status FOLDER/validator-0
-    """
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
 main.add_command(init)

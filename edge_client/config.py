@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,6 +144,8 @@ class DeviceConfig:
         tls = (self.mqtt.ca_file, self.mqtt.cert_file)
         if any(tls) and not any(url.startswith("mqtts:") for url in self.chain.parsed().servers):
             raise ValueError("mqtt has certificate files, but no server of the join string is mqtts://")
+        if OWNER_GATE in self.limits.ignore:
+            raise ValueError(f"limits must not ignore '{OWNER_GATE}': `pause` would do nothing")
 
     def own_data(self, folder: Path) -> OwnData:
         """The data to learn from; relative to the state folder."""
@@ -231,8 +234,8 @@ def _limits_toml(*, always: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A TOML basic string: JSON writes the same one, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read_password(path: Path) -> str:

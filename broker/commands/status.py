@@ -11,7 +11,7 @@ from broker.commands.failing import fail
 
 @click.command(short_help="Show head, round, accounts and refusals of a validator.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 def status(folder: Path, as_json: bool) -> None:
     """Show what the validator in FOLDER has on disk; works while it runs and when it does not."""
     import json

@@ -13,4 +13,4 @@ STATE = click.option(
     required=True,
     help="The device's folder: configuration, key and everything it keeps.",
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")

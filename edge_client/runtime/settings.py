@@ -33,13 +33,15 @@ def read_settings(path: Path, kind: type[T]) -> T:
     Relative paths in the file are taken from the file's folder.
     """
     try:
-        text = path.read_bytes()[: FILE_BYTES_MAX + 1].decode()
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX} bytes; this is not a configuration")
+        text = data.decode()
     except FileNotFoundError:
         raise SettingsError(f"there is no configuration file {path}; `init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the configuration file {path}: {error}") from error
-    if len(text) > FILE_BYTES_MAX:
-        raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX} bytes; this is not a configuration")
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -93,7 +95,9 @@ class _Section:
                 return float(value)
             if one in (str, int, float, bool) and type(value) is one:
                 return value
-        wanted = " or ".join(_NAMES.get(one, "text") for one in kinds if one is not NoneType)
+        wanted = " or ".join(
+            _NAMES.get(get_origin(one) or one, "text") for one in kinds if one is not NoneType
+        )
         raise self._error(key, f"'{self._full(key)}' must be {wanted}, not {value!r}")
 
     def _full(self, key: str) -> str:
@@ -124,6 +128,7 @@ _NAMES: dict[Any, str] = {
     float: "a number",
     bool: "true or false",
     Path: "a path",
+    tuple: 'a list of texts, like ["one", "two"]',
 }
 
 

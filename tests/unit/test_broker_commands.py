@@ -83,6 +83,7 @@ def test_help_names_every_command() -> None:
     shown = edge_broker("--help")
     assert shown.exit_code == 0
     assert [name for name in COMMANDS if f"\n  {name} " not in shown.output] == []
+    assert "\n  edge-broker validator FOLDER/validator-0\n" in shown.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

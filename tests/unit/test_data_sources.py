@@ -292,7 +292,7 @@ class TestPython:
             ("    return 7", "TypeError"),
             ("    yield [1, 2, 3]", "gave list, not"),
             ("    yield [1, 2], 0", r"shape \(2,\)"),
-            ("    yield ['a', 'b', 'c'], 0", "ValueError"),
+            ("    yield ['a', 'b', 'c'], 0", "a sample is <U1, not numbers"),
             ("    return np.ones((2, 3)), np.array(['a', 'b'])", "class numbers"),
         ],
     )

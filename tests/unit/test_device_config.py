@@ -29,10 +29,11 @@ def config(folder: Path, join: str = JOIN, more: str = "") -> DeviceConfig:
 
 
 def test_what_init_writes_is_a_configuration(tmp_path: Path) -> None:
-    read = read_config(write(tmp_path, device_toml(JOIN, 'npz:/data/we"ird \\ name.npz')))
+    source = 'npz:/data/we"ird \\ name\n\x7f\tö.npz'
+    read = read_config(write(tmp_path, device_toml(JOIN, source)))
     assert read.chain.parsed().text() == JOIN
     assert read.identity.key_file == tmp_path / "device.key"
-    assert read.own_data(tmp_path).source.text == 'npz:/data/we"ird \\ name.npz'
+    assert read.own_data(tmp_path).source.text == source
     assert (read.training.threads, read.mqtt.keepalive_s) == (1, 60)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
@@ -39,16 +41,13 @@ class ClassFolder:
             )
         try:
             numbers = self._numbers(request)
-            files = [
-                (file.stat().st_mtime, str(file), number)
-                for folder, number in numbers.items()
-                for file in folder.iterdir()
-                if file.is_file() and not file.name.startswith(".")
-            ]
+            files = [one for folder, number in numbers.items() for one in _files(folder, number)]
         except FileNotFoundError as error:
             raise DataError(f"there is no data folder {error.filename}; data.source names it") from None
+        except NotADirectoryError:
+            raise DataError(f"{self.path} is no folder; a single file is npz: or csv:") from None
         except OSError as error:
-            raise DataError(f"cannot read the data folder {self.path}: {error}") from error
+            raise DataError(f"cannot read the data folder {self.path}: {error.strerror}") from error
         return self._load(files, request)
 
     def _numbers(self, request: Request) -> dict[Path, int]:
@@ -86,3 +85,11 @@ class ClassFolder:
             else:
                 rows.add(name, sample, np.array(number), time_s)
         return rows.finish(timed=True)
+
+
+def _files(folder: Path, number: int) -> Iterator[tuple[float, str, int]]:
+    """Time of change, name and class of each file; one that is deleted meanwhile is left out."""
+    for file in folder.iterdir():
+        if file.is_file() and not file.name.startswith("."):
+            with suppress(FileNotFoundError):
+                yield file.stat().st_mtime, str(file), number

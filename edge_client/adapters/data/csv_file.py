@@ -11,11 +11,20 @@ from typing import TextIO
 import numpy as np
 
 from edge_client.adapters.data.rows import Rows
-from edge_client.adapters.data.source import Array, DataError, Raw, Rejects, Request
+from edge_client.adapters.data.source import (
+    Array,
+    DataError,
+    Raw,
+    Rejects,
+    Request,
+    check_plain_file,
+    unreadable,
+)
 
 PREFIX = "csv:"
 DELIMITERS = ",;\t"
 LINE_CHARS_MAX = 1 << 22
+NOT_UTF8 = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +47,29 @@ class CsvFile:
 
     def read(self, request: Request) -> Raw:
         """See `Source`."""
+        check_plain_file(self.path)
         rows = Rows(str(self.path), request)
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
+            # Bytes that a power cut or a worn-out card left spoil their own line, not the table.
+            with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
                 first = file.readline(LINE_CHARS_MAX)
+                if NOT_UTF8 in first:
+                    raise DataError(
+                        f"cannot read the data file {self.path}: its first line is not UTF-8 text"
+                    )
                 delimiter = delimiter_of(first)
-                names = next(csv.reader([first], delimiter=delimiter), [])
+                names = _cells(first, delimiter)
                 header = names if is_header(names) else []
                 columns = self._columns(header, len(names), request)
                 if not header:
                     file.seek(0)
                 lines = _whole_lines(file, rows.rejects, int(bool(header)))
-                for number, cells in lines:
-                    columns.take(rows, f"line {number}", next(csv.reader([cells], delimiter=delimiter), []))
+                for number, line in lines:
+                    columns.take(rows, f"line {number}", _cells(line, delimiter))
         except FileNotFoundError:
             raise DataError(f"there is no data file {self.path}; data.source names it") from None
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"cannot read the data file {self.path}: {error}") from error
+        except OSError as error:
+            raise unreadable(self.path, error) from error
         return rows.finish(timed=bool(self.time_column))
 
     def _columns(self, header: list[str], count: int, request: Request) -> _Columns:
@@ -123,6 +138,14 @@ def delimiter_of(line: str) -> str:
 def is_header(cells: list[str]) -> bool:
     """Whether no cell but perhaps the last (a label may be a name) is a number."""
     return bool(cells) and not any(_is_number(cell) for cell in cells[:-1] or cells)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line; one that is no line of a table (NUL bytes, endless cells) is one cell."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
 
 
 def _is_number(text: str) -> bool:

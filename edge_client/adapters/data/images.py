@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_client.adapters.data.source import Array
+from edge_client.adapters.data.source import UNREADABLE, Array
 
 PILLOW_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 IMAGE_BYTES_MAX = 1 << 26
@@ -28,14 +28,15 @@ def read_image(path: Path, dims: tuple[int, ...]) -> Array:
         if path.stat().st_size > IMAGE_BYTES_MAX:
             raise ImageError(f"a file is larger than {IMAGE_BYTES_MAX >> 20} MiB")
         if suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
+            with path.open("rb") as file:
+                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
         if suffix in (".pgm", ".ppm"):
             return _netpbm(path.read_bytes())
         if suffix in PILLOW_SUFFIXES:
             return _pillow(path, dims)
     except FileNotFoundError:
         raise ImageError("a file vanished while the folder was read") from None
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise ImageError(f"a {suffix} file cannot be read") from error
     raise ImageError(f"'{suffix}' files are not read; .npy, .pgm, .ppm, .png and .jpg are")
 
@@ -58,7 +59,10 @@ def _pillow(path: Path, dims: tuple[int, ...]) -> Array:
         image_module = import_module("PIL.Image")
     except ImportError:
         raise ImageError("a picture needs Pillow: pip install 'edge-client[images]'") from None
-    with image_module.open(path) as image:
-        if image.width * image.height > PIXELS_MAX:
-            raise ImageError(f"a picture has more than {PIXELS_MAX} pixels")
-        return np.asarray(image.convert("RGB" if dims[-1:] == (COLOURS,) else "L"))
+    try:
+        with image_module.open(path) as image:
+            if image.width * image.height > PIXELS_MAX:
+                raise ImageError(f"a picture has more than {PIXELS_MAX} pixels")
+            return np.asarray(image.convert("RGB" if dims[-1:] == (COLOURS,) else "L"))
+    except image_module.DecompressionBombError:  # Pillow's own bound, met before the size can be asked
+        raise ImageError(f"a picture has more than {PIXELS_MAX} pixels") from None

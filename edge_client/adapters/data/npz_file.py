@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edge_client.adapters.data.source import DATA_BYTES_MAX, DataError, Raw, Request
+from edge_client.adapters.data.source import (
+    DATA_BYTES_MAX,
+    UNREADABLE,
+    DataError,
+    Raw,
+    Request,
+    check_plain_file,
+    unreadable,
+)
 
 PREFIX = "npz:"
 
@@ -30,6 +37,7 @@ class NpzFile:
 
     def read(self, request: Request) -> Raw:  # noqa: ARG002 (a whole file is read whatever is wanted)
         """See `Source`."""
+        check_plain_file(self.path)
         try:
             with self.path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
                 missing = [name for name in ("x", "y") if name not in archive.files]
@@ -46,8 +54,8 @@ class NpzFile:
                 times = archive["t"] if "t" in archive.files else None
         except FileNotFoundError:
             raise DataError(f"there is no data file {self.path}; data.source names it") from None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            raise DataError(f"cannot read the data file {self.path}: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(self.path, error) from error
         if times is not None and (times.shape != x.shape[:1] or times.dtype.kind not in "iuf"):
             raise DataError(
                 f"'t' in {self.path} is {times.dtype} of shape {times.shape}, not seconds for each sample"

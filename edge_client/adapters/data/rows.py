@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from edge_client.adapters.data.source import (
 )
 
 BYTE_MAX = 255
+NUMBERS = "iufb"
+"""Kinds of NumPy types that can be samples."""
 
 
 class Rows:
@@ -37,12 +40,18 @@ class Rows:
         self._seen += 1
         if self._seen > SAMPLES_MAX:
             raise DataError(f"{self._name} gives more than {SAMPLES_MAX} samples; start a new one")
+        if time_s is not None and not isfinite(time_s):
+            self.rejects.add("a time is no finite number of seconds", where)
+            return
         since_s = self._request.window.since_s
         if since_s is not None:
             if time_s is None:
                 raise DataError(NO_TIMES.format(self._name))
             if time_s < since_s:
                 return
+        if sample.dtype.kind not in NUMBERS:
+            self.rejects.add(f"a sample is {sample.dtype}, not numbers", where)
+            return
         shaped = as_sample(sample, self._request.manifest.input_dims)
         if shaped is None:
             wanted = self._request.manifest.input_dims

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +13,7 @@ import numpy as np
 from edge_client.adapters.data.csv_file import LINE_CHARS_MAX, delimiter_of, is_header
 from edge_client.adapters.data.images import ImageError, read_image
 from edge_client.adapters.data.rows import as_sample
-from edge_client.adapters.data.source import SAMPLES_MAX, Array, DataError
+from edge_client.adapters.data.source import SAMPLES_MAX, UNREADABLE, Array, DataError, check_plain_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,10 @@ class Beside:
 
 def read_samples(path: Path, dims: tuple[int, ...], beside: Beside) -> Iterator[Array]:
     """The samples of a .npz (array `x`), .npy, .csv or picture file. Raises `DataError`."""
+    check_plain_file(path)
     try:
         found = list(_rows(path, prod(dims), beside)) if path.suffix == ".csv" else _arrays(path, dims)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, csv.Error, ImageError) as error:
+    except (*UNREADABLE, csv.Error, ImageError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     for sample in found:
         shaped = as_sample(sample, dims)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+from tokenize import TokenError
 from typing import Protocol
 
 import numpy as np
@@ -19,11 +23,42 @@ NO_TIMES = "{} has no times, which data.keep_days needs: an array 't', a data.ti
 REASONS_MAX = 16
 EXAMPLES_MAX = 3
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+)
+"""What NumPy and zipfile raise for bytes that are not what their header says (tried with damaged files):
+a file that a worn-out card changed is the owner's to mend, not our bug."""
+
 Array = npt.NDArray[np.generic]
 
 
 class DataError(Exception):
     """The data cannot be used; the text is one sentence for the owner."""
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """The sentence for a file that exists and cannot be read."""
+    why = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    return DataError(f"cannot read the data file {path}: {why}")
+
+
+def check_plain_file(path: Path) -> None:
+    """Raises `DataError` for what is no file: opening a pipe would wait for a writer, perhaps for ever."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file; samples in folders by class are folder:{path}")
+    if path.exists() and not path.is_file():
+        raise DataError(
+            f"{path} is a pipe or a device, not a file; record into a file, or read it in python:"
+        )
 
 
 @dataclass(slots=True)

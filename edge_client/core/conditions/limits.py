@@ -67,7 +67,10 @@ class Limits:
         if self.memory_mb_max is not None and not MEMORY_MB_MIN <= self.memory_mb_max <= 1 << 20:
             raise ValueError(f"memory_mb_max must be {MEMORY_MB_MIN} to {1 << 20}, not {self.memory_mb_max}")
         if self.battery_start_pct < self.battery_stop_pct:
-            raise ValueError("battery_start_pct must not be below battery_stop_pct")
+            raise ValueError(
+                f"battery_start_pct ({self.battery_start_pct}) must not be below battery_stop_pct"
+                f" ({self.battery_stop_pct})"
+            )
         strange = sorted(set(self.ignore) - set(GATES))
         if strange:
             raise ValueError(f"ignore names no gate '{strange[0]}'; gates: {', '.join(GATES)}")
