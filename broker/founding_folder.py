@@ -26,12 +26,11 @@ from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer, is_small_order, node_id
 from edge_client.protocol.params import CLIP_ONE, LEARNING_RATE_ONE, PARAMS_VERSION, RoundParams, Selection
 from edge_client.protocol.topics import Topics
-from edge_client.protocol.validators import VALIDATORS_MAX
+from edge_client.protocol.validators import ONE_VALIDATOR, VALIDATORS_MAX, VALIDATORS_MIN
 from edge_client.runtime.files import replace
 from edge_client.runtime.keystore import KeyFileError, create_seed
 from edge_client.runtime.mqtt_options import ServerAddress, ServerUrlError, parse_server
 
-ONE_VALIDATOR, VALIDATORS_MIN = 1, 4
 BODY_WINDOW_ROUNDS = 64
 K_MAX_FACTOR = 4
 MINT = 1_000_000

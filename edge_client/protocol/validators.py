@@ -10,7 +10,8 @@ from edge_client.protocol import merkle
 from edge_client.protocol.errors import DecodeError
 from edge_client.protocol.hashing import Tag, digest
 
-VALIDATORS_MAX = 16
+ONE_VALIDATOR, VALIDATORS_MIN, VALIDATORS_MAX = 1, 4, 16
+"""A single one, for trials, or so many that the failure of one stops nothing."""
 ROOTS_REMEMBERED_MAX = 8
 ORDERS_REMEMBERED_MAX = 64
 

@@ -13,6 +13,7 @@ from math import ceil
 from typing import Annotated, Any, TypeAlias
 
 from edge_client.core.conditions.limits import Limits, parse_hours
+from edge_client.protocol.validators import ONE_VALIDATOR, VALIDATORS_MAX, VALIDATORS_MIN
 from firmware_profiles.profiles.board import Celsius, Share, StepTimes, Watts
 from firmware_profiles.profiles.figure import Figure, Unit
 from firmware_profiles.profiles.tables import Place, ProfileError, build, meant
@@ -25,6 +26,19 @@ PATTERNS = ("online", "plugged", "used")
 """Keys of a group that name a pattern."""
 SCALE_MIN, SCALE_MAX = 0.1, 10.0
 SELECTED_MAX = (1 << 16) - 1
+SEED_MAX = (1 << 63) - 1
+YEAR_DAYS = 365
+JOB_LIMITS: tuple[tuple[str, float, float], ...] = (
+    ("rounds_a_day", 1, 1440),
+    ("k", 1, 1024),
+    ("min_updates", 1, 1024),
+    ("epochs", 1, 255),
+    ("sample_cap", 1, (1 << 32) - 1),
+    ("learning_rate", 1e-6, 4095),
+    ("clip_norm", 1e-6, 4095),
+    ("records_wait_s", 0, (1 << 16) - 1),
+)
+"""Least and most of the keys of `[job]`: what round parameters can hold."""
 
 
 class StepModel(Enum):
@@ -61,11 +75,17 @@ class Job:
     validators: int = 4
 
     def __post_init__(self) -> None:
-        for name, most in (("rounds_a_day", 1440), ("k", 1024), ("min_updates", 1024), ("epochs", 255)):
-            if not 1 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be 1 to {most}")
+        for name, least, most in JOB_LIMITS:
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least:.10g} to {most:.10g}")
+        if self.min_updates > self.k:
+            raise ValueError(f"min_updates must not be above k, {self.k}: so many close a round")
         if not 0 <= self.selected <= SELECTED_MAX:
             raise ValueError(f"selected must be 1 to {SELECTED_MAX}, or left out for all devices")
+        if self.selected and self.min_updates > self.selected:
+            raise ValueError(f"min_updates must not be above selected, {self.selected}: no more are asked")
+        if self.validators != ONE_VALIDATOR and not VALIDATORS_MIN <= self.validators <= VALIDATORS_MAX:
+            raise ValueError(f"validators must be 1, for a trial, or {VALIDATORS_MIN} to {VALIDATORS_MAX}")
 
     @property
     def round_s(self) -> int:
@@ -130,6 +150,10 @@ class Weather:
     cloudy_light: Share
     cloudy_after_clear: Share
     cloudy_after_cloudy: Share
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first_day <= YEAR_DAYS:
+            raise ValueError(f"first_day must be 1 to {YEAR_DAYS}, a day of the year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +240,10 @@ class Fleet:
     scale: Scale = field(default_factory=Scale)
 
     def __post_init__(self) -> None:
+        if not self.title.strip():
+            raise ValueError("title must be words")
+        if abs(self.seed) > SEED_MAX:
+            raise ValueError(f"seed must be -{SEED_MAX} to {SEED_MAX}")
         if not self.groups:
             raise ValueError("groups must name at least one group")
         if not 1 <= self.devices <= DEVICES_MAX:

@@ -154,7 +154,8 @@ def _fact(value: Any, place: Place, key: str) -> Fact:
 def _sourced(value: Any, contents: tuple[str, ...], place: Place, key: str) -> Mapping[str, Any]:
     """The inline table of a figure with exactly one of `contents` and no strange keys."""
     if not isinstance(value, Mapping):
-        example = f'{{ {contents[0]} = …, provenance = "…", source = "…" }}'
+        unit = "" if contents == ("text",) else 'unit = "…", '
+        example = f'{{ {contents[0]} = …, {unit}provenance = "…", source = "…" }}'
         raise place.error(key, f"must say where it comes from, as in {key} = {example}")
     known = (*contents, "provenance", "source", *(() if contents == ("text",) else ("unit",)))
     for name in value:
@@ -179,9 +180,8 @@ def _origin(table: Mapping[str, Any], place: Place, key: str) -> tuple[Provenanc
 def _check_unit(table: Mapping[str, Any], unit: Unit, place: Place, key: str) -> None:
     if "unit" not in table:
         raise place.error(key, f'has no unit; write unit = "{unit.value}"')
-    found = _word(Unit, table["unit"], place, f"{key}.unit")
-    if found is not unit:
-        raise place.error(key, f"is in {unit.value}, not {found.value}")
+    if table["unit"] != unit.value:
+        raise place.error(key, f"is in {unit.value}, not {table['unit']}")
 
 
 def _word(kind: type[E], value: Any, place: Place, key: str) -> E:

@@ -58,6 +58,14 @@ def parsed(**changes: Any) -> Fleet:
     return parse_fleet({**deepcopy(SMALL), **changes}, "small.toml", KNOWN)
 
 
+WEATHER = {
+    "latitude": figure(50, "°"),
+    "first_day": 1,
+    **dict.fromkeys(("clear_light", "cloudy_light"), figure(0.5, "share")),
+    **dict.fromkeys(("cloudy_after_clear", "cloudy_after_cloudy"), figure(0.5, "share")),
+}
+
+
 def with_group(**changes: Any) -> dict[str, Any]:
     return {"groups": [{**SMALL["groups"][1], **changes}]}
 
@@ -86,6 +94,17 @@ def test_counts_come_first_and_shares_split_the_rest() -> None:
         ({"groups": SMALL["groups"][1:2] * 2}, "two groups are called two"),
         ({"job": {**SMALL["job"], "model": "gpt"}}, r"table \[job\], key 'model': 'gpt' is not known"),
         ({"job": {**SMALL["job"], "k": 0}}, r"table \[job\], key 'k': k must be 1 to"),
+        ({"job": {**SMALL["job"], "min_updates": 5}}, r"'min_updates': min_updates must not be above k"),
+        ({"job": {**SMALL["job"], "selected": 1}}, r"min_updates must not be above selected, 1"),
+        ({"job": {**SMALL["job"], "sample_cap": 0}}, r"'sample_cap': sample_cap must be 1 to 4294967295"),
+        ({"job": {**SMALL["job"], "clip_norm": 0}}, r"key 'clip_norm': clip_norm must be 1e-06 to 4095"),
+        ({"job": {**SMALL["job"], "learning_rate": -1}}, r"key 'learning_rate': learning_rate must be"),
+        ({"job": {**SMALL["job"], "records_wait_s": 1 << 16}}, r"records_wait_s must be 0 to 65535"),
+        ({"job": {**SMALL["job"], "validators": 3}}, r"'validators': validators must be 1, for a trial, or"),
+        ({"job": {**SMALL["job"], "validators": 17}}, r"'validators': validators must be 1, for a trial, or"),
+        ({"title": " "}, r"key 'title': title must be words"),
+        ({"seed": 1 << 63}, r"key 'seed': seed must be"),
+        ({"weather": {**WEATHER, "first_day": 366}}, r"key 'first_day': first_day must be 1 to"),
         ({"scale": {"battery": "big"}}, r"table \[scale\], key 'battery': must be a number"),
         ({"scale": {"battery": 99.0}}, r"table \[scale\], key 'battery': battery must be 0.1 to 10"),
         ({"faults": {}}, r"table \[faults\], key 'dropout': is missing"),
