@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from benchmarks.fleet.kept import Row
 from firmware_profiles.catalogue import read_catalogue
-from firmware_profiles.compare.cases import cases, smaller
+from firmware_profiles.compare.cases import Case, Situation, cases, parameters
 from firmware_profiles.compare.outcome import Outcome
 from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.results import Results
 from firmware_profiles.compare.run import Study, rehearse_all
 from firmware_profiles.compare.scores import Comparison
 from firmware_profiles.compare.scores import compare as score
-from firmware_profiles.twin.members import Parts
 
 POLICIES = (Policy.NAIVE, Policy.ANDROID, Policy.OURS)
-HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +36,39 @@ class Amount:
     moved_seeds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The comparison of one fleet, and what of it has been rehearsed."""
+
+    name: str
+    study: Study
+    wanted: tuple[Case, ...]
+    results: Results
+
+    def rehearse(self, situation: Situation, say: Callable[[str], None]) -> None:
+        """What is missing of one situation; nothing where the fleet has no such parameter."""
+
+        def done(one: Outcome) -> None:
+            self.results.add(one)
+            say(f"{self.name}: {one.case.name}, {one.wall_s:.0f} s")
+
+        here = (case for case in self.wanted if case.situation == situation)
+        rehearse_all(self.study, self.results.missing(here), done)
+
+
 def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[str, Comparison]:
     """Each fleet; what an earlier, stopped run has rehearsed in this folder is not rehearsed again. One
     situation after the other, of all fleets, first those as given: who stops it has whole comparisons."""
     catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    wanted = cases(POLICIES, amount.seeds, amount.moved_seeds)
-    kept = {
-        name: Results(folder / name, f"{name}, {each.devices} devices, {each.hours:g} h")
-        for name, each in amount.fleets.items()
-    }
-    for _, policies in groupby(wanted, key=lambda case: case.situation):
-        together = tuple(policies)
-        for name, each in amount.fleets.items():
-            study = Study(smaller(catalogue.fleet(name), each.devices), parts, round(each.hours * HOUR_MS))
-            results = kept[name]
-
-            def done(one: Outcome, results: Results = results, name: str = name) -> None:
-                results.add(one)
-                say(f"{name}: {one.case.name}, {one.wall_s:.0f} s")
-
-            rehearse_all(study, results.missing(together), done)
-    return {name: score(results.of(wanted)) for name, results in kept.items()}
+    comparisons = []
+    for name, each in amount.fleets.items():
+        study = Study.of(catalogue, name, each.devices, each.hours)
+        wanted = cases(POLICIES, amount.seeds, amount.moved_seeds, parameters(study.fleet))
+        comparisons.append(Kept(name, study, wanted, Results(folder / name, study.described(name))))
+    for situation in dict.fromkeys(case.situation for one in comparisons for case in one.wanted):
+        for one in comparisons:
+            one.rehearse(situation, say)
+    return {one.name: score(one.results.of(one.wanted)) for one in comparisons}
 
 
 def rows(found: Mapping[str, Comparison], amount: Amount) -> Iterator[Row]:
@@ -68,9 +76,8 @@ def rows(found: Mapping[str, Comparison], amount: Amount) -> Iterator[Row]:
     scores = [one for each in found.values() for one in each.scores if one.policy is Policy.OURS]
     extents = (f"{name} ({one.devices} devices, {one.hours:g} h)" for name, one in amount.fleets.items())
     size = f"{', '.join(extents)}; {amount.seeds} seeds"
-    moved = (
-        f"each parameter moved by 30 %, {amount.moved_seeds} seeds" if amount.moved_seeds else "none moved"
-    )
+    seeds = f"each parameter they have moved by 30 %, {amount.moved_seeds} seeds"
+    moved = seeds if amount.moved_seeds else "none moved"
     runs = f"{sum(one.runs for one in scores)} runs of ours: {size}; {moved}"
     yield (
         "compare: batteries under the owner's floor with ours",

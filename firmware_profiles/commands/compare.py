@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from firmware_profiles.compare.run import Study
 
 POLICIES = "naive,android,ours"
-HOUR_MS = 3_600_000
 HOURS_MAX = 24 * 31
 SEEDS_MAX = 1000
 EPILOG = """\b
@@ -66,7 +65,7 @@ class Asked:
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1, SEEDS_MAX),
               help="Runs of each policy with the fleet as given.")  # fmt: skip
 @click.option("--moved-seeds", default=0, show_default=True, type=click.IntRange(0, SEEDS_MAX),
-              help="Runs with battery, sun, drop-out or rate moved, to 70 % and 130 %.")  # fmt: skip
+              help="Runs with battery, sun, drop-out or rate at 70 % and 130 %, if it has them.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), help="Runs at once; left out: one for each core.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of results, taken up if it is there; left out: ./compare-FLEET.")  # fmt: skip
@@ -79,22 +78,25 @@ def compare(fleet: str, names: str, out: Path | None, png: Path | None, **option
     say how long each takes to the same accuracy, and for how many joules. Every run that ended is kept; the
     folder gets compare.html, a page with plots, and its facts, compare.json.
     """
-    from firmware_profiles.compare.cases import cases
+    from firmware_profiles.catalogue import read_catalogue
+    from firmware_profiles.compare.cases import cases, parameters
     from firmware_profiles.compare.results import Results, ResultsError
+    from firmware_profiles.compare.run import Study
     from firmware_profiles.profiles.tables import ProfileError
 
     need_plots()
     asked = Asked(fleet, *(options[one.name] for one in fields(Asked) if one.name != "fleet"))  # type: ignore[arg-type]
-    wanted = cases(_policies(names), asked.seeds, asked.moved_seeds)
+    policies = _policies(names)
     folder = out or Path(f"compare-{Path(fleet).stem}")
     try:
-        study = _study(asked)
+        study = Study.of(read_catalogue(), asked.fleet, asked.devices, asked.hours)
     except (ProfileError, ValueError) as error:
         fail(str(error))
+    wanted = cases(policies, asked.seeds, asked.moved_seeds, parameters(study.fleet))
     ready_folder(folder)
     with stoppable(lambda: f"runs that ended are kept in {folder}; the same command goes on there"):
         try:
-            results = Results(folder, f"{fleet}, {study.fleet.devices} devices, {asked.hours:g} h")
+            results = Results(folder, study.described(fleet))
             _rehearse(study, results, wanted, asked.processes or 0)
         except ResultsError as error:
             fail(str(error))
@@ -158,17 +160,6 @@ def _policies(names: str) -> tuple[Policy, ...]:
     if strange:
         fail(f"--policy: there is no policy '{strange[0]}'; there are {', '.join(known)}")
     return tuple(Policy(name) for name in asked)
-
-
-def _study(asked: Asked) -> Study:
-    from firmware_profiles.catalogue import read_catalogue
-    from firmware_profiles.compare.cases import smaller
-    from firmware_profiles.compare.run import Study
-    from firmware_profiles.twin.members import Parts
-
-    catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Study(smaller(catalogue.fleet(asked.fleet), asked.devices), parts, round(asked.hours * HOUR_MS))
 
 
 def _rehearse(study: Study, results: Results, wanted: Sequence[Case], processes: int) -> None:

@@ -49,15 +49,28 @@ class Case:
         return replace(fleet_under(self.policy, moved), seed=at.seed)
 
 
-def cases(policies: Sequence[Policy], seeds: int, moved_seeds: int) -> tuple[Case, ...]:
-    """Seeds 1 to `seeds` of the fleet as given, then 1 to `moved_seeds` with each parameter moved; the
-    policies of one situation follow each other."""
+def parameters(fleet: Fleet) -> tuple[str, ...]:
+    """Those of `MOVED` that this fleet has: without panels there is no sun to move, without batteries no
+    capacity."""
+    absent = {
+        "battery": not any(group.battery for group in fleet.groups),
+        "solar": not any(group.panel for group in fleet.groups),
+    }
+    return tuple(name for name in MOVED if not absent.get(name, False))
+
+
+def cases(
+    policies: Sequence[Policy], seeds: int, moved_seeds: int, moved: Sequence[str] = MOVED
+) -> tuple[Case, ...]:
+    """Seeds 1 to `seeds` of the fleet as given, then 1 to `moved_seeds` with each parameter moved. The
+    policies of one situation follow each other, and all that is moved comes before the next seed: who stops a
+    comparison has whole ones."""
     situations = [Situation(seed) for seed in range(1, seeds + 1)]
     situations += [
         Situation(seed, name, factor)
-        for name in MOVED
-        for factor in FACTORS
         for seed in range(1, moved_seeds + 1)
+        for name in moved
+        for factor in FACTORS
     ]
     return tuple(Case(policy, one) for one in situations for policy in policies)
 

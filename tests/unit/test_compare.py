@@ -13,11 +13,12 @@ from edge_client.core.conditions.limits import Limits
 from edge_client.core.conditions.readings import Conditions
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.compare import table
-from firmware_profiles.compare.cases import Case, Situation, cases, smaller
+from firmware_profiles.compare.cases import Case, Situation, cases, parameters, smaller
 from firmware_profiles.compare.facts import Circumstances, ComparedFacts
 from firmware_profiles.compare.outcome import Outcome, Step
 from firmware_profiles.compare.policies import Policy, fleet_under, limits_under
 from firmware_profiles.compare.results import FILE, Results, ResultsError
+from firmware_profiles.compare.run import Study
 from firmware_profiles.compare.scores import compare, single_runs
 
 HOUR_MS = 3_600_000
@@ -79,6 +80,32 @@ def test_cases_are_all_policies_in_each_situation() -> None:
     }
 
 
+def test_all_that_is_moved_comes_before_the_next_seed() -> None:
+    made = cases((Policy.NAIVE,), 1, moved_seeds=2, moved=("rate",))
+    assert [(one.situation.seed, one.situation.factor) for one in made] == [
+        *((1, 1.0), (1, 0.7), (1, 1.3)),
+        *((2, 0.7), (2, 1.3)),
+    ]
+
+
+def test_only_what_a_fleet_has_is_moved() -> None:
+    catalogue = read_catalogue()
+    assert parameters(catalogue.fleet("farm-solar")) == ("battery", "solar", "dropout", "rate")
+    home = catalogue.fleet("home")
+    assert parameters(home) == ("battery", "dropout", "rate")
+    mains = tuple(one for one in home.groups if not one.battery)
+    assert parameters(replace(home, groups=mains)) == ("dropout", "rate")
+
+
+def test_a_changed_fleet_file_has_another_mark() -> None:
+    study = Study.of(read_catalogue(), "home", 1000, 1)
+    told = study.described("home")
+    assert told.endswith("), 1000 devices, 1 h")
+    assert told == Study.of(read_catalogue(), "home", 1000, 1).described("home")
+    job = replace(study.fleet.job, epochs=1)
+    assert told != replace(study, fleet=replace(study.fleet, job=job)).described("home")
+
+
 def test_a_case_moves_one_parameter_and_no_luck() -> None:
     farm = read_catalogue().fleet("farm-solar")
     fleet = Case(Policy.NAIVE, Situation(4, "solar", 0.7)).fleet(farm)
@@ -91,7 +118,7 @@ def test_a_smaller_fleet_asks_the_same_share_in_a_round() -> None:
     assert fleet.devices == 500
     assert (fleet.job.selected, fleet.job.k) == (home.job.selected // 2, home.job.k // 2)
     tiny = smaller(home, 10)
-    assert (tiny.job.selected, tiny.job.k) == (8, 12), "luck would decide; k stays above, for the pace"
+    assert (tiny.job.selected, tiny.job.k) == (8, 10), "luck would decide; k stays above, for the pace"
 
 
 # --- scores -------------------------------------------------------------------------------------------------

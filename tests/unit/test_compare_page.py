@@ -16,6 +16,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
+from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.commands.compare import compare
 from firmware_profiles.commands.report import report
 from firmware_profiles.compare.cases import FACTORS, MOVED, Case, Situation
@@ -23,6 +24,7 @@ from firmware_profiles.compare.curves import mean
 from firmware_profiles.compare.page import charts_of_comparison, page_of_comparison
 from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.results import Results
+from firmware_profiles.compare.run import Study
 
 SECTIONS = ("figures", "learning", "moved", "table", "run")
 POOR = outcome(Policy.ANDROID, 1, (5, 0.3, 7))
@@ -85,7 +87,8 @@ def test_a_mean_line_holds_values_until_the_next_round_and_ends_with_the_first_r
 
 @pytest.mark.slow
 def test_the_command_writes_page_and_facts_and_report_makes_the_same_page(tmp_path: Path) -> None:
-    results = Results(tmp_path, "farm-solar, 40 devices, 24 h")
+    study = Study.of(read_catalogue(), "farm-solar", 40, 24)
+    results = Results(tmp_path, study.described("farm-solar"))
     for one in EVERYTHING:
         if not one.case.situation.moved and one.case.situation.seed < 3:
             results.add(one)
