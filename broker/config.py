@@ -8,6 +8,7 @@ from pathlib import Path
 from broker.core.consensus.events import Timing
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, ServerAddress, parse_server
 from edge_client.runtime.send_queue import QueueLimits
+from edge_client.runtime.settings import toml_string
 from edge_client.runtime.tls import TlsOptions
 
 WINDOW_MESSAGES = 32
@@ -83,9 +84,10 @@ class ValidatorConfig:
 
 
 def validator_toml(servers: tuple[str, ...], ca_file: str | None = None) -> str:
-    """A commented `validator.toml` for a validator folder beside `chain/`."""
+    """A commented `validator.toml` for a validator folder beside `chain/`. Raises `ValueError` for a path
+    that no file can hold."""
     quoted = ", ".join(f'"{server}"' for server in servers)
-    ca_line = f'ca_file = "{ca_file}"' if ca_file else '# ca_file = "ca.pem"'
+    ca_line = f"ca_file = {toml_string(ca_file)}" if ca_file else '# ca_file = "ca.pem"'
     return f"""# A validator; start it with: edge-broker validator THIS_FOLDER
 # Paths are taken from this file's folder.
 [validator]

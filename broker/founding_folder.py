@@ -70,7 +70,7 @@ def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
         addresses = [parse_server(url) for url in plan.servers]
     except ServerUrlError as error:
         raise FoundingError(str(error)) from error
-    ca_sha256 = _fingerprint(plan.ca_file)
+    ca_sha256, settings = _fingerprint(plan.ca_file), _settings(plan)
     graph = _read_graph(plan.graph)
     params = _params(graph, {**rules, **election_rules(plan.validator_count, rules)})
     own = [Signer(seed).public_key for seed in _make_keys(folder, plan)]
@@ -79,8 +79,7 @@ def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
     files = found(graph, founders, params, int(time.time()))
     files.write(folder / "chain")
     for index in range(plan.validator_count):
-        text = validator_toml(plan.servers, str(plan.ca_file.resolve()) if plan.ca_file else None)
-        replace(folder / f"validator-{index}" / "validator.toml", text.encode())
+        replace(folder / f"validator-{index}" / "validator.toml", settings)
     _write_mqtt(folder / "mqtt", files, addresses[0], plan.ca_file)
     join = Join(plan.servers, files.chain_id, ca_sha256=ca_sha256)
     replace(folder / "join.txt", f"{join.text()}\n".encode())
@@ -177,6 +176,14 @@ def make_params(graph: bytes, rules: Mapping[str, Any]) -> RoundParams:
         bond=rules["bond"],
         unbonding_blocks=UNBONDING_BLOCKS,
     )
+
+
+def _settings(plan: Plan) -> bytes:
+    """The `validator.toml` of every validator that is founded here."""
+    try:
+        return validator_toml(plan.servers, str(plan.ca_file.resolve()) if plan.ca_file else None).encode()
+    except ValueError as error:
+        raise FoundingError(f"--ca-file: {error}") from error
 
 
 def _fingerprint(ca_file: Path | None) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from edge_client.core.verify import TRUSTING_PERIOD_D
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.protocol.topics import Topics
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
-from edge_client.runtime.settings import SettingsError, read_settings
+from edge_client.runtime.settings import SettingsError, read_settings, toml_string
 from edge_client.runtime.tls import TlsOptions
 from edge_client.runtime.transport import Will
 
@@ -172,7 +171,8 @@ def read_config(folder: Path) -> DeviceConfig:
 
 
 def device_toml(join: str, source: str, *, always: bool = False) -> str:
-    """A commented `edge-client.toml`; with `always` only the owner's word keeps it from training."""
+    """A commented `edge-client.toml`; with `always` only the owner's word keeps it from training. Raises
+    `ValueError` for a source that no file can hold."""
     return f"""# A device; start it with: edge-client run --state THIS_FOLDER
 # Relative paths are taken from this file's folder.
 [chain]
@@ -183,7 +183,7 @@ join = "{join}"   # may hold a voucher: keep it to yourself
 key_file = "{KEY_FILE}"   # Ed25519 seed; losing it is losing the device's account
 
 [data]
-source = {_quoted(source)}   # {FORMS}
+source = {toml_string(source)}   # {FORMS}
 # keep_samples = 10000         # use the newest so many samples only
 # keep_days = 30               # use samples of the last so many days only
 # classes = ["no", "yes"]      # names of the classes in the order of their numbers
@@ -231,11 +231,6 @@ def _limits_toml(*, always: bool) -> str:
 # disk_free_pct_min = {Limits().disk_free_pct_min}
 {ignore}   # gates that are not asked, on a board that does nothing else
 """
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string: JSON writes the same one, but for DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read_password(path: Path) -> str:

@@ -46,9 +46,10 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
         config = folder / CONFIG_FILE
         if config.exists():
             fail(f"{config} exists already and is never overwritten; choose another --state folder")
+        text = device_toml(chain.text(), source.text, always=always)
         seed = create_seed(folder / KEY_FILE)
         # Readable by the owner only: the join string may hold a voucher.
-        write_new(config, device_toml(chain.text(), source.text, always=always).encode(), 0o600)
+        write_new(config, text.encode(), 0o600)
         create_databases(folder)
     except (DatabaseError, JoinError, KeyFileError, ValueError) as error:
         fail(str(error))

@@ -79,6 +79,8 @@ def parse_join(text: str) -> Join:
     if not text.startswith(SCHEME):
         found = f"this one with '{text[:12]}'" if text else "this one is empty"
         raise JoinError(f"a join string starts with '{SCHEME}', {found}; {ORIGIN}")
+    if not text.isascii():
+        raise JoinError(f"the join string has characters that no join string has; {ORIGIN}")
     body, separator, check = text.partition("&k=")
     if separator and check != _check(body):
         raise JoinError("the join string has a typo: its check 'k=' does not fit the rest; copy it again")

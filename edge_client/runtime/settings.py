@@ -6,6 +6,7 @@ programs read their files with this, so an unknown key is told with file, line a
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -47,6 +48,18 @@ def read_settings(path: Path, kind: type[T]) -> T:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     return _Section(path, text.splitlines(), "").build(kind, table)
+
+
+def toml_string(text: str) -> str:
+    """The text as `read_settings` will find it again; raises `ValueError` for a path that is not UTF-8.
+
+    A JSON string is a TOML string, once DEL is escaped, too.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text!r} is not UTF-8 and cannot stand in a configuration file") from None
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class _Section:

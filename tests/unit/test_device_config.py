@@ -37,6 +37,11 @@ def test_what_init_writes_is_a_configuration(tmp_path: Path) -> None:
     assert (read.training.threads, read.mqtt.keepalive_s) == (1, 60)
 
 
+def test_a_source_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(ValueError, match="not UTF-8"):
+        device_toml(JOIN, "npz:/data/\udcff.npz")
+
+
 def test_every_commented_line_of_init_is_a_valid_setting(tmp_path: Path) -> None:
     text = device_toml(TLS_JOIN, "csv:d.csv")
     for line in (
