@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from firmware_profiles.profiles.battery import Battery
 from firmware_profiles.profiles.board import BASED_ON, Board, laid_over, parse_board
 from firmware_profiles.profiles.fleet import Fleet, parse_fleet
 from firmware_profiles.profiles.link import Link
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.profiles.tables import Place, ProfileError, build_each, meant
 
 if sys.version_info >= (3, 11):
@@ -23,13 +23,10 @@ FILE_BYTES_MAX = 1 << 20
 SUFFIX = ".toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Parts):
     """Everything that is known, by name; the name of a board is that of its file."""
 
-    boards: Mapping[str, Board]
-    links: Mapping[str, Link]
-    batteries: Mapping[str, Battery]
+    __slots__ = ()
 
     def board(self, name: str) -> Board:
         """A shipped board, or the file at a path that ends in `.toml`; raises `ProfileError`."""

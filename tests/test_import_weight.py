@@ -65,3 +65,12 @@ def test_every_command_answers_help_without_the_extras() -> None:
         result = ask_for_help(command)
         assert result.returncode == 0, f"edge-client {command} --help: {result.stderr}"
         assert "Usage:" in result.stdout
+
+
+def test_a_process_of_emulated_devices_loads_nothing_that_only_the_parent_needs() -> None:
+    """It loads the file that began the rehearsal, too: `edge-fleet`, or the benchmark."""
+    loaded = loaded_by(
+        "import firmware_profiles.cli, benchmarks.bench_fleet, firmware_profiles.emulate.worker"
+    )
+    assert "firmware_profiles.emulate.worker" in loaded
+    assert not loaded & {"sklearn", "scipy", "matplotlib", "rich", "amqtt"}

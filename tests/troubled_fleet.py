@@ -7,7 +7,6 @@ from dataclasses import replace
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.profiles.figure import Figure
-from firmware_profiles.twin.members import Parts
 
 DEVICES = 20
 SEED = 3
@@ -35,5 +34,4 @@ def troubled() -> Founding:
         reachable, on_night=often(reachable.on_night, 0.5), off_night=often(reachable.off_night, 0.1)
     )
     patterns = {**home.patterns, "reachable": shaky}
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Founding(replace(home, faults=faults, patterns=patterns), parts, SEED)
+    return Founding(replace(home, faults=faults, patterns=patterns), catalogue, SEED)

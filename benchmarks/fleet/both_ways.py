@@ -15,7 +15,6 @@ from firmware_profiles.profiles.fleet import Fleet
 from firmware_profiles.report.agreement import agreement
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
-from firmware_profiles.twin.members import Parts
 
 FLEET = "home"
 ROUNDS_A_DAY = 24
@@ -41,11 +40,10 @@ def small_fleet(devices: int) -> Fleet:
 def both_ways(pair: Pair) -> tuple[RunRecord, RunRecord]:
     """Emulated, then simulated, from one seed."""
     catalogue, fleet = read_catalogue(), small_fleet(pair.devices)
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
     with tempfile.TemporaryDirectory(prefix="both-ways-") as folder:
-        emulation = Emulation(fleet, parts, Path(folder) / "run", fleet.seed, pair.speed, pair.rounds)
+        emulation = Emulation(fleet, catalogue, Path(folder) / "run", fleet.seed, pair.speed, pair.rounds)
         emulated = EmulationRun(emulation).run()
-    plan = Plan(fleet, parts, emulated.span_ms, fleet.seed, Training.REAL)
+    plan = Plan(fleet, catalogue, emulated.span_ms, fleet.seed, Training.REAL)
     return emulated, Rehearsal(plan).run()
 
 

@@ -12,7 +12,6 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.emulate.plan import CLIENTS_MAX, Emulation
 from firmware_profiles.emulate.run import EmulationRun
 from firmware_profiles.report import measures
-from firmware_profiles.twin.members import Parts
 
 FLEET = "home"
 SPEED = 60.0
@@ -34,8 +33,7 @@ def emulation(folder: Path, devices: int, rounds: int) -> Emulation:
     """The shipped homes with so many boards, a minute in a second."""
     catalogue = read_catalogue()
     fleet = catalogue.fleet(FLEET).resized(devices)
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Emulation(fleet, parts, folder, fleet.seed, SPEED, rounds)
+    return Emulation(fleet, catalogue, folder, fleet.seed, SPEED, rounds)
 
 
 def rows(crowd: Crowd) -> Iterator[Row]:

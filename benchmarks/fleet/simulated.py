@@ -15,7 +15,6 @@ from firmware_profiles.report import measures
 from firmware_profiles.report.page import page_of_run
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
-from firmware_profiles.twin.members import Parts
 
 FLEET = "city"
 HOUR_MS = 3_600_000
@@ -39,9 +38,8 @@ def rehearse(devices: int, hours: float) -> RunRecord:
     """The shipped city with so many devices and updates from the bank."""
     catalogue = read_catalogue()
     fleet = catalogue.fleet(FLEET)
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
     fleet = fleet if devices == fleet.devices else fleet.resized(devices)
-    plan = Plan(fleet, parts, round(hours * HOUR_MS), fleet.seed, Training.REPLAY, shipped_bank())
+    plan = Plan(fleet, catalogue, round(hours * HOUR_MS), fleet.seed, Training.REPLAY, shipped_bank())
     return Rehearsal(plan).run()
 
 

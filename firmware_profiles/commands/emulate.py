@@ -82,7 +82,6 @@ def _plan(name: str, options: dict[str, object]) -> Emulation:
     from edge_client.runtime.mqtt_options import parse_server
     from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.emulate.plan import Emulation, Shard
-    from firmware_profiles.twin.members import Parts
 
     catalogue = read_catalogue()
     fleet = catalogue.fleet(name)
@@ -103,7 +102,7 @@ def _plan(name: str, options: dict[str, object]) -> Emulation:
     folder = options["out"] or Path(f"{Path(name).stem}-{seed}-emulated")
     return Emulation(
         fleet=fleet,
-        parts=Parts(catalogue.boards, catalogue.links, catalogue.batteries),
+        parts=catalogue,
         folder=Path(str(folder)).resolve(),
         seed=seed,
         speed=float(str(options["speed"])),

@@ -79,7 +79,6 @@ def _plan(name: str, options: dict[str, object]) -> Plan:
     from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.lesson.bank import shipped_bank
     from firmware_profiles.simulate.run import Plan, Training
-    from firmware_profiles.twin.members import Parts
 
     catalogue = read_catalogue()
     fleet = catalogue.fleet(name)
@@ -89,7 +88,7 @@ def _plan(name: str, options: dict[str, object]) -> Plan:
     training = Training(options["train"])
     return Plan(
         fleet,
-        Parts(catalogue.boards, catalogue.links, catalogue.batteries),
+        catalogue,
         round(float(str(options["hours"])) * 3_600_000),
         seed,
         training,

@@ -14,9 +14,9 @@ from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.compare.cases import Case, smaller
 from firmware_profiles.compare.outcome import Outcome
 from firmware_profiles.profiles.fleet import Fleet
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
-from firmware_profiles.twin.members import Parts
 
 HOUR_MS = 3_600_000
 
@@ -33,7 +33,7 @@ class Study:
     @classmethod
     def of(cls, catalogue: Catalogue, fleet: str, devices: int, hours: float) -> Study:
         """Of a fleet by its name or file, with so many devices; raises `ProfileError`, `ValueError`."""
-        parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
+        parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)  # as `described` prints them
         return cls(smaller(catalogue.fleet(fleet), devices), parts, round(hours * HOUR_MS))
 
     def described(self, name: str) -> str:

@@ -10,15 +10,13 @@ from edge_client.runtime.clock import ScaledClock
 from edge_client.runtime.mqtt_options import ServerAddress
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, Founding
 from firmware_profiles.profiles.fleet import Fleet
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.report.tally import Tally
-from firmware_profiles.twin.members import Parts
 
 CLIENTS_MAX = 250
 """MQTT clients of one process, each with a thread and some files."""
 PROCESSES_MAX = 8
 DEVICES_MAX = CLIENTS_MAX * PROCESSES_MAX
-COLUMNS = 96
-"""Of the participation."""
 SHARES_FILE, CHAIN_FOLDER, NEW_DEVICE_FOLDER = "shares.npz", "chain", "new-device"
 
 
@@ -67,9 +65,9 @@ class Emulation:
         return ScaledClock(self.began_ms, MIDNIGHT_MS, self.speed)
 
     @property
-    def column_ms(self) -> int:
-        """Of the participation, if every round takes its whole time."""
-        return max(1, self.fleet.job.round_s * 1000 * self.rounds // COLUMNS)
+    def span_ms(self) -> int:
+        """How long it takes by its clock, if every round takes its whole time."""
+        return self.fleet.job.round_s * 1000 * self.rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,9 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The last words of a process of devices; `dropped`: messages that found no room."""
+    """The last words of a process of devices; `accounts`: their keys, by number; `dropped`: messages that
+    found no room."""
 
     tally: Tally
-    keys: dict[bytes, int]
+    accounts: dict[int, bytes]
     dropped: int

@@ -17,12 +17,9 @@ from firmware_profiles.emulate.validators import Heard
 from firmware_profiles.fleet.founding import MIDNIGHT_MS
 from firmware_profiles.fleet.troubles import Troubles
 from firmware_profiles.lesson.digits import Examiner, digits
-from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
-from firmware_profiles.report.software import software
-from firmware_profiles.report.summary import Crew as Members
-from firmware_profiles.report.summary import Run, Seen, summary
+from firmware_profiles.report.summary import Crew, Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.twin.members import members
 
@@ -57,7 +54,7 @@ class EmulationRun:
     _cast: Cast = field(init=False)
     _pulses: dict[str, Pulse] = field(default_factory=dict)
     _tally: Tally = field(init=False)
-    _keys: dict[bytes, int] = field(default_factory=dict)
+    _accounts: dict[int, bytes] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     """Processes of devices that have said what they counted."""
     _log: ChainLog = field(init=False)
@@ -66,7 +63,7 @@ class EmulationRun:
         """Raises `EmulationError`, `MqttServerError`, `FileExistsError`."""
         began_s = time.monotonic()
         plan, lesson = self.plan, digits()
-        self._tally = Tally(MIDNIGHT_MS, plan.column_ms)
+        self._tally = Tally.over(MIDNIGHT_MS, plan.span_ms)
         self._log = ChainLog(MIDNIGHT_MS, Examiner(lesson), self._joules)
         self._cast = Cast(plan, self._hear)
         files = set_stage(plan, lesson)
@@ -85,21 +82,15 @@ class EmulationRun:
             raise EmulationError(f"{missing[0]} did not say in time what it counted; see {plan.folder}")
         run = Run(
             mode="emulate",
-            policy="ours",
             seed=plan.seed,
             training="real",
             span_ms=span_ms,
             wall_s=time.monotonic() - began_s,
             speed=plan.speed,
-            software=software(),
         )
-        names = [lesson.label(number) for number in range(SHARES)]
         crew = members(plan.fleet)
-        labels = {one.number: names[one.number % SHARES] for one in crew}
-        for key, balance in self._log.balances().items():
-            if key in self._keys:
-                self._tally.of(self._keys[key]).rewards = balance
-        return summary(run, Members(plan.fleet, crew, labels), Seen(self._tally, self._log))
+        labels = lesson.labels(one.number for one in crew)
+        return summary(run, Crew(plan.fleet, crew, labels), Seen(self._tally, self._log, self._accounts))
 
     # --- while it runs ------------------------------------------------------------------------------------
 
@@ -141,10 +132,10 @@ class EmulationRun:
                 self._log.refused(effect)
             case Pulse():
                 self._pulses[name] = said
-            case Counted(tally, keys, dropped):
+            case Counted(tally, accounts, dropped):
                 self._tally.add(tally)
                 self._tally.notes["dropped"] += dropped
-                self._keys |= keys
+                self._accounts |= accounts
                 self._counted.add(name)
 
     def _closed(self) -> int:

@@ -73,7 +73,7 @@ class _Worker:
         self._parent = parent
         self._clock = plan.clock
         self._crowd = Crowd()
-        self._tally = Tally(MIDNIGHT_MS, plan.column_ms)
+        self._tally = Tally.over(MIDNIGHT_MS, plan.span_ms)
         effects: dict[type[Any], Callable[[Any], None]] = {Wanted: self._execute, Due: lambda one: one.step()}
         self._loop: EventLoop[Any, Any] = EventLoop(self._crowd, effects, self._clock, loop_limits())
         self._devices: dict[int, FleetDevice] = {}
@@ -89,9 +89,9 @@ class _Worker:
         self._loop.run()
         for device in self._devices.values():
             device.finish()
-        keys = {one.setup.identity.signer.public_key: number for number, one in self._devices.items()}
+        accounts = {number: one.setup.identity.signer.public_key for number, one in self._devices.items()}
         with suppress(OSError):  # the parent is gone
-            self._parent.send(Counted(self._tally, keys, self._crowd.dropped_count))
+            self._parent.send(Counted(self._tally, accounts, self._crowd.dropped_count))
 
     def _populate(self) -> None:
         """All devices, none of them started."""

@@ -12,11 +12,12 @@ from edge_client.core.identity import Identity
 from edge_client.core.timing import Timing
 from edge_client.protocol.keys import Signer, Verify
 from edge_client.protocol.params import REGISTRATIONS_PER_BLOCK_MAX
-from firmware_profiles.lesson.shares import SHARES
+from firmware_profiles.lesson.shares import share_of
 from firmware_profiles.profiles.fleet import Fleet
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.twin.board import TwinBoard
 from firmware_profiles.twin.draws import drawn, share
-from firmware_profiles.twin.members import Member, Parts, board_of, online_of
+from firmware_profiles.twin.members import Member, board_of, online_of
 from firmware_profiles.twin.mishaps import Mishaps
 from firmware_profiles.twin.presence import Pattern
 
@@ -86,7 +87,7 @@ class Founding:
         signer = Signer(drawn(self.seed, f"key {member.name}"))
         return DeviceSetup(
             number=member.number,
-            share=member.number % SHARES,
+            share=share_of(member.number),
             identity=Identity(signer, chain_id, timing=timing or Timing(), verify=verify),
             limits=member.group.limits,
             sleep=self.sleep,

@@ -7,7 +7,7 @@ The cut is the demo's (`demo/data.py`): label-sorted shares, so that no device k
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from edge_client.litert.training import Dataset, evaluate
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.model import Floats, decode_model, to_float
 from firmware_profiles.demo.data import PIXEL_MAX, cut
-from firmware_profiles.lesson.shares import SHARES
+from firmware_profiles.lesson.shares import SHARES, share_of
 
 WIDTHS = (64, 16, 10)
 BATCH = 10
@@ -35,9 +35,10 @@ class Lesson:
     shares: tuple[Dataset, ...]
     held_out: Dataset
 
-    def label(self, share: int) -> str:
-        """The label that a share has most of."""
-        return str(Counter(self.shares[share].y.tolist()).most_common(1)[0][0])
+    def labels(self, devices: Iterable[int]) -> dict[int, str]:
+        """The label that each device has most of."""
+        most = [str(Counter(one.y.tolist()).most_common(1)[0][0]) for one in self.shares]
+        return {number: most[share_of(number)] for number in devices}
 
 
 def digits() -> Lesson:

@@ -15,6 +15,11 @@ from edge_client.litert.training import Dataset
 SHARES = 16
 
 
+def share_of(device: int) -> int:
+    """Which share a device has, by its number."""
+    return device % SHARES
+
+
 @dataclass(frozen=True, slots=True)
 class ShareSource:
     """A device's samples, out of one share of the lesson: so many that `samples` are left to train on beside

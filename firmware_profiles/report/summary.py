@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from firmware_profiles.profiles.fleet import Fleet, Group
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import GroupFacts, RunRecord
+from firmware_profiles.report.software import software
 from firmware_profiles.report.tally import DeviceTally, Tally
 from firmware_profiles.twin.members import Member
 
@@ -22,13 +23,12 @@ class Run:
     """How it was rehearsed; see `RunRecord`."""
 
     mode: str
-    policy: str
     seed: int
     training: str
     span_ms: int
     wall_s: float
-    speed: float | None
-    software: str
+    policy: str = "ours"
+    speed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,21 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that was counted."""
+    """All that was counted, and the account of each device that was."""
 
     tally: Tally
     log: ChainLog
+    accounts: Mapping[int, bytes]
+
+    def rewards(self) -> dict[int, int]:
+        """What each device has earned."""
+        balances = self.log.balances()
+        return {number: balances.get(key, 0) for number, key in self.accounts.items()}
 
 
 def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
     """The facts of one rehearsal."""
-    tally, log, fleet = seen.tally, seen.log, crew.fleet
+    tally, log, fleet, rewards = seen.tally, seen.log, crew.fleet, seen.rewards()
     groups = {
         group.name: [one for one in crew.members if one.group.name == group.name] for group in fleet.groups
     }
@@ -70,9 +76,9 @@ def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
         span_ms=run.span_ms,
         wall_s=round(run.wall_s, 1),
         speed=run.speed,
-        software=run.software,
+        software=software(),
         rounds=tuple(log.rounds),
-        groups=tuple(_group(group, groups[group.name], tally) for group in fleet.groups),
+        groups=tuple(_group(group, groups[group.name], tally, rewards) for group in fleet.groups),
         participation=tuple(_columns(groups[group.name], tally, run.span_ms) for group in fleet.groups),
         trained=tally.who(TRAINED_MAX),
         traces=tally.traced(),
@@ -90,7 +96,7 @@ def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
     )
 
 
-def _group(group: Group, members: Sequence[Member], tally: Tally) -> GroupFacts:
+def _group(group: Group, members: Sequence[Member], tally: Tally, rewards: Mapping[int, int]) -> GroupFacts:
     own = [tally.of(member.number) for member in members]
     closed: Counter[str] = Counter()
     for one in own:
@@ -105,7 +111,7 @@ def _group(group: Group, members: Sequence[Member], tally: Tally) -> GroupFacts:
         joules_training=round(sum(one.joules_training for one in own), 1),
         joules_radio=round(sum(one.joules_radio for one in own), 1),
         joules_board=round(sum(one.joules_board for one in own), 1),
-        rewards=sum(one.rewards for one in own),
+        rewards=sum(rewards.get(member.number, 0) for member in members),
         floor_breaks=sum(one.floor_breaks for one in own),
         empty_batteries=sum(one.empty_batteries for one in own),
         gates_closed_h={gate: round(ms / HOUR_MS, 2) for gate, ms in sorted(closed.items())},

@@ -15,6 +15,8 @@ from firmware_profiles.report.record import Trace
 from firmware_profiles.twin.members import Member
 
 TRACES_OF_A_GROUP = 2
+COLUMNS = 96
+"""Of the participation."""
 POINTS_MAX = 2000
 """Of one board's trace; then every second one goes."""
 
@@ -58,7 +60,6 @@ class DeviceTally:
     """Of the whole board since it was switched on: idling, training and radio."""
     floor_breaks: int = 0
     empty_batteries: int = 0
-    rewards: int = 0
     gates_closed_ms: Counter[str] = field(default_factory=Counter)
 
 
@@ -76,6 +77,11 @@ class Tally:
     bytes_up: Counter[str] = field(default_factory=Counter)
     bytes_down: Counter[str] = field(default_factory=Counter)
     injected: Injected = field(default_factory=Injected)
+
+    @classmethod
+    def over(cls, began_ms: int, whole_ms: int) -> Tally:
+        """For a rehearsal that takes so long."""
+        return cls(began_ms, max(1, whole_ms // COLUMNS))
 
     def of(self, device: int) -> DeviceTally:
         """The tally of one device."""

@@ -17,11 +17,10 @@ from firmware_profiles.fleet.troubles import Troubles
 from firmware_profiles.fleet.work import Train
 from firmware_profiles.lesson.bank import Bank
 from firmware_profiles.lesson.digits import Examiner, Lesson, digits
-from firmware_profiles.lesson.shares import SHARES
 from firmware_profiles.profiles.fleet import Fleet
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import RunRecord
-from firmware_profiles.report.software import software
 from firmware_profiles.report.summary import Crew, Run, Seen, summary
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.simulate.chain import Chain, SimulationError
@@ -30,11 +29,9 @@ from firmware_profiles.simulate.infrastructure import Infrastructure
 from firmware_profiles.simulate.network import LinkTimes, Network
 from firmware_profiles.simulate.training import Replay, nothing
 from firmware_profiles.simulate.world import Node, World, rare_collections
-from firmware_profiles.twin.members import Member, Parts, members
+from firmware_profiles.twin.members import Member, members
 from firmware_profiles.twin.mishaps import Mishap, Mishaps
 
-COLUMNS = 96
-"""Of the participation."""
 SLICES = 400
 BITS_MS = 1000
 
@@ -85,7 +82,7 @@ class Rehearsal:
         mishaps = plan.founding.mishaps
         network = Network(lambda: self.world.now_ms, self._loses(mishaps))
         self.world = World(began_ms, network.rules())
-        self.tally = Tally(began_ms, max(1, plan.span_ms // COLUMNS))
+        self.tally = Tally.over(began_ms, plan.span_ms)
         examiner = None if plan.training is Training.NONE else Examiner(self.lesson)
         self.log = ChainLog(began_ms, examiner, self._joules)
         chain = Chain.found(plan.founding, self.lesson.graph)
@@ -175,21 +172,14 @@ class Rehearsal:
 
     def _facts(self, wall_s: float) -> RunRecord:
         plan = self.plan
-        balances = self.log.balances()
-        for one in self.devices:
-            own = self.tally.of(one.setup.number)
-            own.rewards = balances.get(one.setup.identity.signer.public_key, 0)
         run = Run(
             mode="simulate",
-            policy=plan.policy,
             seed=plan.seed,
             training=plan.training.value,
             span_ms=plan.span_ms,
             wall_s=wall_s,
-            speed=None,
-            software=software(),
+            policy=plan.policy,
         )
-        names = [self.lesson.label(number) for number in range(SHARES)]
-        labels = {one.setup.number: names[one.setup.share] for one in self.devices}
-        crew = Crew(plan.fleet, self.crew, labels)
-        return summary(run, crew, Seen(self.tally, self.log))
+        crew = Crew(plan.fleet, self.crew, self.lesson.labels(one.number for one in self.crew))
+        accounts = {one.setup.number: one.setup.identity.signer.public_key for one in self.devices}
+        return summary(run, crew, Seen(self.tally, self.log, accounts))

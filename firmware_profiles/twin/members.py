@@ -6,16 +6,14 @@ each group, and a change of one parameter leaves all draws where they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
 from edge_client.core.conditions.limits import MINUTES_A_DAY, parse_hours
-from firmware_profiles.profiles.battery import Battery
-from firmware_profiles.profiles.board import Board
 from firmware_profiles.profiles.figure import Figure
 from firmware_profiles.profiles.fleet import Feed, Fleet, Group, Rhythm
-from firmware_profiles.profiles.link import Link
+from firmware_profiles.profiles.parts import Parts
 from firmware_profiles.twin.board import Equipment, Surroundings, TwinBoard
 from firmware_profiles.twin.draws import share
 from firmware_profiles.twin.presence import DAY_S, Pattern, Stays
@@ -41,15 +39,6 @@ class Member:
     def name(self) -> str:
         """Names its random streams, whatever the size of the fleet."""
         return f"{self.group.name} {self.of_group}"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What groups name."""
-
-    boards: Mapping[str, Board]
-    links: Mapping[str, Link]
-    batteries: Mapping[str, Battery]
 
 
 def members(fleet: Fleet) -> tuple[Member, ...]:

@@ -19,7 +19,6 @@ from edge_client.adapters.device_disk import DeviceDisk
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.lesson.digits import digits
-from firmware_profiles.twin.members import Parts
 
 DEVICES, SPEED, SEED = 20, "120", "3"
 RUN_S_MAX, STOP_S_MAX = 180, 30
@@ -119,9 +118,8 @@ def test_two_parts_share_a_server_and_a_chain(tmp_path: Path) -> None:
     binary = find_binary()
     assert binary is not None
     catalogue = read_catalogue()
-    parts_known = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
     fleet = catalogue.fleet("home").resized(DEVICES)
-    files = Founding(fleet, parts_known, int(SEED)).chain(digits().graph)
+    files = Founding(fleet, catalogue, int(SEED)).chain(digits().graph)
     server = local_server(tmp_path, access_list(files), binary)
     server.start()
     parts = []

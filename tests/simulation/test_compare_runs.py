@@ -9,7 +9,6 @@ from firmware_profiles.compare.cases import Case, Situation, smaller
 from firmware_profiles.compare.outcome import Outcome
 from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.run import Study, rehearse_all
-from firmware_profiles.twin.members import Parts
 
 HOUR_MS = 3_600_000
 NAIVE, OURS = Case(Policy.NAIVE, Situation(1)), Case(Policy.OURS, Situation(1))
@@ -18,8 +17,7 @@ NAIVE, OURS = Case(Policy.NAIVE, Situation(1)), Case(Policy.OURS, Situation(1))
 @pytest.mark.slow
 def test_a_held_modem_costs_more_than_sleep_and_a_case_comes_again() -> None:
     catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    study = Study(smaller(catalogue.fleet("farm-solar"), 12), parts, 2 * HOUR_MS)
+    study = Study(smaller(catalogue.fleet("farm-solar"), 12), catalogue, 2 * HOUR_MS)
     found: list[Outcome] = []
     rehearse_all(study, [NAIVE, OURS], found.append, processes=2)
     by_case = {one.case: one for one in found}

@@ -20,7 +20,6 @@ from firmware_profiles.lesson.bank import shipped_bank
 from firmware_profiles.report.record import RunRecord
 from firmware_profiles.simulate.run import Plan, Rehearsal, Training
 from firmware_profiles.twin.device import TwinDevice
-from firmware_profiles.twin.members import Parts
 from firmware_profiles.twin.mishaps import Mishap
 from tests.troubled_fleet import troubled
 
@@ -31,8 +30,7 @@ def a_plan(fleet: str = "farm-solar", devices: int = 16, seed: int = 1, hours: i
     catalogue = read_catalogue()
     found = catalogue.fleet(fleet).resized(devices)
     job = replace(found.job, k=4, min_updates=2)
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    plan = Plan(replace(found, job=job), parts, hours * HOUR_MS, seed, Training.REPLAY, shipped_bank())
+    plan = Plan(replace(found, job=job), catalogue, hours * HOUR_MS, seed, Training.REPLAY, shipped_bank())
     return replace(plan, sleep=Sleep.AUTO)
 
 

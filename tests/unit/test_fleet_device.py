@@ -22,7 +22,7 @@ from firmware_profiles.fleet.shell import Executors
 from firmware_profiles.profiles.fleet import Faults
 from firmware_profiles.report.tally import Tally
 from firmware_profiles.twin.device import Began, Compute
-from firmware_profiles.twin.members import Parts, members
+from firmware_profiles.twin.members import members
 from firmware_profiles.twin.mishaps import RESTART_MS, Mishap
 from tests.builders import make_params
 
@@ -74,8 +74,7 @@ class QuietShell:
 @cache
 def founding() -> Founding:
     catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Founding(catalogue.fleet("home").resized(10), parts, 5)
+    return Founding(catalogue.fleet("home").resized(10), catalogue, 5)
 
 
 @cache

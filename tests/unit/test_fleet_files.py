@@ -18,10 +18,9 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.cli import main
 from firmware_profiles.profiles.fleet import Feed, Fleet, parse_fleet
 from firmware_profiles.profiles.tables import ProfileError
-from firmware_profiles.twin.members import Parts, board_of, members, online_of
+from firmware_profiles.twin.members import board_of, members, online_of
 
 CATALOGUE = read_catalogue()
-PARTS = Parts(CATALOGUE.boards, CATALOGUE.links, CATALOGUE.batteries)
 FLEETS = CATALOGUE.fleets()
 KNOWN = {"board": CATALOGUE.boards, "link": CATALOGUE.links, "battery": CATALOGUE.batteries}
 START_MS = 1_700_000_000_000
@@ -160,12 +159,12 @@ def test_scaling_moves_one_thing_and_no_draw() -> None:
     fleet = FLEETS["farm-solar"].resized(20)
     before, after = members(fleet), members(fleet.scaled(battery=1.3, solar=0.7, rate=0.7, dropout=1.3))
     assert before == after
-    boards = [board_of(before[0], one, PARTS, START_MS) for one in (fleet, fleet.scaled(battery=1.3))]
+    boards = [board_of(before[0], one, CATALOGUE, START_MS) for one in (fleet, fleet.scaled(battery=1.3))]
     capacities = [board.conditions().battery_wh for board in boards]
     assert capacities[1] == pytest.approx(1.3 * capacities[0])  # type: ignore[operator]
     assert boards[0].battery_share == pytest.approx(boards[1].battery_share)
     noon_ms = START_MS + DAY_MS // 2
-    dim = board_of(before[0], fleet.scaled(solar=0.1), PARTS, START_MS)
+    dim = board_of(before[0], fleet.scaled(solar=0.1), CATALOGUE, START_MS)
     for board in (boards[0], dim):
         board.advance(noon_ms)
     assert (dim.battery_share or 0) < (boards[0].battery_share or 0)
@@ -181,7 +180,7 @@ def test_a_site_goes_out_as_a_whole() -> None:
     neighbour = next(one for one in people[1:] if one.site == first.site and one.group is not first.group)
     site, other_site = online_of(first, fleet)[-1], online_of(neighbour, fleet)[-1]
     assert site.next_s == other_site.next_s
-    board = board_of(first, fleet, PARTS, START_MS)
+    board = board_of(first, fleet, CATALOGUE, START_MS)
     board.advance(START_MS + int(site.next_s * 1000) + 1)
     assert not board.is_alive, "a board without battery goes out with its site"
     while not board.is_alive:
@@ -194,7 +193,7 @@ def test_a_day_of_each_fleet_goes_by_in_few_looks(name: str) -> None:
     """Nothing ticks: a device that does nothing is looked at a few dozen times a day at most."""
     fleet = FLEETS[name].resized(12)
     for member in members(fleet):
-        board = board_of(member, fleet, PARTS, START_MS)
+        board = board_of(member, fleet, CATALOGUE, START_MS)
         looks = 0
         while (at_ms := board.next_change()) is not None and at_ms < START_MS + DAY_MS:
             board.advance(at_ms)
@@ -228,7 +227,7 @@ def test_idling_alone_takes_no_battery_below_its_owners_floor(name: str) -> None
     """Also with a third less battery and sun: what a rehearsal finds below it, training took."""
     fleet = FLEETS[name].resized(12).scaled(battery=0.7, solar=0.7)
     for member in members(fleet):
-        board = board_of(member, fleet, PARTS, START_MS)
+        board = board_of(member, fleet, CATALOGUE, START_MS)
         for hour in range(0, 36, 3):
             board.advance(START_MS + hour * DAY_MS // 24)
             assert (board.battery_share or 1.0) * 100 > member.group.limits.battery_stop_pct

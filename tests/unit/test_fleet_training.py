@@ -29,7 +29,7 @@ from firmware_profiles.fleet.shell import Objects
 from firmware_profiles.fleet.training import RealTraining, SharedGraph
 from firmware_profiles.fleet.work import Work, done
 from firmware_profiles.lesson.shares import SHARES, ShareSource, read_shares, write_shares
-from firmware_profiles.twin.members import Parts, members
+from firmware_profiles.twin.members import members
 
 PIXELS, CLASSES = 8, 3
 
@@ -89,8 +89,7 @@ def some_work(files: ChainFiles, objects: Objects, lies: bool = False) -> Work:
 @cache
 def founding() -> Founding:
     catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    return Founding(catalogue.fleet("home").resized(10), parts, 5)
+    return Founding(catalogue.fleet("home").resized(10), catalogue, 5)
 
 
 @pytest.mark.parametrize("lies", [False, True], ids=["honest", "liar"])

@@ -16,7 +16,7 @@ from edge_client.protocol.update import UpdateBody
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.fleet.work import LOSS_MICRO, Work, finished, lie, random_codes
-from firmware_profiles.twin.members import Parts, members
+from firmware_profiles.twin.members import members
 from tests.builders import make_genesis, make_params
 
 GENESIS = make_genesis()
@@ -26,8 +26,7 @@ SEED = b"s" * 32
 
 def some_work(disk: MemoryDisk) -> Work:
     catalogue = read_catalogue()
-    parts = Parts(catalogue.boards, catalogue.links, catalogue.batteries)
-    founding = Founding(catalogue.fleet("home").resized(10), parts, 5)
+    founding = Founding(catalogue.fleet("home").resized(10), catalogue, 5)
     setup = founding.device(members(founding.fleet)[0], bytes(32), verify)
     app = AppLeaves(bytes(32), bytes(32), bytes(32), bytes(32))
     params = replace(make_params(), sample_cap=1000)
