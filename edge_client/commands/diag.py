@@ -15,8 +15,8 @@ from edge_client.commands.options import STATE
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
               help="The .tar.gz to write; must not exist.")  # fmt: skip
 def diag(folder: Path, target: Path) -> None:
-    """Write versions, status, gates, history, sizes of files and the configuration without the join string.
-    No keys, no samples, no model."""
+    """Write versions, status, gates, history, sizes of files and the configuration. No keys, join strings,
+    samples or models, no hook, no names of people's folders."""
     from edge_client.config import read_config
     from edge_client.diagnosis import write_diagnosis
     from edge_client.runtime.clock import SystemClock

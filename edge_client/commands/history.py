@@ -37,6 +37,9 @@ def history(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
         return
     rounds = found["rounds"][-ROUNDS_SHOWN:]
+    if not rounds:
+        click.echo("no round yet; `edge-client status` and `edge-client why` say what it waits for")
+        return
     most_bytes = max((_bytes(one) for one in rounds), default=0)
     most_reward = max((one["reward"] or 0 for one in rounds), default=0)
     costs = f"{'seconds':>10}{'joules':>9}{'kB':>9}{'predicted':>10}{'kB':>9}"

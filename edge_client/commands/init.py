@@ -42,7 +42,7 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     try:
         chain = parse_join(join)
         source = parse_source(data, Path.cwd())
-        make_folder(folder)
+        make_folder(folder, 0o700)  # what is learned from the data is for their owner
         config = folder / CONFIG_FILE
         if config.exists():
             fail(f"{config} exists already and is never overwritten; choose another --state folder")

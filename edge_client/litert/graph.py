@@ -86,7 +86,7 @@ class TrainingGraph:
         try:
             return cls(interpreter_class(num_threads=threads, **where), manifest)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
-            raise ModelError(f"the TFLite runtime refuses the file: {error}") from error
+            raise _refused(error) from error
 
     def train_step(self, x: Floats, y: Labels, sample_weight: Floats, learning_rate: float) -> float:
         """One optimiser step on a full batch; returns the weighted mean loss before it.
@@ -175,7 +175,7 @@ class InferenceGraph:
         try:
             return cls(interpreter_class(model_path=str(path), num_threads=threads))
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
-            raise ModelError(f"the TFLite runtime refuses the file: {error}") from error
+            raise _refused(error) from error
 
     def run(self, x: Floats) -> Floats:
         """Outputs [n, K] for inputs float32 [n, ...]; a short last batch is filled up with zeros."""
@@ -199,6 +199,11 @@ def _import(name: str) -> Any:
         return import_module(name)
     except ImportError:
         return None
+
+
+def _refused(error: Exception) -> ModelError:
+    """The runtime's own words, which may be lines, as one sentence."""
+    return ModelError(f"the TFLite runtime refuses the file: {' '.join(str(error).split())}")
 
 
 def _load_runtime() -> Any:

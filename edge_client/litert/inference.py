@@ -245,7 +245,7 @@ def inference_hash(frame: bytes) -> bytes:
 def read_layout(data: Bytes) -> Layout:
     """Where the file says its weights are; raises `ModelError` for a file that does not say."""
     try:
-        return Layout.decode(read_metadata(data, WEIGHTS_KEY))
+        return Layout.decode(read_metadata(data, WEIGHTS_KEY, "export"))
     except DecodeError as error:
         raise ModelError(f"the file's list of weights is unreadable: {error}") from error
 

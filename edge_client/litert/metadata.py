@@ -21,8 +21,9 @@ _BUFFER_DATA = 0
 _ENTRIES_MAX = 64
 
 
-def read_metadata(data: Bytes, key: str) -> bytes:
-    """Content of the entry; raises `ModelError` when the file is damaged or has no such entry."""
+def read_metadata(data: Bytes, key: str, made_by: str = "trainable") -> bytes:
+    """Content of the entry; raises `ModelError` when the file is damaged or has no such entry, with the
+    command of `edge-client` that makes files with it."""
     if data[4:8] != b"TFL3":
         raise ModelError("not a .tflite file (no TFL3 mark at byte 4)")
     try:
@@ -30,7 +31,7 @@ def read_metadata(data: Bytes, key: str) -> bytes:
     except struct.error as error:
         raise ModelError(f"damaged .tflite file ({error})") from error
     if content is None:
-        raise ModelError(f"no '{key}' in the file: make a training graph with `edge-client trainable` first")
+        raise ModelError(f"no '{key}' in the file; `edge-client {made_by}` makes files with it")
     return content
 
 

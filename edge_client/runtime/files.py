@@ -63,12 +63,12 @@ def _temporary(path: Path) -> Path:
     return temporary
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, durably: what is synced inside one that a power cut
-    takes away is gone with it. Harmless when it is there."""
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a folder (`mode` is its own), and those above it that are missing, durably: what is synced inside
+    one that a power cut takes away is gone with it. Harmless when it is there."""
     if not path.is_dir():
         make_folder(path.parent)
-        path.mkdir(exist_ok=True)
+        path.mkdir(mode, exist_ok=True)
         sync_folder(path.parent)
 
 

@@ -61,9 +61,10 @@ def lived(state: Path, chain: ChainMaker) -> Path:
 
 
 class TestInit:
-    def test_writes_a_private_key_and_configuration(self, state: Path) -> None:
+    def test_writes_a_private_folder_key_and_configuration(self, state: Path) -> None:
         for name in (KEY_FILE, CONFIG_FILE):
             assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
     def test_says_who_the_device_is_and_what_to_do_next(self, tmp_path: Path, join: str) -> None:
         result = edge_client("init", "--join", join, "--state", tmp_path / "s", "--data", "npz:x.npz")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,11 @@ def test_history_shows_rounds_and_bars(state: Path) -> None:
     assert lines[2].split()[6:8] == ["3.0", "5.5"]
     found = json.loads(edge_client("history", "--state", state, "--json").stdout)
     assert [one["energy_mj"] for one in found["rounds"]] == [None, 2500]
+
+
+def test_a_history_without_rounds_says_where_to_look(tmp_path: Path) -> None:
+    folder = init_device(tmp_path / "state", Join((NOBODY,), CHAIN))
+    assert edge_client("history", "--state", folder).stdout.startswith("no round yet; `edge-client status`")
 
 
 def test_a_round_that_was_given_up_stands_there_with_its_reason(state: Path) -> None:
@@ -108,6 +115,26 @@ def test_the_bundle_holds_no_key_bytes(state: Path, tmp_path: Path) -> None:
         line for line in (state / "edge-client.toml").read_text().splitlines() if "join =" in line
     )
     assert join_line.split('"')[1].encode() not in text
+
+
+def test_the_bundle_names_no_person_and_no_password(state: Path, tmp_path: Path) -> None:
+    """Also not in comments, and nothing of what the owner keeps in the folder."""
+    path = state / "edge-client.toml"
+    old = Join((NOBODY,), CHAIN, voucher=replace(VOUCHER, seed=b"s" * 32)).text()
+    text = re.sub(r"(?m)^source = .*$", 'source = "npz:/home/alice/cat.npz"', path.read_text())
+    text = re.sub(r"(?m)^# model_updated.*$", "model_updated = '''curl\\n -H hunter2\\n'''", text)
+    path.write_text(f'{text}\n# join = "{old}"\n# model_updated = "curl -u me:hunter2"\n')
+    (state / "faces").mkdir()
+    (state / "faces" / "alice.png").touch()
+    target = tmp_path / "diag.tar.gz"
+    result = edge_client("diag", "--state", state, "-o", target)
+    assert result.exit_code == 0, result.output
+    with tarfile.open(target) as bundle:
+        contents = {one.name: bundle.extractfile(one).read().decode() for one in bundle}  # type: ignore[union-attr]
+    assert 'source = "npz:/home/(cut)/cat.npz"' in contents["edge-client.toml"]
+    assert "agent.db" in json.loads(contents["files.json"])
+    everything = "".join(contents.values())
+    assert [one for one in ("alice", "hunter2", "flchain:") if one in everything] == []
 
 
 def test_a_bundle_is_never_overwritten(state: Path, tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ import numpy as np
 from edge_client.adapters.data.csv_file import LINE_CHARS_MAX, delimiter_of, is_header
 from edge_client.adapters.data.images import ImageError, read_image
 from edge_client.adapters.data.rows import as_sample
-from edge_client.adapters.data.source import SAMPLES_MAX, UNREADABLE, Array, DataError, check_plain_file
+from edge_client.adapters.data.source import (
+    SAMPLES_MAX,
+    UNREADABLE,
+    Array,
+    DataError,
+    check_plain_file,
+    unreadable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +36,10 @@ def read_samples(path: Path, dims: tuple[int, ...], beside: Beside) -> Iterator[
     check_plain_file(path)
     try:
         found = list(_rows(path, prod(dims), beside)) if path.suffix == ".csv" else _arrays(path, dims)
-    except (*UNREADABLE, csv.Error, ImageError) as error:
+    except (csv.Error, ImageError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     for sample in found:
         shaped = as_sample(sample, dims)
         if shaped is None:
