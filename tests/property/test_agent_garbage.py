@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_client.core.events import DropObject, Halt, SaveAccount, SaveChain, SaveObject, SettleUpdate
-from edge_client.protocol.machine import Received
+from edge_client.protocol.light import LightBlock
+from edge_client.protocol.machine import Received, Woke
 from edge_client.protocol.messages import encode_say
+from edge_client.protocol.votes import Finality, Quorum, finalize
 from tests.builders import ChainMaker
 from tests.device_world import DeviceWorld
 from tests.wake_builders import told
@@ -84,6 +87,47 @@ def test_one_changed_byte_of_something_true(data: st.DataObject) -> None:
     assert not any(isinstance(one, BELIEVING) for one in effects)
     assert device.agent.participant is not None
     assert device.agent.participant.head.height == 1
+
+
+EXTREMES = st.sampled_from((0, 1, 2, 1 << 31, (1 << 32) - 1))
+SEVERAL_WAKES = 5
+
+
+def signed(block: LightBlock) -> LightBlock:
+    """The block with the roots of what is in it now, and a quorum's real signatures."""
+    state = replace(block.state, learning_root=block.learning.root())
+    app = replace(block.app, state_root=state.root())
+    header = replace(block.header, app_root=app.root())
+    message = finalize(header, header.hash(chain().chain_id)).signing_bytes(chain().chain_id)
+    quorum = Quorum.of({i: chain().signers[i].sign(message) for i in range(3)})
+    return LightBlock(header, Finality(header.slot, quorum), app, state, block.learning)
+
+
+@settings(max_examples=20)
+@given(
+    height=st.sampled_from((2, 2, 5)),
+    header=st.fixed_dictionaries({}, optional={"height": EXTREMES, "time_s": EXTREMES, "epoch": EXTREMES}),
+    numbers=st.dictionaries(st.sampled_from(("round", "opened_height", "opened_at_s", "updates")), EXTREMES),
+    theta=st.sampled_from((0, 1, (1 << 64) - 1)),
+)
+def test_whatever_a_lying_quorum_signs_the_agent_lives_on(
+    height: int, header: dict[str, int], numbers: dict[str, int], theta: int
+) -> None:
+    """It believes them, as it must, and still runs, also as another process on what was saved."""
+    device, true = world(), chain().light_block(height)
+    learning = replace(true.learning, theta=theta, **numbers)  # type: ignore[arg-type]
+    other = replace(true.header, **header)  # type: ignore[arg-type]
+    lie = signed(replace(true, header=other, learning=learning))
+    device.tell(Received(device.identity.topics.chain_head(device.followed), lie.encode()))
+    for _ in range(SEVERAL_WAKES):
+        due_ms = device.agent.deadline()
+        device.now_ms = device.now_ms if due_ms is None else max(device.now_ms, due_ms)
+        device.tell(Woke())
+    device.restart()
+    device.tell(Woke())
+    if height == 2 and not header:
+        assert device.agent.participant is not None
+        assert device.agent.participant.head.learning == learning
 
 
 @cache
