@@ -15,6 +15,7 @@ from edge_client.adapters.conditions.own_memory import read_kills, read_memory
 from edge_client.adapters.conditions.traffic import Spending
 from edge_client.adapters.conditions.watch import ConditionsWatch, Watched
 from edge_client.adapters.data.own_data import OwnData
+from edge_client.adapters.data.source import DataUnreadyError
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.hook import Hook, parse_command
 from edge_client.adapters.memory_guard import MemoryGuard
@@ -45,14 +46,15 @@ from edge_client.core.events import (
 )
 from edge_client.core.identity import Identity
 from edge_client.core.verify import DAY_MS
+from edge_client.protocol.accounts import AccountProof
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.genesis import Genesis
-from edge_client.protocol.keys import Signer
+from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.machine import Note, Publish, Refused, Subscribe, Unsubscribe
 from edge_client.runtime.allocator import return_freed
 from edge_client.runtime.clock import SystemClock
 from edge_client.runtime.code_pages import LoadedCode
-from edge_client.runtime.keystore import load_seed
+from edge_client.runtime.keystore import KeyFileError, load_seed
 from edge_client.runtime.lock import single_instance
 from edge_client.runtime.logs import EventLog, line
 from edge_client.runtime.loop import EventLoop, LoopLimits, stop_on_signals
@@ -134,6 +136,7 @@ class Device:
         stored = disk.stored()
         if stored.conflict is not None:
             raise HaltedError(stored.conflict)
+        _check_key(folder, identity, stored.account)
         self._identity = identity
         self._disk = disk
         self._means = means
@@ -263,13 +266,17 @@ class Device:
         self._log.note(Note("wish_settled", {"outcome": effect.outcome}))
 
     def _check_data(self) -> None:
-        """Data that do not fit are the owner's mistake; they are told before anything is trained. A source
-        that is not there is waited for: its disk may be mounted later, and each round looks again."""
+        """Data that do not fit are the owner's mistake; they are told before anything is trained. Data that
+        are not there, or not ready, are waited for: a disk may be mounted later, a recorder may have begun
+        just now, and each round looks again."""
         data = self._means.data
         if not data.source.there():
             _say("data_missing")(f"{data.source.text} is not there yet; rounds are left out until it is")
         elif self._genesis is not None:
-            data.load(self._genesis.manifest, self._clock.now_ms())
+            try:
+                data.load(self._genesis.manifest, self._clock.now_ms())
+            except DataUnreadyError as error:
+                _say("data_missing")(f"{error}; rounds are left out until that is mended")
 
     def _start_training(self, effect: StartTraining) -> None:
         if self._genesis is None:
@@ -315,6 +322,17 @@ def _limits(notifier: Notifier) -> LoopLimits:
     """The loop turns often enough for who watches it."""
     usual = LoopLimits()
     return replace(usual, nap_ms_max=min(usual.nap_ms_max, notifier.look_ms_max or usual.nap_ms_max))
+
+
+def _check_key(folder: Path, identity: Identity, stored: AccountProof | None) -> None:
+    """Raises `KeyFileError` for another device's key: what is kept here is signed with, and proven of, the
+    key that this folder's account has."""
+    owner = identity.device if stored is None else node_id(stored.account.public_key)
+    if owner != identity.device:
+        raise KeyFileError(
+            f"the key is of device {identity.device}, but {folder} is of {owner};"
+            " put that one's key back, or make a folder for this one: edge-client init"
+        )
 
 
 def _say(event: str) -> Callable[[str], None]:

@@ -52,7 +52,7 @@ def load_seed(path: Path) -> bytes:
             has_acl = _has_acl(file.fileno())
             text = file.read(FILE_BYTES_MAX)
     except FileNotFoundError:
-        raise KeyFileError(f"there is no key file {path}; `init` creates one") from None
+        raise KeyFileError(f"there is no key file {path}; put back the copy you made of it") from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from error
     if mode & (0o037 if has_acl else 0o077):

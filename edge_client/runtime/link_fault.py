@@ -50,6 +50,7 @@ _UNKNOWN_AUTHORITY = (
 )
 _TCP = {
     errno.ECONNREFUSED: ("nothing listens there", "is the MQTT server running, and is the port right?"),
+    errno.ECONNRESET: ("the connection is reset by peer", "is it a server, and for mqtts:// one with TLS?"),
     errno.ETIMEDOUT: ("no answer", "a firewall, a wrong address, or no network: ping the host"),
     errno.EHOSTUNREACH: ("the host cannot be reached", "is this board on the network? `ip route`"),
     errno.ENETUNREACH: ("there is no network", "is this board on the network? `ip route`"),

@@ -54,10 +54,6 @@ class ObjectStore:
         names = (path.name for path in self._folder.iterdir() if len(path.name) == ROOT_CHARS)
         return sorted(bytes.fromhex(name) for name in names)
 
-    def stored_bytes(self) -> int:
-        """Sum of all objects' sizes, for the data cap and for `status`."""
-        return sum(self.path(root).stat().st_size for root in self.roots())
-
     def path(self, root: bytes) -> Path:
         """Where the object is (or would be), for those who map it or read a part of it."""
         return self._folder / root.hex()

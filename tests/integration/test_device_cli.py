@@ -126,6 +126,13 @@ class TestRun:
         (state / KEY_FILE).unlink()
         assert self.run(state).exit_code == 2
 
+    def test_the_key_of_another_device(self, lived: Path, tmp_path: Path, chain: ChainMaker) -> None:
+        other = init_device(tmp_path / "other", chain.chain_id)
+        (lived / KEY_FILE).write_bytes((other / KEY_FILE).read_bytes())
+        result = self.run(lived)
+        assert result.exit_code == 2
+        assert "put that one's key back" in result.stderr
+
     def test_data_of_the_wrong_shape(self, lived: Path) -> None:
         np.savez(lived.parent / "data.npz", x=np.zeros((8, 4), np.uint8), y=np.arange(8) % 2)
         result = self.run(lived)

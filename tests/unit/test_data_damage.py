@@ -12,11 +12,11 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from edge_client.adapters.data.own_data import Loaded, OwnData
+from edge_client.adapters.data.own_data import DataOptions, Loaded, OwnData
 from edge_client.adapters.data.parse import parse_source
 from edge_client.adapters.data.rows import Rows
 from edge_client.adapters.data.samples import Beside, read_samples
-from edge_client.adapters.data.source import DataError, Request, Window
+from edge_client.adapters.data.source import DataError, DataUnreadyError, Request, Window
 from edge_client.protocol.manifest import Manifest
 from tests.builders import TINY_MANIFEST
 
@@ -122,3 +122,30 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "d").touch()
     with pytest.raises(DataError, match="is no folder; a single file is npz: or csv:"):
         read("folder:d", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["npz:cut.npz", "csv:header.csv", "folder:none", "python:own.py:busy", "npz:old.npz"]
+)
+def test_what_time_may_mend_is_told_from_what_the_owner_must(tmp_path: Path, text: str) -> None:
+    """A start waits for the one and ends at the other."""
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
+    (tmp_path / "header.csv").write_text("a,b,c,label\n")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "own.py").write_text("def busy():\n    raise OSError('no sensor')\n")
+    np.savez(tmp_path / "old.npz", x=X, y=Y, t=np.zeros(len(X)))
+    own = OwnData(parse_source(text, tmp_path), DataOptions(keep_days=1 if "old" in text else None))
+    with pytest.raises(DataUnreadyError):
+        own.load(TINY_MANIFEST, 10 * 86_400_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["npz:shape.npz", "csv:words.csv", "python:own.py:no", "python:none.py:f", "npz:."]
+)
+def test_what_only_the_owner_can_mend(tmp_path: Path, text: str) -> None:
+    np.savez(tmp_path / "shape.npz", x=X[:, :2], y=Y)
+    (tmp_path / "words.csv").write_text("a,b,c,label\none,two,three,0\n")
+    (tmp_path / "own.py").touch()
+    with pytest.raises(DataError) as caught:
+        read(text, tmp_path)
+    assert not isinstance(caught.value, DataUnreadyError)

@@ -32,7 +32,7 @@ def alert(reason: str) -> ssl.SSLError:
         (TimeoutError("timed out"), Step.TCP, "no answer", "firewall"),
         (OSError(errno.ENETUNREACH, "x"), Step.TCP, "there is no network", "ip route"),
         (OSError(errno.EHOSTUNREACH, "x"), Step.TCP, "cannot be reached", "ip route"),
-        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), Step.TCP, "reset by peer", "server up"),
+        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), Step.TCP, "reset by peer", "with TLS"),
         (certificate(10), Step.TLS, "has expired", "date"),
         (certificate(9), Step.TLS, "not valid yet", "timedatectl"),
         (certificate(62), Step.TLS, "another host name", "name in the certificate"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_client.adapters.data.images import ImageError, read_image
 from edge_client.adapters.data.rows import Rows
-from edge_client.adapters.data.source import SAMPLES_MAX, DataError, Raw, Request
+from edge_client.adapters.data.source import SAMPLES_MAX, DataError, DataUnreadyError, Raw, Request
 
 PREFIX = "folder:"
 
@@ -56,7 +56,7 @@ class ClassFolder:
             one.name for one in self.path.iterdir() if one.is_dir() and not one.name.startswith(".")
         )
         if not names:
-            raise DataError(f"{self.path} has no sub-folders; it needs one for each class")
+            raise DataUnreadyError(f"{self.path} has no sub-folders; it needs one for each class")
         numbers = {name: request.class_number(name) for name in names}
         unknown = [name for name, number in numbers.items() if number is None]
         count = request.manifest.outputs

@@ -7,7 +7,15 @@ from typing import TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from edge_client.adapters.data.source import EXAMPLES_MAX, SAMPLES_MAX, Array, DataError, Raw, Request
+from edge_client.adapters.data.source import (
+    EXAMPLES_MAX,
+    SAMPLES_MAX,
+    Array,
+    DataError,
+    DataUnreadyError,
+    Raw,
+    Request,
+)
 from edge_client.protocol.manifest import Manifest
 
 REJECTED_SHARE_MAX = 0.5
@@ -33,7 +41,7 @@ def fit_samples(raw: Raw, rows: Rows, manifest: Manifest) -> tuple[Samples, Rows
         raise DataError(f"{name} holds {len(x)} samples, at most {SAMPLES_MAX}; leave the oldest out")
     if not len(rows):
         kept = "" if not len(x) else " within the window of data.keep_days"
-        raise DataError(f"'x' in {name} holds no samples{kept}")
+        raise DataUnreadyError(f"'x' in {name} holds no samples{kept}")
     if x.dtype == np.float32:
         rows = _finite(raw, x, rows)
         _check_normalisation(x, rows, manifest, name)

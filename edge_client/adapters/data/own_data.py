@@ -11,7 +11,16 @@ import numpy.typing as npt
 
 from edge_client.adapters.data.fit import fit_labels, fit_samples
 from edge_client.adapters.data.hold_out import held_out
-from edge_client.adapters.data.source import NO_TIMES, DataError, Raw, Rejects, Request, Source, Window
+from edge_client.adapters.data.source import (
+    NO_TIMES,
+    DataError,
+    DataUnreadyError,
+    Raw,
+    Rejects,
+    Request,
+    Source,
+    Window,
+)
 from edge_client.litert.training import Dataset
 from edge_client.protocol.manifest import Manifest
 
@@ -74,7 +83,7 @@ class OwnData:
             x, y, rows = x[rows], y[rows], np.arange(len(rows))
         out = held_out(x, rows)
         if out.all():
-            raise DataError(
+            raise DataUnreadyError(
                 f"the samples in {raw.name} are too few or too alike to keep a tenth for measuring"
             )
         hold_out = Dataset(x, y, rows[out]) if out.any() else None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_client.adapters.data.rows import Rows
-from edge_client.adapters.data.source import DataError, Raw, Request
+from edge_client.adapters.data.source import DataError, DataUnreadyError, Raw, Request
 
 PREFIX = "python:"
 CALL_S_MAX = 50.0
@@ -83,12 +83,17 @@ class PythonCall:
         """See `Source`."""
         found = self._calls.within(self.seconds_max, lambda: self._read(request))
         if found is None:
-            raise DataError(f"{self.text} does not come back: it may take {self.seconds_max:g} s at most")
+            raise DataUnreadyError(
+                f"{self.text} does not come back: it may take {self.seconds_max:g} s at most"
+            )
         return found
 
     def _read(self, request: Request) -> Raw:
+        failed: type[DataError] = DataError
         try:
-            result = getattr(self._module(), self.name)()
+            call = getattr(self._module(), self.name)
+            failed = DataUnreadyError  # from here on it may be the sensor
+            result = call()
             if isinstance(result, tuple) and len(result) in (2, 3):
                 x, y, *times = (np.asarray(part) for part in result)
                 return Raw(self.text, x, y, np.asarray(times[0], np.float64) if times else None)
@@ -98,7 +103,7 @@ class PythonCall:
         except (Exception, SystemExit) as error:
             _log.warning("data_source_failed source=%s", self.text, exc_info=True)
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise DataError(f"{self.text} failed with {what}; the traceback is in the log") from error
+            raise failed(f"{self.text} failed with {what}; the traceback is in the log") from error
 
     def _module(self) -> ModuleType:
         if self.file is None:

@@ -14,6 +14,7 @@ from edge_client.adapters.data.source import (
     SAMPLES_MAX,
     Array,
     DataError,
+    DataUnreadyError,
     Raw,
     Rejects,
     Request,
@@ -69,7 +70,9 @@ class Rows:
         """Everything that was taken, as arrays; the single samples are let go."""
         if not self._kept:
             why = self.rejects.first()
-            raise DataError(f"{self._name} holds no usable samples{': ' + why if why else ''}")
+            if not why:
+                raise DataUnreadyError(f"{self._name} holds no usable samples yet")
+            raise DataError(f"{self._name} holds no usable samples: {why}")
         plain = all(sample.dtype == np.uint8 for sample, _, _ in self._kept)
         dims = self._request.manifest.input_dims
         x = np.empty((len(self._kept), *dims), np.uint8 if plain else np.float32)

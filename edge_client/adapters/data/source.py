@@ -45,10 +45,16 @@ class DataError(Exception):
     """The data cannot be used; the text is one sentence for the owner."""
 
 
+class DataUnreadyError(DataError):
+    """The same for what may be otherwise at the next look: nothing is recorded yet, a file is being written,
+    a sensor does not answer."""
+
+
 def unreadable(path: Path, error: BaseException) -> DataError:
     """The sentence for a file that exists and cannot be read."""
     why = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
-    return DataError(f"cannot read the data file {path}: {why}")
+    kind = DataError if isinstance(error, PermissionError) else DataUnreadyError
+    return kind(f"cannot read the data file {path}: {why}")
 
 
 def check_plain_file(path: Path) -> None:
