@@ -58,13 +58,18 @@ class Plan:
     admitted: tuple[bytes, ...] = ()
 
 
+def check_count(validators: int) -> None:
+    """Raises `FoundingError` where no chain has so many."""
+    if validators != ONE_VALIDATOR and not VALIDATORS_MIN <= validators <= VALIDATORS_MAX:
+        raise FoundingError(f"--validators {validators}: 1 for a trial, or 4 to {VALIDATORS_MAX}")
+
+
 def found_in_folder(plan: Plan, rules: Mapping[str, Any]) -> Join:
     """Write everything; raises `FoundingError` before anything is written when something is wrong."""
     folder = plan.folder
     if folder.exists() and any(folder.iterdir()):
         raise FoundingError(f"{folder} is not empty; choose a new folder, chains are never overwritten")
-    if plan.validator_count != ONE_VALIDATOR and not VALIDATORS_MIN <= plan.validator_count <= VALIDATORS_MAX:
-        raise FoundingError(f"--validators {plan.validator_count}: 1 for a trial, or 4 to {VALIDATORS_MAX}")
+    check_count(plan.validator_count)
     _check_keys(plan)
     try:
         addresses = [parse_server(url) for url in plan.servers]

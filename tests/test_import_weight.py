@@ -74,3 +74,32 @@ def test_a_process_of_emulated_devices_loads_nothing_that_only_the_parent_needs(
     )
     assert "firmware_profiles.emulate.worker" in loaded
     assert not loaded & {"sklearn", "scipy", "matplotlib", "rich", "amqtt"}
+
+
+MISTAKES = (
+    "demo --validators 3",
+    "simulate nosuch",
+    "emulate nosuch",
+    "emulate home --shard 9/3",
+    "emulate home --mqtt bogus://",
+    "compare nosuch",
+    "compare home --policy strange",
+    "fleets nosuch",
+    "report nosuch",
+)
+MISTAKEN = """
+import sys
+from firmware_profiles.cli import main
+for line in {lines!r}:
+    try:
+        main(line.split())
+    except SystemExit as end:
+        print(line, end.code)
+print("LOADED", *sorted(set({heavy!r}) & sys.modules.keys()))
+"""
+
+
+def test_edge_fleet_tells_a_mistake_before_it_loads_what_works() -> None:
+    heavy = ("sklearn", "scipy", "matplotlib", "rich", "ai_edge_litert", "amqtt")
+    result = run(MISTAKEN.format(lines=MISTAKES, heavy=heavy))
+    assert result.stdout.splitlines() == [*(f"{line} 2" for line in MISTAKES), "LOADED"], result.stderr

@@ -12,9 +12,10 @@ from firmware_profiles.compare.cases import Case, Situation, cases, parameters
 from firmware_profiles.compare.outcome import Outcome
 from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.results import Results
-from firmware_profiles.compare.run import Study, rehearse_all
+from firmware_profiles.compare.run import rehearse_all
 from firmware_profiles.compare.scores import Comparison
 from firmware_profiles.compare.scores import compare as score
+from firmware_profiles.compare.study import Study
 
 POLICIES = (Policy.NAIVE, Policy.ANDROID, Policy.OURS)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from firmware_profiles.compare.outcome import Outcome
     from firmware_profiles.compare.policies import Policy
     from firmware_profiles.compare.results import Results
-    from firmware_profiles.compare.run import Study
+    from firmware_profiles.compare.study import Study
 
 POLICIES = "naive,android,ours"
 HOURS_MAX = 24 * 31
@@ -81,7 +81,7 @@ def compare(fleet: str, names: str, out: Path | None, png: Path | None, **option
     from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.compare.cases import cases, parameters
     from firmware_profiles.compare.results import Results, ResultsError
-    from firmware_profiles.compare.run import Study
+    from firmware_profiles.compare.study import Study
     from firmware_profiles.profiles.tables import ProfileError
 
     need_plots()

@@ -37,6 +37,12 @@ def demo(json_file: Path | None, keep: Path | None, **plan: object) -> None:
     """
     from tempfile import TemporaryDirectory
 
+    from broker.founding_folder import FoundingError, check_count
+
+    try:
+        check_count(int(str(plan["validators"])))
+    except FoundingError as error:
+        fail(str(error))
     if json_file is not None and not json_file.parent.is_dir():
         fail(f"there is no folder {json_file.parent} for --json")
     if keep is not None:

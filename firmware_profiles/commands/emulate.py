@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from firmware_profiles.commands.choosing import Chosen, chosen
 from firmware_profiles.commands.failing import fail
 from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
 from firmware_profiles.commands.stopping import stoppable
@@ -52,16 +53,17 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     and MQTT client, LiteRT training for all, four validator processes and Mosquitto; boards, batteries and
     presence follow the fleet's file on a clock that goes faster. Ctrl-C leaves nothing running.
     """
-    from broker.mqtt_server.process import MqttServerError
     from edge_client.runtime.mqtt_options import ServerUrlError
-    from firmware_profiles.emulate.run import EmulationError, EmulationRun
     from firmware_profiles.profiles.tables import ProfileError
 
     need_plots()
     try:
-        plan = _plan(fleet, options)
+        plan = _plan(fleet, chosen(fleet, options), options)
     except (ProfileError, ServerUrlError, ValueError) as error:
         fail(str(error))
+    from broker.mqtt_server.process import MqttServerError
+    from firmware_profiles.emulate.run import EmulationError, EmulationRun
+
     ready_folder(plan.folder.parent)
     run = EmulationRun(plan)
     try:
@@ -77,34 +79,28 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     keep(record, plan.folder, record.to_json() if as_json else _text(record, run.memory_peak_mib))
 
 
-def _plan(name: str, options: dict[str, object]) -> Emulation:
+def _plan(name: str, of: Chosen, options: dict[str, object]) -> Emulation:
     from edge_client.core.bursts import Sleep
     from edge_client.runtime.mqtt_options import parse_server
-    from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.emulate.plan import Emulation, Shard
 
-    catalogue = read_catalogue()
-    fleet = catalogue.fleet(name)
-    if options["devices"] is not None:
-        fleet = fleet.resized(int(str(options["devices"])))
     number, _, count = str(options["shard"]).partition("/")
     if not number.isdecimal() or not count.isdecimal():
         raise ValueError(f"--shard {options['shard']}: write the part and how many there are, like 2/5")
     shard = Shard(int(number), int(count))
-    if len(shard.numbers(fleet.devices)) > DEVICES_MAX:
+    if len(shard.numbers(of.fleet.devices)) > DEVICES_MAX:
         raise ValueError(
-            f"{fleet.devices} devices are too many for one machine: at most {DEVICES_MAX}, or --shard"
+            f"{of.fleet.devices} devices are too many for one machine: at most {DEVICES_MAX}, or --shard"
         )
     urls: tuple[str, ...] = tuple(options["mqtt"])  # type: ignore[arg-type]
     if shard.count > 1 and (not urls or options["at_s"] is None):
         raise ValueError("parts on several machines need --mqtt and --at, the same for all")
-    seed = fleet.seed if options["seed"] is None else int(str(options["seed"]))
-    folder = options["out"] or Path(f"{Path(name).stem}-{seed}-emulated")
+    folder = options["out"] or Path(f"{Path(name).stem}-{of.seed}-emulated")
     return Emulation(
-        fleet=fleet,
-        parts=catalogue,
+        fleet=of.fleet,
+        parts=of.parts,
         folder=Path(str(folder)).resolve(),
-        seed=seed,
+        seed=of.seed,
         speed=float(str(options["speed"])),
         rounds=int(str(options["rounds"])),
         began_ms=None if options["at_s"] is None else int(str(options["at_s"])) * 1000,

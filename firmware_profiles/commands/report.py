@@ -37,7 +37,6 @@ def report(facts: Path, output: Path | None, png: Path | None, show: bool) -> No
 
 def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> None:
     from edge_client.runtime.files import replace
-    from firmware_profiles.report.files import write_plots
 
     try:
         page_of, charts = _read(facts)
@@ -46,6 +45,8 @@ def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> Non
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         fail(f"cannot read {facts} ({reason}); give it the report.json of a rehearsal, or a compare.json")
+    from firmware_profiles.report.files import write_plots
+
     page = output or facts.with_suffix(".html")
     try:
         replace(page, text.encode())
@@ -60,12 +61,12 @@ def _make(facts: Path, output: Path | None, png: Path | None, show: bool) -> Non
 
 def _read(file: Path) -> tuple[Callable[[Picture], str], tuple[Chart, ...]]:
     """What makes the page, and its plots; raises `OSError`, and `ValueError` for anything else than facts."""
+    data = file.read_text(encoding="utf-8")
     from firmware_profiles.compare import facts as comparison
     from firmware_profiles.compare.page import charts_of_comparison, page_of_comparison
     from firmware_profiles.report.files import record_of
     from firmware_profiles.report.page import charts_of_run, page_of_run
 
-    data = file.read_text(encoding="utf-8")
     if f'"{comparison.KIND}"' in data[:100]:
         compared = comparison.ComparedFacts.from_json(data)
         return partial(page_of_comparison, compared), charts_of_comparison(compared)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from firmware_profiles.commands.choosing import Chosen, chosen
 from firmware_profiles.commands.failing import fail
 from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
 from firmware_profiles.commands.stopping import stoppable
@@ -64,9 +65,10 @@ def simulate(
 
     need_plots()
     try:
-        plan = _plan(fleet, options)
+        of = chosen(fleet, options)
     except (ProfileError, ValueError) as error:
         fail(str(error))
+    plan = _plan(of, options)
     folder = out or Path(f"{Path(fleet).stem}-{plan.seed}")
     ready_folder(folder)
     with stoppable(lambda: f"nothing of this rehearsal is kept; --seed {plan.seed} is the same one again"):
@@ -74,23 +76,17 @@ def simulate(
         keep(record, folder, record.to_json() if as_json else summary_text(record))
 
 
-def _plan(name: str, options: dict[str, object]) -> Plan:
+def _plan(of: Chosen, options: dict[str, object]) -> Plan:
     from edge_client.core.bursts import Sleep
-    from firmware_profiles.catalogue import read_catalogue
     from firmware_profiles.lesson.bank import shipped_bank
     from firmware_profiles.simulate.run import Plan, Training
 
-    catalogue = read_catalogue()
-    fleet = catalogue.fleet(name)
-    if options["devices"] is not None:
-        fleet = fleet.resized(int(str(options["devices"])))
-    seed = fleet.seed if options["seed"] is None else int(str(options["seed"]))
     training = Training(options["train"])
     return Plan(
-        fleet,
-        catalogue,
+        of.fleet,
+        of.parts,
         round(float(str(options["hours"])) * 3_600_000),
-        seed,
+        of.seed,
         training,
         shipped_bank() if training is Training.REPLAY else None,
         Sleep(options["sleep"]),

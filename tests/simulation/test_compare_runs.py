@@ -8,7 +8,8 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.compare.cases import Case, Situation, smaller
 from firmware_profiles.compare.outcome import Outcome
 from firmware_profiles.compare.policies import Policy
-from firmware_profiles.compare.run import Study, rehearse_all
+from firmware_profiles.compare.run import rehearse_all
+from firmware_profiles.compare.study import Study
 
 HOUR_MS = 3_600_000
 NAIVE, OURS = Case(Policy.NAIVE, Situation(1)), Case(Policy.OURS, Situation(1))

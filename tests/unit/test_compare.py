@@ -18,8 +18,8 @@ from firmware_profiles.compare.facts import Circumstances, ComparedFacts
 from firmware_profiles.compare.outcome import Outcome, Step
 from firmware_profiles.compare.policies import Policy, fleet_under, limits_under
 from firmware_profiles.compare.results import FILE, Results, ResultsError
-from firmware_profiles.compare.run import Study
 from firmware_profiles.compare.scores import compare, single_runs
+from firmware_profiles.compare.study import Study
 
 HOUR_MS = 3_600_000
 OWNER = Limits(require_mains=False, metered=True, data_cap_metered_mb=500, battery_stop_pct=45)

@@ -24,7 +24,7 @@ from firmware_profiles.compare.curves import mean
 from firmware_profiles.compare.page import charts_of_comparison, page_of_comparison
 from firmware_profiles.compare.policies import Policy
 from firmware_profiles.compare.results import Results
-from firmware_profiles.compare.run import Study
+from firmware_profiles.compare.study import Study
 
 SECTIONS = ("figures", "learning", "moved", "table", "run")
 POOR = outcome(Policy.ANDROID, 1, (5, 0.3, 7))
