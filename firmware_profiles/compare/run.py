@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 
 from firmware_profiles.compare.cases import Case
 from firmware_profiles.compare.outcome import Outcome
@@ -53,5 +54,14 @@ def rehearse_all(
 
 
 def _leave_stopping_to_the_parent() -> None:
-    """In a process of the pool: Ctrl-C in a terminal reaches it, too, and would end it with a traceback."""
+    """In a process of the pool: Ctrl-C in a terminal reaches it, too, and would end it with a traceback. One
+    whose parent was killed would wait for work for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
