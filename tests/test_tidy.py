@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("edge_client", "broker", "firmware_profiles")
 PURE = (
     *("edge_client/protocol/", "edge_client/core/", "broker/core/"),
-    *("firmware_profiles/profiles/", "firmware_profiles.twin/"),
+    *("firmware_profiles/profiles/", "firmware_profiles/twin/"),
 )
 INTEGERS_ONLY = "edge_client/protocol/"  # what is signed, and what computes it
 BUDGETS = {"function_lines": 50, "file_lines": 350, "parameters": 5, "floats": 0}

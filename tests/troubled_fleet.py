@@ -9,7 +9,8 @@ from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.profiles.figure import Figure
 
 DEVICES = 20
-SEED = 3
+SEED = 55
+"""The MQTT server dies after 24 and 53 minutes, a first validator after 40: well before five rounds end."""
 
 
 def troubled() -> Founding:

@@ -14,7 +14,7 @@ from pathlib import Path
 from edge_client.runtime.mqtt_options import ServerAddress
 
 LOOPBACK = "127.0.0.1"
-START_MS_MAX = 15_000
+START_MS_MAX = 60_000
 STOP_MS_MAX = 5_000
 PORTS = range(20_000, 32_768)
 """Below what Linux, macOS and Windows give to outgoing connections."""

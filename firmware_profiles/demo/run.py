@@ -29,7 +29,7 @@ from firmware_profiles.demo.view import RoundShown, View
 
 ACCURACY_MIN = 0.90
 ROUND_S_MAX = 60.0
-AGREE_S_MAX = 30.0
+AGREE_S_MAX = 60.0
 NAP_S_MAX = 0.25
 POLL_S = 0.02
 SEED_BYTES = 32

@@ -18,7 +18,7 @@ from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions
 from tests.e2e.running_fleet import RunningFleet
 
-LINK_S_MAX = 30.0
+LINK_S_MAX = 60.0
 FUTURE_ROUND = 1 << 20
 
 

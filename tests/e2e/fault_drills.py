@@ -24,8 +24,8 @@ from edge_client.core.events import Fate
 from edge_client.runtime.mqtt_options import MqttLimits
 from tests.e2e.running_fleet import DEVICES, VALIDATORS, RunningFleet
 
-ROUND_MS = 600
-"""About as long as a round of such a fleet: delays are drawn from it."""
+ROUND_MS = 1000
+"""As long as a round of such a fleet: delays are drawn from it."""
 DOWN_MS_MAX = 1000
 STABLE_MS = MqttLimits().stable_ms
 """Clients wait ever longer for a server that goes away sooner than this, which is not what is tried here."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.fleet.both_ways import Pair, both_ways
 from firmware_profiles.report.agreement import agreement
 
 JOULES, ACCURACY = 0.05, 0.02
+
+pytestmark = pytest.mark.mosquitto
 
 
 def test_twenty_boards_agree_on_who_trained_what_it_took_and_what_they_learned() -> None:

@@ -36,7 +36,7 @@ KEYS = {
 }
 """What the first-light issue asks `--json` to hold at least."""
 LOOPBACK = {"127.0.0.1", "::1"}
-WAIT_S_MAX = 60.0
+WAIT_S_MAX = 180.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tests.e2e.running_fleet import VALIDATORS, RunningFleet
 
 VICTIM = 1
 ROOM_BYTES = 32 << 20
-STOPS_S_MAX = 60
+STOPS_S_MAX = 180
 
 
 @pytest.mark.parametrize("who", ["validator", "device"])

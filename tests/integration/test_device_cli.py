@@ -28,6 +28,8 @@ from tests.builders import ChainMaker, make_genesis, make_params
 from tests.candidacies import ELECTIONS, seat_key
 from tests.owned_device import NOBODY, T0_S, edge_client, facts, init_device, live_in
 
+WAIT_S_MAX = 60
+
 
 @pytest.fixture
 def chain() -> ChainMaker:
@@ -169,7 +171,7 @@ class TestRun:
             assert "started device=" in process.stderr.readline()
             process.send_signal(number)
             rest = process.stderr.read()
-            assert process.wait(30) == 0, rest
+            assert process.wait(WAIT_S_MAX) == 0, rest
         assert "Traceback" not in rest
         words = json.loads((state / STATUS_FILE).read_text())
         assert words["phase"] == "joining"

@@ -19,6 +19,7 @@ from edge_client.litert.zoo import dense_net
 from edge_client.protocol.join import Join
 from tests.integration.denied_calls import CALLS
 
+WAIT_S_MAX = 60
 DENIED = [sys.executable, "-m", "tests.integration.denied_calls"]
 pytestmark = pytest.mark.skipif(os.uname().machine not in CALLS, reason="no numbers of system calls for it")
 
@@ -43,5 +44,5 @@ def test_the_agent_starts_and_ends_without_a_word_about_it(tmp_path: Path) -> No
         assert "started device=" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
-        assert process.wait(30) == 0, rest
+        assert process.wait(WAIT_S_MAX) == 0, rest
     assert "ermi" not in rest, "neither 'Permission denied' nor 'Operation not permitted'"
