@@ -50,6 +50,8 @@ class MqttLimits:
     """Unacknowledged publishes at a time: bytes at risk on a breaking link are chunk size times this."""
     packet_bytes_max: int = 131_072
     """Of one MQTT packet that we send; a server may announce less."""
+    packet_bytes_taken_max: int = 262_144
+    """Of one that we take: what others send, and what servers add. A larger one costs the connection."""
     packet_bytes_needed: int = 17_408
     """A chunk (16 KiB) with topic and headers: a server that announces less cannot carry models."""
     keepalive_s: int = 60

@@ -25,6 +25,7 @@ from paho.mqtt.client import (
     MQTTv311,
 )
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -84,6 +85,22 @@ class Lost:
 Happening = Accepted | Answered | Received | Lost
 
 
+class OversizeError(Exception):
+    """The server announced a packet beyond our bound."""
+
+
+class _BoundedClient(Client):
+    """paho reads packets of up to 256 MiB into memory, and what it asks the socket for is the only place to
+    see one coming."""
+
+    packet_bytes_max = 0
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > self.packet_bytes_max:
+            raise OversizeError(f"{bufsize} bytes, at most {self.packet_bytes_max}")
+        return super()._sock_recv(bufsize)
+
+
 class PahoLink:
     """One connection, from TCP connect to loss."""
 
@@ -95,7 +112,7 @@ class PahoLink:
         self._options = options
         clean = True if version == 4 else None  # MQTT 5 says it per connection
         protocol = MQTTv311 if version == 4 else MQTTv5
-        client = Client(
+        client = _BoundedClient(
             CallbackAPIVersion.VERSION2, options.client_id, clean, None, protocol, reconnect_on_failure=False
         )
         client.username_pw_set(options.client_id, options.password)
@@ -103,6 +120,7 @@ class PahoLink:
             client.will_set(will.topic, will.payload, QOS, retain=True)
         if context is not None:
             client.tls_set_context(context)
+        client.packet_bytes_max = options.limits.packet_bytes_taken_max
         client.connect_timeout = options.limits.connect_timeout_ms / 1000
         client.max_inflight_messages_set(0)  # the session keeps the window
         client.on_connect = self._on_connect
@@ -118,7 +136,11 @@ class PahoLink:
         """TCP connect, TLS handshake, CONNECT; blocks up to the connect time-out. OSError when it fails."""
         # No CONNECT properties: amqtt takes them for the client id and never answers, so that a fallback to
         # MQTT 3.1.1 would have to wait for the time-out.
-        arguments: dict[str, Any] = {"clean_start": True} if self._version == 5 else {}
+        arguments: dict[str, Any] = {}
+        if self._version == 5:
+            announced = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            announced.MaximumPacketSize = self._options.limits.packet_bytes_taken_max
+            arguments = {"clean_start": True, "properties": announced}
         self._client.connect(address.host, address.port, self._options.limits.keepalive_s, **arguments)
         connection: Any = self._client.socket()
         if connection is not None:

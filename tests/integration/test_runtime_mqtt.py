@@ -147,6 +147,30 @@ def test_a_malformed_packet_costs_the_connection_and_nothing_else(
     client.wait(Acknowledged)
 
 
+def test_a_packet_that_is_too_large_is_left_before_it_is_here(
+    server: MqttServerProcess, connect: Callable[..., Client], fake: Callable[..., FakeServer]
+) -> None:
+    """256 MiB, the most that MQTT knows, are announced; the first bytes of them end the connection."""
+    largest = bytes([0x30, 0xFF, 0xFF, 0xFF, 0x7F, 0, 1]) + b"t"
+    client = connect(fake(V311_ONLY, CONNACK_V311 + largest).address, server.address)
+    if client.seen != [LinkUp(str(server.address))]:  # unless the packet came before the link was up
+        assert "268435455 bytes, at most 262144" in client.wait(LinkLost).why
+        assert client.wait(LinkUp) == LinkUp(str(server.address))
+
+
+def test_a_server_that_speaks_mqtt_5_is_told_how_much_we_take() -> None:
+    """It leaves larger packets out, so nobody who may publish to us can cost us the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = ServerAddress("127.0.0.1", server.getsockname()[1])
+        transport = MqttTransport(MqttOptions((address,), DEVICE, limits=FAST))
+        transport.start(lambda _event: None)
+        with server.accept()[0] as connection:
+            connection.settimeout(WAIT_S_MAX)
+            packet = connection.recv(4096)
+        transport.stop()
+    assert bytes([0x27]) + FAST.packet_bytes_taken_max.to_bytes(4, "big") in packet
+
+
 def test_messages_that_come_before_the_subscription_is_answered_follow_link_up(
     fake: Callable[..., FakeServer],
 ) -> None:
