@@ -130,7 +130,8 @@ def test_nobody_can_open_the_held_out_part(short: Played) -> None:
 
 @pytest.mark.mosquitto
 def test_a_demo_that_learned_enough_ends_with_a_table(tmp_path: Path) -> None:
-    played = play(tmp_path, 16, "mosquitto")
+    """Devices draw anew each time: after 16 rounds accuracy is 0.90 to 0.93, after 32 about 0.96."""
+    played = play(tmp_path, 32, "mosquitto")
     assert played.code == 0, played.output
     assert played.facts["mqtt_server"] == "mosquitto"
     assert played.facts["heads_agree"] is True
