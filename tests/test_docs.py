@@ -10,6 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from edge_client.config import read_config
+from edge_client.core.agent import Phase
+from edge_client.reading import read_status
+from tests.owned_device import init_device
+
 ROOT = Path(__file__).resolve().parents[1]
 OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 PROGRAMS = {
@@ -136,3 +141,13 @@ def test_a_missing_command_and_option_are_seen() -> None:
         "`tool run` --quiet"
     ]
     assert undocumented("tool", tool, "## `tool run`\n`--speed S`, `--quiet`") == []
+
+
+def test_every_phase_and_field_of_a_device_is_explained(tmp_path: Path) -> None:
+    """What `edge-client status` can show."""
+    folder = init_device(tmp_path / "state", bytes(32))
+    shown = [name for name in read_status(folder, read_config(folder)) if name != "updates"]
+    text = OPERATIONS.read_text(encoding="utf-8")
+    explained = text[text.index("## Status explained") : text.index("## Refusals explained")]
+    assert [phase.value for phase in Phase if f"`{phase.value}`" not in explained] == []
+    assert [name for name in shown if name.replace("_", " ") not in explained] == []
