@@ -268,4 +268,12 @@ def test_the_command_elsewhere_ends_with_one_sentence(tmp_path: Path) -> None:
     for command in ("install-service", "uninstall"):
         result = CliRunner().invoke(main, [command, "--state", str(tmp_path)])
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-        assert "/var/lib/edge-client" in result.stderr
+        mend = "mv " if command == "install-service" else f"rm -r {tmp_path}"
+        assert mend in result.stderr
+
+
+def test_without_a_terminal_nothing_is_deleted_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_client.installing.doomed", lambda _service: [Path("/var/lib/x")])
+    result = CliRunner().invoke(main, ["uninstall", "--purge", "--state", "/var/lib/x"])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--yes" in result.stderr
