@@ -25,6 +25,7 @@ from amqtt.contexts import Action  # type: ignore[import-untyped]
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin  # type: ignore[import-untyped]
 
 from broker.mqtt_server.acl import AccessList, is_node_id
+from broker.mqtt_server.mosquitto import PACKET_BYTES_MAX
 from broker.mqtt_server.process import LOOPBACK
 
 FIRST_PACKET_S_MAX = 10
@@ -78,14 +79,18 @@ def _access(settings: AccessSettings) -> AccessList:
 
 
 class FirstBytesReader(StreamReaderAdapter):  # type: ignore[misc]
-    """Gives back the bytes that were looked at before amqtt took the connection over."""
+    """Gives back the bytes that were looked at before amqtt took the connection over, and refuses to take a
+    payload that is larger than anybody's: clients would leave us over it."""
 
     def __init__(self, reader: asyncio.StreamReader, first: bytes) -> None:
         super().__init__(reader)
         self._first = first
 
     async def read(self, n: int = -1) -> bytes:
-        """Exactly `n` bytes, as amqtt expects."""
+        """Exactly `n` bytes, as amqtt expects. After an error of a kind that it does not know, it closes the
+        connection; after one of the network it would read on in the middle of the packet."""
+        if n > PACKET_BYTES_MAX:
+            raise ValueError(f"a packet with {n} bytes, at most {PACKET_BYTES_MAX}")
         taken, self._first = self._first[:n], self._first[n:]
         rest: bytes = await super().read(n - len(taken)) if len(taken) < n else b""
         return taken + rest

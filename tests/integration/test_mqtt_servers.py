@@ -13,11 +13,12 @@ import pytest
 
 from broker.mqtt_server.admission import admit
 from broker.mqtt_server.choose import local_server
+from broker.mqtt_server.mosquitto import PACKET_BYTES_MAX
 from broker.mqtt_server.process import LOOPBACK, MqttServerError, MqttServerProcess, free_port
 from edge_client.protocol.machine import Acknowledged, Publish, Received
 from edge_client.runtime.mqtt import MqttTransport
 from edge_client.runtime.mqtt_options import MqttOptions, ServerAddress
-from edge_client.runtime.paho_link import Accepted, Lost, PahoLink
+from edge_client.runtime.paho_link import Accepted, Answered, Lost, PahoLink
 from edge_client.runtime.transport import Will
 from tests.transport_rigs import ACCESS, DEVICE, FAST, OTHER_DEVICE, TOPICS, VALIDATOR, WAIT_S_MAX, Client
 
@@ -51,6 +52,19 @@ def connect_once(server: MqttServerProcess, options: MqttOptions) -> Accepted | 
 def test_a_node_gets_in(server: MqttServerProcess) -> None:
     options = MqttOptions((server.address,), DEVICE, will=Will(TOPICS.up_state(DEVICE), b"lost"))
     assert isinstance(connect_once(server, options), Accepted)
+
+
+def test_who_sends_a_packet_beyond_the_bound_loses_the_connection(server: MqttServerProcess) -> None:
+    """A server that passed it on would cost all who hear it theirs."""
+    link = PahoLink(MqttOptions((server.address,), DEVICE), 4, None)
+    link.open(server.address)
+    os.set_blocking(link.fileno(), True)
+    while not link.happened:
+        link.read()
+    link.publish(TOPICS.up_ask(DEVICE), bytes(PACKET_BYTES_MAX + 1), retain=True)
+    while not link.lost and not isinstance(link.happened[-1], Answered):
+        link.read()
+    assert isinstance(link.happened[-1], Lost)
 
 
 @pytest.mark.parametrize("name", ["", "device", "A" * 32, "d" * 33])
