@@ -26,7 +26,7 @@ from firmware_profiles.twin.members import members
 LINGER_S = 5.0
 PATIENCE_ROUNDS = 12
 """When no round closes, and no more agents start, for the time that so many take, something is wrong."""
-PATIENCE_S_MIN = 60.0
+PATIENCE_S_MIN = 180.0
 
 
 class EmulationError(RuntimeError):
