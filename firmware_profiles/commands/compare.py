@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import cannot_write, command_line, drawing, need_plots, ready_folder
+from firmware_profiles.commands.keeping import (
+    cannot_write,
+    command_line,
+    drawing,
+    need_plots,
+    png_option,
+    ready_folder,
+)
 from firmware_profiles.commands.stopping import stoppable
 from firmware_profiles.profiles.fleet import DEVICES_MAX
 
@@ -69,9 +76,7 @@ class Asked:
 @click.option("--processes", type=click.IntRange(1, 256), help="Runs at once; left out: one for each core.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of results, taken up if it is there; left out: ./compare-FLEET.")  # fmt: skip
-@click.option(
-    "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
-)
+@png_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def compare(fleet: str, names: str, out: Path | None, png: Path | None, **options: object) -> None:
     """Rehearse a fleet under several settings of its owners, with the same software and the same luck, and

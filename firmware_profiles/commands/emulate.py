@@ -11,7 +11,7 @@ import click
 
 from firmware_profiles.commands.choosing import Chosen, chosen
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
+from firmware_profiles.commands.keeping import command_line, keep, need_plots, png_option, ready_folder
 from firmware_profiles.commands.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ One fleet on several machines, which share an MQTT server (docs/FLEETS.md):
               help="When the clocks of all parts start; left out: when all is ready.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="New folder for report, states and logs; left out: ./FLEET-SEED-emulated.")  # fmt: skip
+@png_option
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
-def emulate(fleet: str, as_json: bool, **options: object) -> None:
+def emulate(fleet: str, png: Path | None, as_json: bool, **options: object) -> None:
     """Run the real agents of a fleet as tasks in a few processes, each with its own key, SQLite state folder
     and MQTT client, LiteRT training for all, four validator processes and Mosquitto; boards, batteries and
     presence follow the fleet's file on a clock that goes faster. Ctrl-C leaves nothing running.
@@ -76,7 +77,7 @@ def emulate(fleet: str, as_json: bool, **options: object) -> None:
     except EmulationError as error:
         click.echo(f"edge-fleet: {error}", err=True)
         sys.exit(1)
-    keep(record, plan.folder, record.to_json() if as_json else _text(record, run.memory_peak_mib))
+    keep(record, plan.folder, png, record.to_json() if as_json else _text(record, run.memory_peak_mib))
 
 
 def _plan(name: str, of: Chosen, options: dict[str, object]) -> Emulation:

@@ -48,15 +48,23 @@ def cannot_write(place: Path, error: OSError) -> NoReturn:
     fail(f"cannot write {error.filename or place} ({error.strerror}); give it another place")
 
 
-def keep(record: RunRecord, folder: Path, said: str) -> None:
+png_option = click.option(
+    "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
+)
+
+
+def keep(record: RunRecord, folder: Path, png: Path | None, said: str) -> None:
     """Say the result of a rehearsal, then write it: a disk that is full by now must not take both."""
-    from firmware_profiles.report.files import write_report
+    from firmware_profiles.report.files import write_plots, write_report
     from firmware_profiles.report.page import charts_of_run
 
     click.echo(said)
+    charts = charts_of_run(record)
     try:
-        with drawing(len(charts_of_run(record))) as picture:
+        with drawing(len(charts)) as picture:
             page = write_report(record, folder, picture)
+        if png is not None:
+            write_plots(charts, png)
     except OSError as error:
         cannot_write(folder, error)
     click.echo(f"look at it: {page}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import drawing, need_plots
+from firmware_profiles.commands.keeping import drawing, need_plots, png_option
 from firmware_profiles.commands.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command(short_help="Make a page with plots from report.json or compare.json.")
 @click.argument("facts", type=FILE, metavar="REPORT.json|COMPARE.json")
 @click.option("--output", "-o", type=FILE, help="The page; left out: beside the facts.")
-@click.option(
-    "--png", type=click.Path(path_type=Path, file_okay=False), help="Also a PNG file of each plot, here."
-)
+@png_option
 @click.option("--open", "show", is_flag=True, help="Show the page in the browser.")
 def report(facts: Path, output: Path | None, png: Path | None, show: bool) -> None:
     """Make one HTML page of a rehearsal or a comparison, which loads nothing and can be sent to anyone."""

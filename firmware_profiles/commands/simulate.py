@@ -11,7 +11,7 @@ import click
 
 from firmware_profiles.commands.choosing import Chosen, chosen
 from firmware_profiles.commands.failing import fail
-from firmware_profiles.commands.keeping import command_line, keep, need_plots, ready_folder
+from firmware_profiles.commands.keeping import command_line, keep, need_plots, png_option, ready_folder
 from firmware_profiles.commands.stopping import stoppable
 from firmware_profiles.profiles.fleet import DEVICES_MAX
 
@@ -50,6 +50,7 @@ What boards learn (--train):
               help="Folder for report.json and the page; left out: ./FLEET-SEED.")  # fmt: skip
 @click.option("--from", "from_ms", type=int, metavar="MS",
               help="Say every event and effect from this virtual time on (stderr).")  # fmt: skip
+@png_option
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of a summary.")
 def simulate(
     fleet: str,
@@ -73,7 +74,13 @@ def simulate(
     ready_folder(folder)
     with stoppable(lambda: f"nothing of this rehearsal is kept; --seed {plan.seed} is the same one again"):
         record = replace(_run(plan, from_ms), command=command_line())
-        keep(record, folder, record.to_json() if as_json else summary_text(record))
+        png = options["png"]
+        keep(
+            record,
+            folder,
+            png if isinstance(png, Path) else None,
+            record.to_json() if as_json else summary_text(record),
+        )
 
 
 def _plan(of: Chosen, options: dict[str, object]) -> Plan:

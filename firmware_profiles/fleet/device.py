@@ -15,7 +15,7 @@ from edge_client.runtime.transport import Will
 from firmware_profiles.fleet.founding import MIDNIGHT_MS, DeviceSetup
 from firmware_profiles.fleet.shell import Disk, Executors, Shell
 from firmware_profiles.report.tally import Tally
-from firmware_profiles.report.traced import Traced
+from firmware_profiles.report.traced import Traced, leave_point
 from firmware_profiles.twin import draws
 from firmware_profiles.twin.device import Began, Compute, Died, Keep, Progress, TwinDevice
 from firmware_profiles.twin.mishaps import RESTART_MS, Mishap
@@ -35,6 +35,8 @@ class FleetDevice:
         self.setup = setup
         self.twin: TwinDevice | None = None
         """None while no process runs."""
+        self._traced: Traced | None = None
+        """Around the twin, if the board is one of those that are traced."""
         self.starts = 0
         self.drop_outs = 0
         self._shell = shell
@@ -85,13 +87,16 @@ class FleetDevice:
 
     def end(self) -> None:
         """The process is gone; what it counted is in the tally."""
-        twin, self.twin = self.twin, None
+        if self._traced is not None:
+            self._traced.catch_up(self._shell.now_ms())
+        twin, self.twin, self._traced = self.twin, None, None
         if twin is None:
             return
         self._tally.ended(self.setup.number, twin.closed_ms, twin.up_bytes, twin.down_bytes)
         self.setup.board.work(on=False)
         self.setup.board.hold(on=False)
         self._shell.kill()
+        self._leave_off_point()
 
     def finish(self) -> None:
         """The rehearsal is over: everything that was counted is in the tally."""
@@ -101,6 +106,12 @@ class FleetDevice:
         own.joules_training, own.joules_radio = board.training_j, board.radio_j
         own.joules_board = board.energy_mj / 1000
         own.floor_breaks = board.floor_breaks
+        self._leave_off_point()
+
+    def _leave_off_point(self) -> None:
+        points, now_ms = self._tally.trace(self.setup.number), self._shell.now_ms()
+        if points is not None:
+            leave_point(points, self.setup.board, (now_ms, MIDNIGHT_MS), self.state)
 
     def _start(self) -> None:
         """Build everything from the disk, and connect."""
@@ -116,13 +127,10 @@ class FleetDevice:
         progress = None if kept is None else Progress.decode(kept)
         self.twin = TwinDevice(agent, scheduler, setup.board, setup.samples, progress)
         points = self._tally.trace(setup.number)
-        machine = (
-            self.twin
-            if points is None
-            else Traced(self.twin, setup.board, points, lambda: self.state, MIDNIGHT_MS)
-        )
+        if points is not None:
+            self._traced = Traced(self.twin, setup.board, points, lambda: self.state, MIDNIGHT_MS)
         will = Will(setup.identity.topics.up_state(setup.identity.device), LOST)
-        self._shell.run(machine, self._executors(disk), will)
+        self._shell.run(self._traced or self.twin, self._executors(disk), will)
 
     # --- effects ------------------------------------------------------------------------------------------
 

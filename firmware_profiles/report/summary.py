@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from firmware_profiles.profiles.fleet import Fleet, Group
+from firmware_profiles.report import words
 from firmware_profiles.report.chain_log import ChainLog
 from firmware_profiles.report.record import GroupFacts, RunRecord
 from firmware_profiles.report.software import software
@@ -63,9 +64,8 @@ def summary(run: Run, crew: Crew, seen: Seen) -> RunRecord:
     labels: Counter[str] = Counter(dict.fromkeys(crew.labels.values(), 0))
     for member in crew.members:
         labels[crew.labels[member.number]] += tally.of(member.number).included
-    hours = f"{run.span_ms / HOUR_MS:g} h"
     return RunRecord(
-        title=f"{fleet.title}: {fleet.devices:,} devices, {hours}, seed {run.seed}",
+        title=f"{fleet.title}: {fleet.devices:,} devices, {words.duration(run.span_ms)}, seed {run.seed}",
         mode=run.mode,
         policy=run.policy,
         fleet=fleet.title,

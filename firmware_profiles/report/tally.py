@@ -31,11 +31,11 @@ class Points:
     points: list[tuple[int, float | None, float, str]] = field(default_factory=list)
 
     def add(self, at_ms: int, battery_pct: float | None, temperature_c: float, state: str) -> None:
-        """A point, unless nothing has changed visibly."""
+        """A point; of those in a row that look alike only the first and the last are kept."""
         battery = None if battery_pct is None else round(battery_pct, 1)
         point = (at_ms, battery, round(temperature_c, 1), state)
-        if self.points and self.points[-1][1:] == point[1:]:
-            return
+        if [one[1:] for one in self.points[-2:]] == [point[1:]] * 2:
+            self.points.pop()
         self.points.append(point)
         if len(self.points) > POINTS_MAX:
             self.points = self.points[::2]

@@ -119,6 +119,17 @@ class TwinBoard:
         """Of the processor."""
         return self._course.temperature_c(self._time_s)
 
+    def foreseen(self, at_ms: int) -> tuple[float | None, float]:
+        """State of charge (None without a battery) and temperature at a time from the last `advance` up to
+        `next_change`, between which nothing turns; to look at only, nothing happens."""
+        at_s, charge = self._seconds(at_ms), self._charge
+        temperature_c = self._course.temperature_c(at_s)
+        if charge is None:
+            return None, temperature_c
+        later = Charge(charge.store, charge.share)
+        later.advance(self._time_s, at_s, self._load.watts(self._speed), self._supply())
+        return later.share, temperature_c
+
     @property
     def has_mains(self) -> bool:
         """Whether it is fed from outside right now, by mains or by more sun than it needs."""

@@ -13,6 +13,7 @@ from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.cli import main
 from firmware_profiles.commands import keeping
 from firmware_profiles.commands.failing import MISTAKE
+from firmware_profiles.report.page import charts_of_run
 from tests.run_records import a_record
 
 pytest.importorskip("matplotlib")
@@ -40,11 +41,18 @@ def test_a_disk_that_is_full_at_the_end_does_not_take_the_result(
     blocked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        keeping.keep(replace(a_record(), rounds=()), blocked, "the result")
+        keeping.keep(replace(a_record(), rounds=()), blocked, None, "the result")
     said = capsys.readouterr()
     assert ended.value.code == MISTAKE
     assert said.out == "the result\n"
     assert "cannot write" in said.err
+
+
+def test_a_rehearsal_leaves_its_plots_as_files_when_asked(tmp_path: Path) -> None:
+    record = replace(a_record(), traces=(), rounds=(), groups=(), participation=(), labels={})
+    keeping.keep(record, tmp_path / "run", tmp_path / "plots", "the result")
+    drawn = {one.stem for one in (tmp_path / "plots").iterdir()}
+    assert drawn == {one.name for one in charts_of_run(record)} == {"bytes"}
 
 
 def test_the_command_that_is_told_has_what_matters_and_no_place_on_a_disk() -> None:

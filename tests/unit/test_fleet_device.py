@@ -190,3 +190,18 @@ def test_boards_are_switched_on_within_the_first_half_hour_each_at_a_time_of_its
     times = [a_setup(number).power_up_ms for number in range(10)]
     assert len(set(times)) == 10
     assert all(0 <= one < POWER_UP_MS for one in times)
+
+
+def test_the_trace_of_a_board_goes_on_to_its_end_and_has_a_gap_where_it_was_off() -> None:
+    tally = Tally(MIDNIGHT_MS, HOUR_MS)
+    setup = a_setup()
+    tally.watch(members(founding().fleet)[setup.number])
+    device, shell = a_device(setup, tally)
+    device.power_up()
+    shell.pass_until(MIDNIGHT_MS + HOUR_MS)
+    device.kill()
+    shell.pass_until(MIDNIGHT_MS + 2 * HOUR_MS)
+    device.finish()
+    (trace,) = tally.traced()
+    assert [one[0] for one in trace.points if one[3] == "off"] == [HOUR_MS, 2 * HOUR_MS]
+    assert trace.points[-1][0] == 2 * HOUR_MS

@@ -14,8 +14,10 @@ from broker.founding_folder import election_rules, make_params
 from edge_client.core.conditions.limits import Limits
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
+from edge_client.protocol.keys import verify
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.cli import main
+from firmware_profiles.fleet.founding import Founding
 from firmware_profiles.profiles.fleet import Feed, Fleet, parse_fleet
 from firmware_profiles.profiles.tables import ProfileError
 from firmware_profiles.twin.members import board_of, members, online_of
@@ -231,3 +233,27 @@ def test_idling_alone_takes_no_battery_below_its_owners_floor(name: str) -> None
         for hour in range(0, 36, 3):
             board.advance(START_MS + hour * DAY_MS // 24)
             assert (board.battery_share or 1.0) * 100 > member.group.limits.battery_stop_pct
+
+
+def test_devices_draw_their_own_samples_and_rates_from_the_whole_range() -> None:
+    fleet = FLEETS["lte-vehicles"].resized(300)
+    for group in fleet.groups:
+        own = [one.samples for one in members(fleet) if one.group.name == group.name]
+        low, high = group.samples
+        assert low <= min(own) < (low + high) / 2 < max(own) <= high
+    rates = [board_of(one, fleet, CATALOGUE, START_MS).equipment.radio.transfer(10**6, 0, 0).time_s
+             for one in members(fleet) if one.group.link == "lte-cat4"]  # fmt: skip
+    slow_s, quick_s = (8 / (rate * (1 - 0.005)) for rate in (3.7, 10))
+    assert quick_s < min(rates) < 1.5 * quick_s
+    assert 0.8 * slow_s < max(rates) < slow_s + 1
+
+
+def test_a_liar_of_the_file_lies_and_a_whole_fleet_fits_into_a_block() -> None:
+    fleet = FLEETS["home"].resized(300)
+    founding = Founding(fleet, CATALOGUE, 1)
+    liars = {one.number for one in members(fleet) if one.is_byzantine}
+    assert 0 < len(liars) < 30
+    for member in (members(fleet)[min(liars)], members(fleet)[min(set(range(300)) - liars)]):
+        assert founding.device(member, bytes(32), verify).lies == (member.number in liars)
+    graph = make_trainable(dense_net((4, 2), 1), TrainingOptions(batch=10))
+    assert founding.chain(graph).genesis.params.registrations_max == 300

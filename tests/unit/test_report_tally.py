@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_profiles.report.tally import Tally
+from firmware_profiles.report.tally import POINTS_MAX, Points, Tally
 
 
 def a_tally(*made: tuple[int, int]) -> Tally:
@@ -28,3 +28,18 @@ def test_processes_add_up() -> None:
     tally = a_tally((1, 1))
     tally.add(a_tally((0, 1), (0, 2)))
     assert tally.who(100) == ((0, 1), (0,))
+
+
+def test_of_points_that_look_alike_the_first_and_the_last_stay() -> None:
+    """Without the last one a plot shows a slope where nothing changed, and a line that ends too early."""
+    points = Points("one", "raspberry-pi-4b")
+    for at_ms, temperature_c in ((0, 40.0), (1, 40.01), (2, 40.02), (9, 40.0), (10, 45.0), (11, 45.0)):
+        points.add(at_ms, None, temperature_c, "idle")
+    assert [(one[0], one[2]) for one in points.points] == [(0, 40.0), (9, 40.0), (10, 45.0), (11, 45.0)]
+
+
+def test_points_are_bounded() -> None:
+    points = Points("one", "raspberry-pi-4b")
+    for at_ms in range(3 * POINTS_MAX):
+        points.add(at_ms, None, at_ms, "idle")
+    assert len(points.points) <= POINTS_MAX
