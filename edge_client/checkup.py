@@ -8,9 +8,10 @@ from pathlib import Path
 from edge_client.adapters.data.own_data import OwnData
 from edge_client.adapters.data.source import DataError
 from edge_client.adapters.device_disk import DeviceDisk
-from edge_client.config import CONFIG_FILE, DeviceConfig, read_config
+from edge_client.config import DeviceConfig, read_config
 from edge_client.core.trusted import TrustedHead
 from edge_client.core.verify import CLOCK_DRIFT_MS
+from edge_client.device_folder import CONFIG_FILE
 from edge_client.machine_checkup import DISK, Finding, Python, check_disk, check_machine, check_runtime
 from edge_client.protocol.genesis import Genesis
 from edge_client.protocol.keys import Signer, node_id

@@ -11,6 +11,7 @@ from edge_client.adapters.hook import parse_command
 from edge_client.core.bursts import Sleep
 from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
 from edge_client.core.verify import TRUSTING_PERIOD_D
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.protocol.join import Join, JoinError, parse_join
 from edge_client.protocol.topics import Topics
 from edge_client.runtime.mqtt_options import MqttLimits, MqttOptions, parse_server
@@ -18,8 +19,6 @@ from edge_client.runtime.settings import SettingsError, read_settings, toml_stri
 from edge_client.runtime.tls import TlsOptions
 from edge_client.runtime.transport import Will
 
-CONFIG_FILE = "edge-client.toml"
-KEY_FILE = "device.key"
 TRUSTING_PERIOD_D_MAX = 36_500
 THREADS_MAX = 64
 KEEPALIVE_S_MAX = 65_535

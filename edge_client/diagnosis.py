@@ -24,7 +24,8 @@ from typing import Any
 from edge_client import __version__
 from edge_client.adapters.device_disk import OBJECTS_FOLDER
 from edge_client.adapters.model_files import FOLDER
-from edge_client.config import CONFIG_FILE, DeviceConfig
+from edge_client.config import DeviceConfig
+from edge_client.device_folder import CONFIG_FILE
 from edge_client.gating import read_gates
 from edge_client.history import read_history
 from edge_client.reading import read_status

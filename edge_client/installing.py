@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edge_client.config import CONFIG_FILE, KEY_FILE
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.runtime.files import replace, replace_link, write_new
 from edge_client.service_unit import STATES, Service, ServiceError
 

@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from edge_client.adapters.data.python_call import PythonCall
-from edge_client.config import KEY_FILE, DeviceConfig
+from edge_client.config import DeviceConfig
+from edge_client.device_folder import KEY_FILE
 
 STATES = (Path("/var/lib"), Path("/var/lib/private"))
 """Where systemd keeps the state of services; in the second, behind a link, that of users who come and go."""

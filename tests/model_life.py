@@ -12,8 +12,9 @@ from edge_client.adapters.hook import Hook
 from edge_client.adapters.model_files import ModelFiles
 from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.trainer import Job, Trainer, TrainerSetup
-from edge_client.config import CONFIG_FILE, read_config
+from edge_client.config import read_config
 from edge_client.core.events import ModelMeasured, TrainingFailed, TrainingFinished, TrainingPaused
+from edge_client.device_folder import CONFIG_FILE
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net

@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from edge_client.cli import main
-from edge_client.config import KEY_FILE
+from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer
 from edge_client.runtime.keystore import load_seed

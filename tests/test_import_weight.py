@@ -103,3 +103,26 @@ def test_edge_fleet_tells_a_mistake_before_it_loads_what_works() -> None:
     heavy = ("sklearn", "scipy", "matplotlib", "rich", "ai_edge_litert", "amqtt")
     result = run(MISTAKEN.format(lines=MISTAKES, heavy=heavy))
     assert result.stdout.splitlines() == [*(f"{line} 2" for line in MISTAKES), "LOADED"], result.stderr
+
+
+MISSING = """
+import sys
+from edge_client.cli import main
+for name in {names!r}:
+    try:
+        main([name, *{rest!r}.get(name, ()), "--state", "/nowhere"])
+    except SystemExit as end:
+        print(name, end.code)
+print("LOADED", *sorted(set({heavy!r}) & sys.modules.keys()))
+"""
+
+
+def test_edge_client_tells_a_missing_device_before_it_loads_what_works() -> None:
+    names = ("run", "status", "why", "pause", "resume", "history", "calibrate", "verify", "prune", "export")
+    rest = {"prune": ["--keep", "2000"], "export": ["-o", "model.tflite"]}
+    result = run(MISSING.format(names=names, rest=rest, heavy=HEAVY))
+    assert result.stdout.splitlines() == [*(f"{name} 2" for name in names), "LOADED"], result.stderr
+    file = Path("/nowhere") / "edge-client.toml"
+    assert set(result.stderr.splitlines()) == {
+        f"edge-client: there is no configuration file {file}; `init` writes one"
+    }

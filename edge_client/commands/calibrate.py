@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 if TYPE_CHECKING:
     from edge_client.adapters.step_timer import LookAt
@@ -81,7 +81,7 @@ class Choices:
 
 
 @click.command(short_help="Measure what a training step costs on this board.")
-@STATE
+@DEVICE
 @click.option(
     "--seconds",
     type=click.FloatRange(SECONDS_MIN, SECONDS_MAX),

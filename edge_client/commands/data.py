@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 if TYPE_CHECKING:
     from edge_client.config import DeviceConfig
@@ -21,7 +21,7 @@ def data() -> None:
 
 
 @data.command(short_help="Count samples, labels and rejects, and check them against the model.")
-@STATE
+@DEVICE
 @click.option(
     "--graph",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command(short_help="Write a bundle for whoever helps, without keys.")
-@STATE
+@DEVICE
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True,
               help="The .tar.gz to write; must not exist.")  # fmt: skip
 def diag(folder: Path, target: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 PROOF_SUFFIX = ".proof"
 
 
 @click.command(short_help="Write a model as a plain .tflite file, with a proof.")
-@STATE
+@DEVICE
 @click.option(
     "-o",
     "--output",

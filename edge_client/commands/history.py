@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 BAR_CHARS = 20
 ROUNDS_SHOWN = 40
@@ -16,7 +16,7 @@ GIVEN_UP = "given up"
 
 
 @click.command(short_help="Show rounds, bytes, joules and rewards.")
-@STATE
+@DEVICE
 @JSON
 def history(folder: Path, as_json: bool) -> None:
     """Show the latest rounds this device trained in: what became of them, what they took, what was predicted

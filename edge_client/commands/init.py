@@ -28,7 +28,8 @@ def init(join: str | None, folder: Path | None, data: str | None, always: bool) 
     """
     from edge_client.adapters.data.parse import FORMS, parse_source
     from edge_client.adapters.device_database import create_databases
-    from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml
+    from edge_client.config import device_toml
+    from edge_client.device_folder import CONFIG_FILE, KEY_FILE
     from edge_client.protocol.join import JoinError, parse_join
     from edge_client.protocol.keys import Signer, node_id
     from edge_client.runtime.database import DatabaseError
@@ -79,7 +80,7 @@ def _ask(option: str, question: str, check: Callable[[str], object]) -> str:
 
 def _new_folder(text: str) -> None:
     """Raises `ValueError` for one that holds a device already."""
-    from edge_client.config import CONFIG_FILE
+    from edge_client.device_folder import CONFIG_FILE
 
     path = Path(text).expanduser()
     if (path / CONFIG_FILE).exists():

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command("opt-in", short_help="Stand for a validator's seat with this device's account.")
-@STATE
+@DEVICE
 @click.argument("consent")
 @click.option("--bond", type=click.IntRange(1, (1 << 63) - 1),
               help="Balance units to put at stake; the least the chain asks for unless told.")  # fmt: skip

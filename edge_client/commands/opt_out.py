@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command("opt-out", short_help="Give up this account's candidacy and seat.")
-@STATE
+@DEVICE
 def opt_out(folder: Path) -> None:
     """Leave: the seat goes with the next election, and the bond comes back once the unbonding time is over.
     Keep the validator running until the seat is gone. The running device sends the wish."""

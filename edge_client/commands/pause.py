@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 DURATION_S_MAX = 10 * 365 * 86_400
 
 
 @click.command(short_help="Train no more, for a time or until `resume`.")
-@STATE
+@DEVICE
 @click.argument("duration", required=False)
 def pause(folder: Path, duration: str | None) -> None:
     """Train no more: for DURATION (like 90m, 2h, 3d), else until `edge-client resume`. Work under way stops
@@ -22,12 +22,9 @@ def pause(folder: Path, duration: str | None) -> None:
     from datetime import datetime
 
     from edge_client.adapters.conditions.pause_file import PauseFile
-    from edge_client.config import CONFIG_FILE
     from edge_client.core.conditions.readings import NEVER
     from edge_client.runtime.clock import SystemClock
 
-    if not (folder / CONFIG_FILE).is_file():
-        fail(f"there is no device in {folder}; `init` makes one")
     if duration is None:
         until_ms, words = NEVER, "until `edge-client resume`"
     else:

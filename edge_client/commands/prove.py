@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 if TYPE_CHECKING:
     from edge_client.adapters.device_disk import DeviceDisk
@@ -40,7 +40,7 @@ def prove() -> None:
 
 @prove.command(short_help="An update of this device stands in a final block.")
 @click.argument("root")
-@STATE
+@DEVICE
 @OUTPUT
 @CHECKPOINT
 def update(root: str, folder: Path, output: Path, checkpoint: int | None) -> None:
@@ -53,7 +53,7 @@ def update(root: str, folder: Path, output: Path, checkpoint: int | None) -> Non
 
 
 @prove.command(short_help="This device's account: balance, contribution, last round.")
-@STATE
+@DEVICE
 @OUTPUT
 @CHECKPOINT
 def balance(folder: Path, output: Path, checkpoint: int | None) -> None:
@@ -64,7 +64,7 @@ def balance(folder: Path, output: Path, checkpoint: int | None) -> None:
 
 
 @prove.command(short_help="The model that the head commits to.")
-@STATE
+@DEVICE
 @OUTPUT
 @CHECKPOINT
 def model(folder: Path, output: Path, checkpoint: int | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 KEEP_MIN = 1024
 """What a running agent may still settle or measure lies within the latest of so many headers."""
@@ -16,7 +16,7 @@ KEEP = 10_000
 
 
 @click.command(short_help="Forget old headers; what this device can prove stays provable.")
-@STATE
+@DEVICE
 @click.option(
     "--keep",
     type=click.IntRange(min=KEEP_MIN),

@@ -7,18 +7,15 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command(short_help="End a `pause`.")
-@STATE
+@DEVICE
 def resume(folder: Path) -> None:
     """Train again, as soon as every gate is open."""
     from edge_client.adapters.conditions.pause_file import PauseFile
-    from edge_client.config import CONFIG_FILE
 
-    if not (folder / CONFIG_FILE).is_file():
-        fail(f"there is no device in {folder}; `init` makes one")
     try:
         was_paused = PauseFile(folder).clear()
     except OSError as error:

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import OWNER, UNREACHABLE, fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command(short_help="Run the device until it is told to stop.")
-@STATE
+@DEVICE
 @click.option("--journal", is_flag=True, help="Write log lines for journald (systemd sets this).")
 @click.option(
     "--key-file",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 if TYPE_CHECKING:
     from edge_client.core.conditions.gates import Verdict
@@ -17,7 +17,7 @@ UPDATES_SHOWN = 10
 
 
 @click.command(short_help="Show head, round, account, updates and refusals.")
-@STATE
+@DEVICE
 @JSON
 def status(folder: Path, as_json: bool) -> None:
     """Show what the device has on disk and what its process last said; works while it runs and when not."""

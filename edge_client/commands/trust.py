@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import OWNER, fail
-from edge_client.commands.options import STATE
+from edge_client.commands.options import DEVICE
 
 
 @click.command(short_help="Vouch for a header, after a sleep longer than the trusting period.")
 @click.argument("header", metavar="HEIGHT:HASH")
-@STATE
+@DEVICE
 def trust(header: str, folder: Path) -> None:
     """Vouch for the header HEIGHT:HASH, as somebody you trust sees it today: `edge-broker status` shows it.
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_client.commands.failing import OWNER, fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 if TYPE_CHECKING:
     from edge_client.core.audit import Proven
 
 
 @click.command(short_help="Check the stored chain from genesis to the head again.")
-@STATE
+@DEVICE
 @JSON
 def verify(folder: Path, as_json: bool) -> None:
     """Check every stored header, the roots of the head and its certificate, offline, and say what is proven.

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from edge_client.commands.failing import fail
-from edge_client.commands.options import JSON, STATE
+from edge_client.commands.options import DEVICE, JSON
 
 
 @click.command(short_help="Say why the board trains or does not: one line for each gate.")
-@STATE
+@DEVICE
 @JSON
 def why(folder: Path, as_json: bool) -> None:
     """Read the board now and ask every gate: reading, threshold, verdict, and when it will open if known.

@@ -40,7 +40,7 @@ def read_settings(path: Path, kind: type[T]) -> T:
             raise SettingsError(f"{path} is larger than {FILE_BYTES_MAX} bytes; this is not a configuration")
         text = data.decode()
     except FileNotFoundError:
-        raise SettingsError(f"there is no configuration file {path}; `init` writes one") from None
+        raise missing(path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the configuration file {path}: {error}") from error
     try:
@@ -48,6 +48,11 @@ def read_settings(path: Path, kind: type[T]) -> T:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
     return _Section(path, text.splitlines(), "").build(kind, table)
+
+
+def missing(path: Path) -> SettingsError:
+    """There is no such file."""
+    return SettingsError(f"there is no configuration file {path}; `init` writes one")
 
 
 def toml_string(text: str) -> str:

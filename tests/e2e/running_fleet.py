@@ -17,8 +17,8 @@ from typing import Any
 from broker.adapters.status_file import read_status_file
 from broker.mqtt_server.choose import Choice
 from edge_client.adapters.device_database import DATABASE_FILE
-from edge_client.config import KEY_FILE
 from edge_client.core.events import Fate
+from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.accounts import Account
 from edge_client.protocol.keys import Signer, node_id
 from edge_client.protocol.state import Learning

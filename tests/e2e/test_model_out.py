@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from edge_client.adapters.model_files import CURRENT_FILE
-from edge_client.config import CONFIG_FILE
+from edge_client.device_folder import CONFIG_FILE
 from firmware_profiles.demo.processes import program
 from tests.e2e.running_fleet import RunningFleet
 

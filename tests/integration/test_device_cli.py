@@ -16,8 +16,8 @@ from click.testing import Result
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.status_file import STATUS_FILE
 from edge_client.adapters.wish_file import WishFile
-from edge_client.config import CONFIG_FILE, KEY_FILE
 from edge_client.core.events import ModelMeasured, SaveConflict, SaveMeasure, Score, TrainingOrder
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.litert.trainable import TrainingOptions, make_trainable
 from edge_client.litert.zoo import dense_net
 from edge_client.protocol.consent import Consent, Wish

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_client.config import CONFIG_FILE
+from edge_client.device_folder import CONFIG_FILE
 from tests.integration.test_calibrate_command import graph, state
 
 __all__ = ["graph", "state"]

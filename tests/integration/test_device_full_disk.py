@@ -18,7 +18,6 @@ from click.testing import CliRunner, Result
 from edge_client.adapters.conditions.traffic import MonthBytes
 from edge_client.adapters.status_file import STATUS_FILE
 from edge_client.cli import main
-from edge_client.config import KEY_FILE
 from edge_client.core.events import (
     Fate,
     Interrupted,
@@ -30,6 +29,7 @@ from edge_client.core.events import (
     Score,
     SettleUpdate,
 )
+from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.join import Join
 from edge_client.runtime import files

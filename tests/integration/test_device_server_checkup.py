@@ -15,7 +15,8 @@ from broker.mqtt_server import mosquitto
 from broker.mqtt_server.acl import AccessList
 from broker.mqtt_server.choose import local_server
 from broker.mqtt_server.process import MqttServerProcess, free_port
-from edge_client.config import CONFIG_FILE, KEY_FILE, DeviceConfig, device_toml, read_config
+from edge_client.config import DeviceConfig, device_toml, read_config
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.machine_checkup import Finding
 from edge_client.protocol.join import Join
 from edge_client.protocol.keys import Signer, node_id

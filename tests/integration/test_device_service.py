@@ -16,7 +16,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml, read_config
+from edge_client.config import device_toml, read_config
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.installing import SYSTEMD_RUNS, run_command
 from edge_client.protocol.join import Join
 from edge_client.runtime.keystore import create_seed

@@ -13,9 +13,9 @@ import pytest
 
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.outbox_store import HISTORY_MAX
-from edge_client.config import KEY_FILE
 from edge_client.core.conditions.prediction import Cost, Spent
 from edge_client.core.events import PendingUpdate, SaveAccount, SaveGivenUp, SaveUpdate
+from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.accounts import Account, AccountProof
 from edge_client.protocol.header import AppLeaves, StateLeaves
 from edge_client.protocol.join import Join, Voucher

@@ -15,7 +15,7 @@ from edge_client import Model
 from edge_client.adapters.hook import Hook
 from edge_client.adapters.model_files import CURRENT_FILE, ModelFiles
 from edge_client.adapters.publisher import Publisher
-from edge_client.config import CONFIG_FILE
+from edge_client.device_folder import CONFIG_FILE
 from edge_client.litert.graph import TrainingGraph
 from edge_client.litert.inference import take_apart
 from edge_client.litert.ir import ModelError

@@ -23,7 +23,7 @@ from edge_client.adapters.publisher import NewModel, Publisher
 from edge_client.adapters.status_file import STATUS_FILE, Reporting
 from edge_client.adapters.trainer import Job, Signal, Trainer, TrainerSetup
 from edge_client.adapters.training_marker import TrainingMarker
-from edge_client.config import KEY_FILE, read_config
+from edge_client.config import read_config
 from edge_client.core.events import (
     AgentEffect,
     ModelMeasured,
@@ -32,6 +32,7 @@ from edge_client.core.events import (
     TrainingFinished,
     TrainingPaused,
 )
+from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.keys import Signer
 from edge_client.protocol.machine import Publish
 from edge_client.protocol.messages import UpdateOffer

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from edge_client.adapters.device_database import create_databases
-from edge_client.config import CONFIG_FILE, KEY_FILE, device_toml, read_config
+from edge_client.config import device_toml, read_config
 from edge_client.core.agent import Phase
 from edge_client.core.verify import DAY_MS
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.protocol.join import Join
 from edge_client.runtime import clock
 from edge_client.runtime.keystore import create_seed

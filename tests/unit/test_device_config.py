@@ -7,8 +7,9 @@ from typing import get_type_hints
 
 import pytest
 
-from edge_client.config import CONFIG_FILE, DeviceConfig, device_toml, read_config
+from edge_client.config import DeviceConfig, device_toml, read_config
 from edge_client.core.conditions.limits import GATES, OWNER_GATE, Limits
+from edge_client.device_folder import CONFIG_FILE
 from edge_client.protocol.join import Join
 from edge_client.runtime.settings import SettingsError
 from edge_client.runtime.transport import Will

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge_client.cli import main
-from edge_client.config import CONFIG_FILE, KEY_FILE, read_config
+from edge_client.config import read_config
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.protocol.join import Join
 
 JOIN = Join(("mqtt://one",), bytes(range(32))).text()

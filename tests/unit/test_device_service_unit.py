@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from edge_client import service_unit
 from edge_client.cli import main
-from edge_client.config import CONFIG_FILE, KEY_FILE, DeviceConfig, device_toml, read_config
+from edge_client.config import DeviceConfig, device_toml, read_config
+from edge_client.device_folder import CONFIG_FILE, KEY_FILE
 from edge_client.installing import SYSTEMD_RUNS, doomed, install, uninstall
 from edge_client.protocol.join import Join
 from edge_client.runtime.keystore import create_seed, load_seed
