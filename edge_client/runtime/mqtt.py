@@ -121,15 +121,19 @@ class MqttTransport:
     def stop(self) -> None:
         """See `Transport`; waits `drain_ms_max` for the queue, and a little for the thread."""
         self.sleep()
-        if self._thread is not None:
-            self._thread.join(self._options.limits.drain_ms_max / 1000 + 1)
+        thread = self._thread
+        if thread is not None:
+            thread.join(self._options.limits.drain_ms_max / 1000 + 1)
+        if thread is None or not thread.is_alive():  # else it still hears the one and is woken by the other
+            self._wake_in.close()
+            self._wake_out.close()
 
     def _change(self, hear: bool, filters: tuple[str, ...]) -> None:
         if self._hears:  # otherwise the next connection begins with all of `_filters`
             self._changes.append((hear, filters))
 
     def _wake(self) -> None:
-        with suppress(BlockingIOError):  # full of wake-ups already
+        with suppress(OSError):  # full of wake-ups already; closed: nobody is to be woken any more
             self._wake_out.send(b"\0")
 
     def _run(self, outgoing: Outgoing, before: threading.Thread | None) -> None:
