@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,4 +28,6 @@ def chosen(name: str, options: Mapping[str, object]) -> Chosen:
     fleet = catalogue.fleet(name)
     if options["devices"] is not None:
         fleet = fleet.resized(int(str(options["devices"])))
-    return Chosen(fleet, catalogue, fleet.seed if options["seed"] is None else int(str(options["seed"])))
+    if options["seed"] is not None:
+        fleet = replace(fleet, seed=int(str(options["seed"])))
+    return Chosen(fleet, catalogue, fleet.seed)

@@ -92,6 +92,7 @@ class FleetDevice:
         twin, self.twin, self._traced = self.twin, None, None
         if twin is None:
             return
+        self.setup.board.advance(self._shell.now_ms())  # what it did until now took energy
         self._tally.ended(self.setup.number, twin.closed_ms, twin.up_bytes, twin.down_bytes)
         self.setup.board.work(on=False)
         self.setup.board.hold(on=False)

@@ -87,7 +87,15 @@ def test_a_fine_board_may_work_and_every_gate_has_its_name() -> None:
         ("hours", {"local_minute": Unknown("x")}, {}, True),
         ("power", {"mains": Unknown("x")}, {}, True),
         ("power", BATTERY | {"battery_pct": 100.0}, {}, False),
-        ("power", {"has_battery": True, "mains": True, "battery_pct": 5.0}, {}, True),
+        ("power", {"has_battery": True, "mains": True, "battery_pct": 45.0}, {}, True),
+        ("power", {"has_battery": True, "mains": True, "battery_pct": 44.9}, {}, False),
+        ("power", {"has_battery": True, "mains": True, "battery_pct": Unknown("x")}, {}, True),
+        (
+            "power",
+            {"has_battery": True, "mains": True, "battery_pct": 95.0},
+            {"battery_stop_pct": 100, "battery_start_pct": 100},
+            True,
+        ),
         ("power", {"has_battery": True, "mains": Unknown("x"), "battery_pct": 100.0}, {}, False),
         ("power", BATTERY | {"battery_pct": 60.0}, ON_BATTERY, True),
         ("power", BATTERY | {"battery_pct": 59.9}, ON_BATTERY, False),
@@ -148,6 +156,12 @@ def test_a_closed_gate_opens_lower_than_it_closed(
 def test_a_battery_that_was_enough_to_start_is_enough_until_the_floor() -> None:
     for charge, is_open in ((40.0, True), (39.9, False)):
         assert verdict("power", BATTERY | {"battery_pct": charge}, ON_BATTERY, training=True).open == is_open
+
+
+def test_the_floor_holds_on_mains_too_for_a_panel_may_feed_less_than_training_takes() -> None:
+    for charge, is_open in ((40.0, True), (39.9, False)):
+        seen = BATTERY | {"mains": True, "battery_pct": charge}
+        assert verdict("power", seen, ON_BATTERY, training=True).open == is_open
 
 
 def test_the_round_to_come_must_leave_the_floor() -> None:

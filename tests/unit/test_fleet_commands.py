@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from firmware_profiles.catalogue import read_catalogue
 from firmware_profiles.cli import main
 from firmware_profiles.commands import keeping
+from firmware_profiles.commands.choosing import chosen
 from firmware_profiles.commands.failing import MISTAKE
 from firmware_profiles.report.page import charts_of_run
 from tests.run_records import a_record
@@ -35,6 +36,13 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(command: list[st
     assert done.exit_code == MISTAKE
     assert "cannot write" in done.output
     assert len(done.output.strip().splitlines()) == 1
+
+
+def test_the_seed_that_is_asked_for_is_that_of_boards_weather_and_owners_too() -> None:
+    given = chosen("farm-solar", {"devices": None, "seed": 7})
+    assert (given.seed, given.fleet.seed) == (7, 7)
+    left_out = chosen("farm-solar", {"devices": None, "seed": None})
+    assert left_out.seed == left_out.fleet.seed == read_catalogue().fleet("farm-solar").seed
 
 
 def test_a_disk_that_is_full_at_the_end_does_not_take_the_result(

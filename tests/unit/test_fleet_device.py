@@ -127,6 +127,20 @@ def test_work_that_drops_out_kills_the_process_and_it_comes_back() -> None:
     assert (device.starts, device.drop_outs) == (2, 1)
 
 
+def test_the_energy_of_work_counts_until_the_process_is_killed() -> None:
+    device, shell = a_device(a_setup())
+    device.power_up()
+    board = device.setup.board
+    board.work(on=True)
+    shell.pass_until(shell.time_ms + 60_000)
+    before_j = board.training_j
+    device.kill()
+    spent_j = board.training_j - before_j
+    assert spent_j > 0
+    board.advance(shell.time_ms + 60_000)
+    assert board.training_j == before_j + spent_j, "and no longer"
+
+
 def test_the_luck_of_a_round_does_not_depend_on_earlier_ones() -> None:
     def falls(rounds: tuple[int, ...]) -> set[int]:
         found = set()

@@ -23,6 +23,8 @@ PRESSURE_RESUME_SHARE = 0.5
 MEMORY_FREE_PCT_MIN = 10
 ROUND_PCT_UNKNOWN = 5
 """Of the battery, kept back for a round whose energy, or the battery's, nobody knows."""
+FULL_PCT = 95.0
+"""A battery that is fed is full, whatever is missing to 100."""
 UNDER_VOLTAGE, THROTTLED, SOFT_LIMIT = 1 << 0, 1 << 2, 1 << 3
 """Bits of the Raspberry Pi firmware that are about now; those from 16 on only say that it once was so."""
 
@@ -118,12 +120,13 @@ def _drawn_ms(lot: int, mean_ms: int) -> int:
 
 def power(asked: Asked) -> Verdict:
     """Mains, or charge enough for a whole round. No battery known: mains. With a battery, unknown mains: not
-    there; unknown charge: too low."""
+    there; unknown charge: too low without mains. The owner's floor holds on mains, too: a panel in the
+    morning or a weak adapter may feed less than training takes."""
     seen, limits = asked.conditions, asked.limits
     if not seen.has_battery:
         return Verdict("power", True, "no battery is seen", "-")
     if known(seen.mains) is True:
-        return Verdict("power", True, f"mains, battery {_text(seen.battery_pct, '%')}", "-")
+        return _fed(asked)
     if limits.require_mains is not False:
         return Verdict("power", False, f"on battery, {_text(seen.battery_pct, '%')}", "mains")
     charge = seen.battery_pct
@@ -134,6 +137,17 @@ def power(asked: Asked) -> Verdict:
         threshold = f"at least {least:.0f}%"
     is_open = not isinstance(charge, Unknown) and charge >= least
     return Verdict("power", is_open, f"on battery, {_text(charge, '%')}", threshold, target=least)
+
+
+def _fed(asked: Asked) -> Verdict:
+    """On mains: from the floor on, and to begin with a round above it, so that a board whose panel feeds
+    almost enough does not begin and stop all morning."""
+    charge = asked.conditions.battery_pct
+    above_pct = 0.0 if asked.training else round_pct(asked)
+    least = min(FULL_PCT, asked.limits.battery_stop_pct + above_pct)
+    is_open = isinstance(charge, Unknown) or charge >= least
+    reading = f"mains, battery {_text(charge, '%')}"
+    return Verdict("power", is_open, reading, f"at least {least:.0f}%", target=least)
 
 
 def round_pct(asked: Asked) -> float:
