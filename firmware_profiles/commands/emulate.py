@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DEVICES_MAX = 2000
 SPEED_MAX = 1000
+CONNECT_S_MAX = 5.0
 EPILOG = """\b
 Examples:
   edge-fleet emulate home --devices 100                     five hours in five minutes
@@ -66,6 +68,7 @@ def emulate(fleet: str, png: Path | None, as_json: bool, **options: object) -> N
     from firmware_profiles.emulate.run import EmulationError, EmulationRun
 
     ready_folder(plan.folder.parent)
+    _need_a_server(plan)
     run = EmulationRun(plan)
     try:
         with stoppable(lambda: "nothing is left running"):
@@ -96,6 +99,8 @@ def _plan(name: str, of: Chosen, options: dict[str, object]) -> Emulation:
     urls: tuple[str, ...] = tuple(options["mqtt"])  # type: ignore[arg-type]
     if shard.count > 1 and (not urls or options["at_s"] is None):
         raise ValueError("parts on several machines need --mqtt and --at, the same for all")
+    if options["at_s"] is not None and int(str(options["at_s"])) <= time.time():
+        raise ValueError(f"--at {options['at_s']} is past; take a moment to come, for all parts the same")
     folder = options["out"] or Path(f"{Path(name).stem}-{of.seed}-emulated")
     return Emulation(
         fleet=of.fleet,
@@ -109,6 +114,20 @@ def _plan(name: str, of: Chosen, options: dict[str, object]) -> Emulation:
         shard=shard,
         sleep=Sleep(str(options["sleep"])),
     )
+
+
+def _need_a_server(plan: Emulation) -> None:
+    """End with a mistake if none of the servers named takes connections: a fleet would wait in vain."""
+    import socket
+
+    failures = []
+    for one in plan.servers:
+        try:
+            socket.create_connection((one.host, one.port), CONNECT_S_MAX).close()
+        except OSError as error:
+            failures.append(f"{one} ({error.strerror or error})")
+    if failures and len(failures) == len(plan.servers):
+        fail(f"no MQTT server answers at {', '.join(failures)}; start one there, or leave out --mqtt")
 
 
 def _watched(run: object) -> RunRecord:

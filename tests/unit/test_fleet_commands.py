@@ -38,6 +38,19 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(command: list[st
     assert len(done.output.strip().splitlines()) == 1
 
 
+def test_a_server_that_is_not_there_and_a_moment_that_is_past_are_told_before_the_work(
+    tmp_path: Path,
+) -> None:
+    asked = ["emulate", "home", "--out", str(tmp_path / "new")]
+    nobody = CliRunner().invoke(main, [*asked, "--mqtt", "mqtt://127.0.0.1:1"])
+    assert nobody.exit_code == MISTAKE
+    assert "no MQTT server answers at mqtt://127.0.0.1:1" in nobody.output
+    past = CliRunner().invoke(main, [*asked, "--mqtt", "mqtt://127.0.0.1:1", "--at", "5"])
+    assert past.exit_code == MISTAKE
+    assert "--at 5 is past" in past.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_seed_that_is_asked_for_is_that_of_boards_weather_and_owners_too() -> None:
     given = chosen("farm-solar", {"devices": None, "seed": 7})
     assert (given.seed, given.fleet.seed) == (7, 7)
