@@ -62,6 +62,11 @@ class Materials:
             self._fetcher.want(ObjectKind.MODEL, model, size_bytes, lambda data: model_root(data) == model)
         return self._graph_here and self._params_hash == head.state.params_hash and model in self._models
 
+    def hold(self, head: TrustedHead, *, held: bool) -> None:
+        """Whether the model of the open round is asked for no further: its owner's gates may be about heat,
+        or about what each byte costs. What has come is kept."""
+        self._fetcher.hold((head.app.model_root,) if held else ())
+
     def outdated(self, head: TrustedHead) -> None:
         """The open round changed: what only the one before needed is not fetched any more."""
         still = {head.state.params_hash, head.app.model_root}

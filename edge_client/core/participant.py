@@ -390,7 +390,9 @@ class Participant:
     def _train(self, now_ms: int) -> Effects:
         self.materials.want_always(self.head)
         account, scheduler = self.membership.account, self._scheduler
-        if scheduler is not None and not scheduler.is_open(now_ms):
+        is_open = scheduler is None or scheduler.is_open(now_ms)
+        self.materials.hold(self.head, held=not is_open)
+        if not is_open:
             return []
         if account is None or not self.sync.synced or self.outbox.full:
             return []

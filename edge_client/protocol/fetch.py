@@ -9,7 +9,7 @@ does not stop it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from edge_client.protocol.chunks import CHUNK_BYTES, WINDOW_CHUNKS, Assembly, Bitmap, ObjectKind, Piece
@@ -63,6 +63,7 @@ class Fetcher:
         self._next_nonce = next_nonce
         self._pushes_max = pushes_max
         self._wants: dict[bytes, _Want] = {}
+        self._held: frozenset[bytes] = frozenset()
         self._pushed: dict[tuple[str, bytes], Assembly] = {}
 
     def __contains__(self, root: bytes) -> bool:
@@ -87,6 +88,15 @@ class Fetcher:
         """No longer wanted."""
         self._wants.pop(root, None)
 
+    def hold(self, roots: Iterable[bytes]) -> None:
+        """Ask for none of these until they are held no more; what still comes is kept, and nobody is blamed
+        for the time between."""
+        held = frozenset(roots)
+        for root in held ^ self._held:
+            if root in self._wants:
+                self._wants[root].ask_at_ms = 0
+        self._held = held
+
     def forget_pushed(self) -> None:
         """Drop what was pushed and not asked for: its sources may have changed."""
         self._pushed.clear()
@@ -94,7 +104,7 @@ class Fetcher:
     def due(self, now_ms: int) -> list[Ask]:
         """Asks to publish now: the first of a want, or its window again to the next responder."""
         asks = []
-        for want in list(self._wants.values())[:ACTIVE_MAX]:
+        for want in self._active():
             if want.ask_at_ms > now_ms:
                 continue
             if want.ask_at_ms:
@@ -106,8 +116,10 @@ class Fetcher:
 
     def deadline(self) -> int | None:
         """When `due` has something to say."""
-        active = list(self._wants.values())[:ACTIVE_MAX]
-        return min((want.ask_at_ms for want in active), default=None)
+        return min((want.ask_at_ms for want in self._active()), default=None)
+
+    def _active(self) -> list[_Want]:
+        return [want for want in self._wants.values() if want.root not in self._held][:ACTIVE_MAX]
 
     def _ask(self, want: _Want, now_ms: int) -> Ask:
         want.ask_at_ms = now_ms + min(RETRY_MS << min(want.attempt // 4, 8), RETRY_MAX_MS)
@@ -134,7 +146,7 @@ class Fetcher:
             return self._finish(want, source, copy), []
         if is_new:
             want.ask_at_ms = now_ms + RETRY_MS
-        return None, [] if want.window else [self._ask(want, now_ms)]
+        return None, [] if want.window or root in self._held else [self._ask(want, now_ms)]
 
     def _copy(self, want: _Want, source: str, count: int) -> Assembly:
         if want.copy is None:

@@ -20,7 +20,8 @@ from edge_client.core.events import (
     TrainingFailed,
     TrainingPaused,
 )
-from edge_client.protocol.machine import Note
+from edge_client.protocol.chunks import ObjectKind
+from edge_client.protocol.machine import Note, Woke
 from edge_client.protocol.messages import GetChunks
 from edge_client.protocol.update import UNKNOWN_U32
 from tests.builders import ChainMaker, make_genesis, make_params
@@ -65,6 +66,24 @@ def test_nothing_starts_before_every_gate_is_open() -> None:
     made.tell(ConditionsRead(replace(FINE, temperature_c=71.0)))
     assert made.orders == [], "hot and not yet five degrees cooler"
     assert not any(isinstance(ask.question, GetChunks) for ask in made.asks), "nor is the model fetched"
+    made.tell(ConditionsRead(FINE))
+    made.answer()
+    assert [one.round for one in made.orders] == [1]
+
+
+def test_a_model_that_is_being_fetched_waits_for_the_gates_and_what_leads_on_does_not() -> None:
+    made = world(HOT)
+    made.asks.clear()
+    made.tell(ConditionsRead(FINE))
+    models = [one for one in made.asks if isinstance(one.question, GetChunks)]
+    assert [one.question.kind for one in models if isinstance(one.question, GetChunks)] == [ObjectKind.MODEL]
+    made.tell(ConditionsRead(HOT))
+    made.asks.clear()
+    for _ in range(20):
+        made.now_ms += 30_000
+        made.tell(ConditionsRead(HOT))
+        made.tell(Woke())
+    assert not any(isinstance(ask.question, GetChunks) for ask in made.asks)
     made.tell(ConditionsRead(FINE))
     made.answer()
     assert [one.round for one in made.orders] == [1]

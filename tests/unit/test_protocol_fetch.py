@@ -66,6 +66,29 @@ def test_an_object_comes_window_by_window() -> None:
     assert made.deadline() is None
 
 
+def test_what_is_held_is_not_asked_for_and_goes_on_where_it_was() -> None:
+    made = wanting()
+    (first,) = made.due(0)
+    made.hold([ROOT])
+    assert answer(made, "a", wanted(first), now_ms=10) == (None, []), "what is under way is taken, no more"
+    assert made.deadline() is None
+    assert made.due(1_000_000) == []
+    made.hold([])
+    (ask,) = made.due(1_000_000)
+    assert (wanted(ask), ask.attempt) == ([4, 5, 6, 7], 0), "nobody was silent"
+    fetched, _ = answer(made, "a", list(range(4, len(PIECES))), now_ms=1_000_010)
+    assert fetched is not None
+
+
+def test_what_is_held_takes_no_place_of_others() -> None:
+    made = fetcher()
+    roots = [bytes([number]) * 32 for number in range(ACTIVE_MAX + 1)]
+    for root in roots:
+        made.want(ObjectKind.MODEL, root, CHUNK_BYTES, lambda _data: True)
+    made.hold(roots[:1])
+    assert [ask.question.root for ask in made.due(0) if isinstance(ask.question, GetChunks)] == roots[1:]
+
+
 def test_silence_asks_the_next_responder_and_ever_more_slowly() -> None:
     made = wanting()
     now, asked = 0, []
