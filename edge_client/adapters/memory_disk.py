@@ -103,7 +103,7 @@ class MemoryDisk:
             SaveAccount: self._save_account,
             SaveConflict: self._save_conflict,
             SaveMeasure: self._save_measure,
-            SaveGivenUp: lambda one: self.given_up.update({one.round: one.why}),
+            SaveGivenUp: self._give_up,
             SaveCheckpoint: self._save_checkpoint,
             SaveUpdate: self._save_update,
             SettleUpdate: self._settle,
@@ -190,6 +190,11 @@ class MemoryDisk:
         before, self.interrupted = self.interrupted, effect.interrupted
         if before is not None and (effect.interrupted is None or effect.interrupted.root != before.root):
             self.objects.delete(before.root)
+
+    def _give_up(self, effect: SaveGivenUp) -> None:
+        self.given_up[effect.round] = effect.why
+        if effect.spent is not None:
+            self._costs.append(effect.spent)
 
     def _save_update(self, effect: SaveUpdate) -> None:
         head = effect.update.head

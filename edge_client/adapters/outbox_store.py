@@ -94,6 +94,8 @@ class OutboxStore:
         conn = self._database.conn
         with transaction(self._database):
             conn.execute("INSERT OR REPLACE INTO given_up VALUES (?, ?)", (effect.round, effect.why))
+            if effect.spent is not None:
+                self._insert_cost(effect.round, effect.spent)
             conn.execute(
                 "DELETE FROM given_up WHERE round NOT IN"
                 " (SELECT round FROM given_up ORDER BY round DESC LIMIT ?)",

@@ -195,6 +195,7 @@ class _Work:
     genesis: Genesis
     job: Job
     signal: Signal
+    worked: bool = False
 
     @property
     def order(self) -> TrainingOrder:
@@ -208,7 +209,7 @@ class _Work:
             return
         refusal = marker.refusal(self.order.round)
         if refusal is not None:
-            self.setup.report(TrainingFailed(self.order.round, refusal))
+            self.setup.report(TrainingFailed(self.order.round, refusal, worked=True))
             return
         marker.begin(self.order.round)
         try:
@@ -225,7 +226,7 @@ class _Work:
             while result is None and not self.signal.stop.is_set() and guard.relieve():
                 result = self._train()
         except (DataError, ModelError, RuntimeMissingError, ShortOfMemoryError, ValueError) as error:
-            self.setup.report(TrainingFailed(self.order.round, str(error)))
+            self.setup.report(TrainingFailed(self.order.round, str(error), self.worked))
             return
         if result is not None:
             self.setup.report(result)
@@ -247,7 +248,7 @@ class _Work:
         start = self._resumed(graph, data)
         watch = _Watch(self.setup.meter, start)
         begun = None if start is None else start.begun
-        outcome = train(graph, data.train, plan, lambda: self.signal.given() or guard.pressed(held), begun)
+        outcome = train(graph, data.train, plan, lambda: self._ends(held), begun)
         train_ms, energy_mj = watch.spent()
         if outcome.steps_done < plan.steps(len(data.train), manifest.batch):
             if not self.signal.pause.is_set() or self.signal.stop.is_set():
@@ -261,6 +262,11 @@ class _Work:
         finished = self._write(graph.get_weights(), base, outcome)
         cost = Cost(outcome.steps_done, train_ms, energy_mj, *self.setup.meter.radio())
         return replace(finished, cost=cost)
+
+    def _ends(self, held: Held) -> bool:
+        """Asked before every step."""
+        self.worked = True
+        return self.signal.given() or self.setup.guard.pressed(held)
 
     def _plan(self, samples: int) -> TrainingPlan:
         order, params = self.order, self.order.params

@@ -220,7 +220,7 @@ class Agent:
         elif isinstance(event, TrainingFinished):
             return device.trained(event, now_ms)
         elif isinstance(event, TrainingFailed):
-            return device.not_trained(event)
+            return device.not_trained(event, now_ms)
         elif isinstance(event, TrainingPaused):
             return device.training_paused(event)
         return []

@@ -99,10 +99,11 @@ class TrainingFinished:
 
 @dataclass(frozen=True, slots=True)
 class TrainingFailed:
-    """The round could not be trained (data that do not fit, no runtime, ...)."""
+    """The round could not be trained (data that do not fit, no runtime, ...); `worked`: steps were done."""
 
     round: int
     why: str
+    worked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,10 +309,11 @@ class SaveMeasure:
 
 @dataclass(frozen=True, slots=True)
 class SaveGivenUp:
-    """Keep why a round was left out, for `history`."""
+    """Keep why a round was left out, for `history`; with `spent` it counts among the rounds of the day."""
 
     round: int
     why: str
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
-from edge_client.core.conditions.prediction import Spent
+from edge_client.core.conditions.prediction import NOT_COUNTED, Spent
 from edge_client.core.conditions.scheduler import Scheduler
 from edge_client.core.draws import Draw, Draws
 from edge_client.core.events import (
@@ -187,11 +187,7 @@ class Participant:
         if self.membership.proof is None or (closed_a_round and self.outbox.roots):
             self.membership.wake()
         self.freshness.reached(head)
-        note = Note("head", {"height": head.height, "round": head.learning.round})
-        if running is None or not self.rounds.hopeless(head, self.materials.params.staleness_max):
-            return [note]
-        self.rounds.give_up()
-        return [note, StopTraining(running.round), *self._forget_checkpoint()]
+        return [Note("head", {"height": head.height, "round": head.learning.round})]
 
     # --- waking up ----------------------------------------------------------------------------------------
 
@@ -302,21 +298,42 @@ class Participant:
         self.outbox.add(update, now_ms)
         spent = None if cost is None else Spent(now_ms, cost)
         if scheduler is not None and spent is not None:
-            drawn = self._draws.bytes_for(Draw.PAUSE, scheduler.last_lot.to_bytes(4, "big"))
-            spent = replace(scheduler.foretold(spent), lot=int.from_bytes(drawn[:4], "big"))
-            scheduler.spent(spent)
+            spent = self._entered(scheduler.foretold(spent))
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
         saved = SaveUpdate(update, result.residue_root, result.consumed, spent)
         return [saved, *self._forget_checkpoint(), note]
 
-    def not_trained(self, failure: TrainingFailed) -> Effects:
-        """This round is left out; the next one is tried."""
+    def _entered(self, spent: Spent) -> Spent:
+        """With the lot of the pause after it; counts among the rounds of the day at once."""
+        if self._scheduler is None:
+            return spent
+        drawn = self._draws.bytes_for(Draw.PAUSE, self._scheduler.last_lot.to_bytes(4, "big"))
+        spent = replace(spent, lot=int.from_bytes(drawn[:4], "big"))
+        self._scheduler.spent(spent)
+        return spent
+
+    def _too_late(self, now_ms: int) -> Effects:
+        """Give up what could not count any more; it counts among the rounds of the day, like all work."""
+        running = self.rounds.running
+        if running is None or not self.rounds.hopeless(self.head, self.materials.params.staleness_max):
+            return []
+        self.rounds.give_up()
+        given_up = SaveGivenUp(running.round, "too late", self._entered(Spent(now_ms, NOT_COUNTED)))
+        return [StopTraining(running.round), given_up, *self._forget_checkpoint()]
+
+    def not_trained(self, failure: TrainingFailed, now_ms: int) -> Effects:
+        """This round is left out: until `RETRY_FAILED_MS` have passed, or for good when steps were done."""
         running = self.rounds.running
         if running is None or running.round != failure.round:
             return []
-        self.rounds.give_up(failure.why)
+        spent = None
+        if failure.worked or self.rounds.has_checkpoint:
+            self.rounds.give_up(failure.why)
+            spent = self._entered(Spent(now_ms, NOT_COUNTED))
+        else:
+            self.rounds.postpone(failure.why, now_ms)
         note = Note("training_failed", {"round": failure.round, "why": failure.why})
-        return [*self._forget_checkpoint(), SaveGivenUp(failure.round, failure.why), note]
+        return [SaveGivenUp(failure.round, failure.why, spent), *self._forget_checkpoint(), note]
 
     def training_paused(self, paused: TrainingPaused) -> Effects:
         """Keep what was done; `advance` goes on when all gates are open."""
@@ -388,6 +405,10 @@ class Participant:
         return asks
 
     def _train(self, now_ms: int) -> Effects:
+        self.rounds.retry(now_ms)
+        return [*self._too_late(now_ms), *self._start(now_ms)]
+
+    def _start(self, now_ms: int) -> Effects:
         self.materials.want_always(self.head)
         account, scheduler = self.membership.account, self._scheduler
         is_open = scheduler is None or scheduler.is_open(now_ms)
@@ -396,7 +417,7 @@ class Participant:
             return []
         if account is None or not self.sync.synced or self.outbox.full:
             return []
-        interrupted = self.rounds.resume(self.head, self.materials.params.staleness_max)
+        interrupted = self.rounds.resume()
         if interrupted is not None:
             return [StartTraining(interrupted)]
         forgotten = self._forget_checkpoint() if self.rounds.running is None else []
@@ -412,6 +433,7 @@ class Participant:
             return None
         return earliest(
             self.sync.deadline(),
+            self.rounds.deadline(),
             self.membership.deadline(),
             self.materials.deadline(),
             self.outbox.deadline(),

@@ -18,6 +18,10 @@ from edge_client.protocol.params import RoundParams
 from edge_client.protocol.update import UNKNOWN_U32, UpdateHead
 
 
+RETRY_FAILED_MS = 600_000
+"""A round that failed before its first step is tried again after so long: its data may be back."""
+
+
 class Work(Enum):
     """Where the running order stands."""
 
@@ -36,6 +40,7 @@ class Rounds:
         self._draws = draws
         self._last_round = last_round
         self._failure: tuple[int, str] | None = None
+        self._retry_ms: int | None = None
         unsaved = interrupted is not None and interrupted.order.round > last_round
         self.running = interrupted.order if interrupted is not None and unsaved else None
         self.work = Work.PAUSED
@@ -80,12 +85,9 @@ class Rounds:
         self.work, self.has_checkpoint = Work.PAUSED, True
         return Interrupted(self.running, root)
 
-    def resume(self, head: TrustedHead, staleness_max: int) -> TrainingOrder | None:
-        """The order to go on with, if one is paused and can still count."""
+    def resume(self) -> TrainingOrder | None:
+        """The order to go on with, if one is paused."""
         if self.running is None or self.work != Work.PAUSED:
-            return None
-        if self.hopeless(head, staleness_max):
-            self.give_up()
             return None
         self.work = Work.ON
         return self.running
@@ -117,7 +119,23 @@ class Rounds:
         if self.running is not None:
             self._last_round = max(self._last_round, self.running.round)
             self._failure = None if failure is None else (self.running.round, failure)
+            self._retry_ms = None
         self.running = None
+
+    def postpone(self, failure: str, now_ms: int) -> None:
+        """The running round failed before its first step; it is tried again after `RETRY_FAILED_MS`."""
+        if self.running is not None:
+            self._failure, self._retry_ms = (self.running.round, failure), now_ms + RETRY_FAILED_MS
+        self.running = None
+
+    def retry(self, now_ms: int) -> None:
+        """Forget a failure that was postponed, once its time has come."""
+        if self._retry_ms is not None and self._retry_ms <= now_ms:
+            self._failure = self._retry_ms = None
+
+    def deadline(self) -> int | None:
+        """When `retry` has something to do."""
+        return self._retry_ms
 
     def finish(self, result: TrainingFinished, proof: AccountProof) -> PendingUpdate | None:
         """The signed update, or None for work that nobody waits for any more."""

@@ -13,7 +13,7 @@ import pytest
 
 from edge_client.adapters.device_disk import DeviceDisk
 from edge_client.adapters.outbox_store import HISTORY_MAX
-from edge_client.core.conditions.prediction import Cost, Spent
+from edge_client.core.conditions.prediction import NOT_COUNTED, Cost, Spent
 from edge_client.core.events import PendingUpdate, SaveAccount, SaveGivenUp, SaveUpdate
 from edge_client.device_folder import KEY_FILE
 from edge_client.protocol.accounts import Account, AccountProof
@@ -61,6 +61,16 @@ def test_history_shows_rounds_and_bars(state: Path) -> None:
 def test_a_history_without_rounds_says_where_to_look(tmp_path: Path) -> None:
     folder = init_device(tmp_path / "state", Join((NOBODY,), CHAIN))
     assert edge_client("history", "--state", folder).stdout.startswith("no round yet; `edge-client status`")
+
+
+def test_the_end_of_a_round_that_came_to_nothing_survives_a_restart(state: Path) -> None:
+    spent = Spent(7, NOT_COUNTED, lot=5)
+    disk = DeviceDisk(state, CHAIN)
+    disk.executors()[SaveGivenUp](SaveGivenUp(9, "too late", spent))
+    disk.close()
+    disk = DeviceDisk(state, CHAIN)
+    assert disk.costs(1) == (spent,)
+    disk.close()
 
 
 def test_a_round_that_was_given_up_stands_there_with_its_reason(state: Path) -> None:

@@ -14,12 +14,14 @@ from edge_client.core.events import (
     DropObject,
     PauseTraining,
     SaveCheckpoint,
+    SaveGivenUp,
     SaveUpdate,
     StartTraining,
     Stopping,
     TrainingFailed,
     TrainingPaused,
 )
+from edge_client.core.rounds import RETRY_FAILED_MS
 from edge_client.protocol.chunks import ObjectKind
 from edge_client.protocol.machine import Note, Woke
 from edge_client.protocol.messages import GetChunks
@@ -33,8 +35,8 @@ OFTEN = Limits(ignore=("rounds",))
 """For tests of rounds that follow each other at once."""
 
 
-def world(conditions: Conditions = FINE, **params: int) -> DeviceWorld:
-    made = DeviceWorld(ChainMaker(make_genesis(params=make_params(**params)), devices=3), 2, limits=OFTEN)
+def world(conditions: Conditions = FINE, limits: Limits = OFTEN, **params: int) -> DeviceWorld:
+    made = DeviceWorld(ChainMaker(make_genesis(params=make_params(**params)), devices=3), 2, limits=limits)
     made.tell(ConditionsRead(conditions))
     made.link_up()
     made.answer()
@@ -247,3 +249,76 @@ def test_without_a_meter_a_step_takes_what_it_took_when_there_was_one() -> None:
     spent = of(made, SaveUpdate)[-1].spent
     assert (spent.predicted_mj, spent.predicted_bytes) == (5_100, 3_000)
     assert spent.cost.energy_mj is None, "what was not measured is not learned from"
+
+
+def close_rounds(made: DeviceWorld, count: int, failure: TrainingFailed | None = None) -> list[int]:
+    """Which rounds the device began while so many closed; what it begins fails like that, or takes too long."""
+    for i in range(count):
+        if failure is not None and made.phase() == Phase.TRAINING:
+            made.tell(replace(failure, round=made.orders[-1].round))
+        made.chain.close_round([0, 1], time_s=100 + i)
+        made.publish_head()
+        made.tell(ConditionsRead(FINE))
+        made.answer()
+    return [one.round for one in made.orders]
+
+
+ONE_A_DAY = Limits(rounds_a_day=1)
+
+
+def test_a_round_that_failed_in_the_middle_is_one_of_the_day() -> None:
+    made = world(limits=ONE_A_DAY)
+    assert close_rounds(made, 8, TrainingFailed(0, "diverged", worked=True)) == [1]
+    (given_up,) = of(made, SaveGivenUp)
+    assert given_up.spent.ended_ms == made.now_ms
+    assert made.agent.participant is not None
+    assert why(made) == "closed gate: rounds"
+
+
+def test_a_round_that_came_too_late_is_one_of_the_day() -> None:
+    made = world(limits=ONE_A_DAY, staleness_max=1)
+    assert close_rounds(made, 8) == [1]
+    assert [one.why for one in of(made, SaveGivenUp)] == ["too late"]
+
+
+def test_a_round_that_failed_before_its_first_step_is_none_of_the_day() -> None:
+    made = world(limits=ONE_A_DAY)
+    assert close_rounds(made, 3, TrainingFailed(0, "no data")) == [1, 2, 3, 4]
+    assert [one.spent for one in of(made, SaveGivenUp)] == [None] * 3
+
+
+def test_a_round_that_fails_after_a_pause_was_worked_on() -> None:
+    made = world(limits=ONE_A_DAY)
+    made.tell(ConditionsRead(HOT))
+    paused(made)
+    made.tell(ConditionsRead(FINE))
+    made.tell(TrainingFailed(1, "no data any more"))
+    assert of(made, SaveGivenUp)[0].spent is not None
+    assert close_rounds(made, 3) == [1, 1], "begun, and gone on with"
+
+
+def test_a_round_without_data_is_tried_again_after_some_minutes_and_never_more_often() -> None:
+    made = world(limits=ONE_A_DAY)
+    for begun in range(1, 4):
+        assert [one.round for one in made.orders] == [1] * begun
+        made.tell(TrainingFailed(1, "no data"))
+        made.now_ms += RETRY_FAILED_MS - 1
+        made.tell(ConditionsRead(FINE))
+        assert (len(made.orders), why(made)) == (begun, "failed: no data")
+        made.now_ms += 1
+        made.tell(ConditionsRead(HOT))
+        assert len(made.orders) == begun, "within the gates"
+        made.tell(ConditionsRead(FINE))
+        made.answer()
+    root = made.finish_training()
+    assert root in made.disk.updates, "the data are back"
+
+
+def test_a_round_that_failed_in_the_middle_is_not_tried_again() -> None:
+    made = world()
+    made.tell(TrainingFailed(1, "diverged", worked=True))
+    for _minute in range(30):
+        made.now_ms += 60_000
+        made.tell(ConditionsRead(FINE))
+        made.answer()
+    assert len(made.orders) == 1

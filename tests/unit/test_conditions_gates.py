@@ -12,6 +12,7 @@ from edge_client.core.conditions.gates import ALL, Asked, Verdict, verdicts
 from edge_client.core.conditions.limits import GATES, Limits
 from edge_client.core.conditions.prediction import (
     LOTS,
+    NOT_COUNTED,
     Budget,
     Calibration,
     Cost,
@@ -311,6 +312,13 @@ class TestScheduler:
         made.read(FINE, False, NOW_MS)
         made.spent(Spent(NOW_MS + 1000, Cost(1, 1, None, 0, 0)))
         assert made.closed == ("rounds",), "another head may come before the next reading"
+
+    def test_rounds_that_came_to_nothing_count_but_teach_nothing(self) -> None:
+        real = Spent(0, Cost(100, 60_000, 360_000, 0, 0))
+        made = Scheduler(Limits(rounds_a_day=1), (real, *[Spent(NOW_MS - 1, NOT_COUNTED)] * 30))
+        made.read(FINE, False, NOW_MS)
+        assert made.closed == ("rounds",), "also after a restart"
+        assert made.prediction == predict([real])
 
     def test_work_fits_into_session_round_and_battery(self) -> None:
         made = Scheduler(

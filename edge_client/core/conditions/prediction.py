@@ -32,6 +32,10 @@ class Cost:
 LOTS = 1 << 32
 
 
+NOT_COUNTED = Cost(0, 0, None, 0, 0)
+"""Of a round that was worked on and came to nothing: nobody summed up what it took."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What the round that ended then did cost, and what was predicted of it (None: nothing). `lot`, below
@@ -93,6 +97,8 @@ def predict(past: Iterable[Spent], calibration: Calibration | None = None) -> Pr
     found: Prediction | None = None
     waiting = calibration
     for spent in past:
+        if spent.cost == NOT_COUNTED:
+            continue
         if waiting is not None and spent.ended_ms > waiting.at_ms:
             found, waiting = _calibrated(found, waiting), None
         found = _after(found, spent.cost)

@@ -8,6 +8,7 @@ from edge_client.core.conditions.gates import MINUTE_MS, Asked, Verdict, verdict
 from edge_client.core.conditions.limits import POWER_GATE, Limits
 from edge_client.core.conditions.prediction import (
     MJ_PER_WH,
+    NOT_COUNTED,
     Budget,
     Calibration,
     Cost,
@@ -32,7 +33,7 @@ class Scheduler:
     def __init__(self, limits: Limits, past: tuple[Spent, ...] = ()) -> None:
         """`past` are earlier rounds, oldest first: the last `COSTS_MAX`, and all of the last 24 hours."""
         self._limits = limits
-        self._past = past[-COSTS_MAX:]
+        self._past = tuple(one for one in past if one.cost != NOT_COUNTED)[-COSTS_MAX:]
         self._day = past[-limits.rounds_a_day :]
         self._conditions: Conditions | None = None
         self._calibration: Calibration | None = None
@@ -60,7 +61,7 @@ class Scheduler:
     def last_lot(self) -> int:
         """What was drawn for the last pause, 0 before the first: the next is drawn from it, and so depends
         neither on the moment nor on the number of a round."""
-        return self._past[-1].lot if self._past else 0
+        return self._day[-1].lot if self._day else 0
 
     def read(self, conditions: Conditions, training: bool, now_ms: int) -> None:
         """Take new readings and ask all gates."""
@@ -112,7 +113,8 @@ class Scheduler:
 
     def spent(self, spent: Spent) -> None:
         """A round is over: it counts among those of the day at once, not only with the next reading."""
-        self._past = (*self._past, spent)[-COSTS_MAX:]
+        if spent.cost != NOT_COUNTED:
+            self._past = (*self._past, spent)[-COSTS_MAX:]
         self.prediction = predict(self._past, self._calibration)
         self._day = (*self._day, spent)[-self._limits.rounds_a_day :]
         if self._conditions is not None:
