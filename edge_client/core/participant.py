@@ -13,7 +13,7 @@ from edge_client.core.anchors import Anchors
 from edge_client.core.candidacy import Candidacy
 from edge_client.core.conditions.prediction import NOT_COUNTED, Spent
 from edge_client.core.conditions.scheduler import Scheduler
-from edge_client.core.draws import Draw, Draws
+from edge_client.core.draws import Draws
 from edge_client.core.events import (
     AgentEffect,
     DropObject,
@@ -37,6 +37,7 @@ from edge_client.core.materials import Materials
 from edge_client.core.membership import Membership
 from edge_client.core.outbox import Outbox
 from edge_client.core.rounds import Rounds
+from edge_client.core.spending import entered
 from edge_client.core.stored import Stored
 from edge_client.core.sync import Sync
 from edge_client.core.timing import earliest
@@ -288,29 +289,17 @@ class Participant:
 
     def trained(self, result: TrainingFinished, now_ms: int) -> Effects:
         """Sign and save; `advance` sends."""
-        proof = self.membership.proof
-        scheduler, cost = self._scheduler, result.cost
+        proof, scheduler, cost = self.membership.proof, self._scheduler, result.cost
         if scheduler is not None and cost is not None:
             result = replace(result, cost=scheduler.completed(cost))
         update = None if proof is None else self.rounds.finish(result, proof)
         if update is None:
             return [DropObject(result.update_root), DropObject(result.residue_root)]
         self.outbox.add(update, now_ms)
-        spent = None if cost is None else Spent(now_ms, cost)
-        if scheduler is not None and spent is not None:
-            spent = self._entered(scheduler.foretold(spent))
+        spent = None if cost is None else entered(Spent(now_ms, cost), scheduler, self._draws)
         note = Note("trained", {"round": result.round, "steps": result.steps, "samples": result.samples})
         saved = SaveUpdate(update, result.residue_root, result.consumed, spent)
         return [saved, *self._forget_checkpoint(), note]
-
-    def _entered(self, spent: Spent) -> Spent:
-        """With the lot of the pause after it; counts among the rounds of the day at once."""
-        if self._scheduler is None:
-            return spent
-        drawn = self._draws.bytes_for(Draw.PAUSE, self._scheduler.last_lot.to_bytes(4, "big"))
-        spent = replace(spent, lot=int.from_bytes(drawn[:4], "big"))
-        self._scheduler.spent(spent)
-        return spent
 
     def _too_late(self, now_ms: int) -> Effects:
         """Give up what could not count any more; it counts among the rounds of the day, like all work."""
@@ -318,7 +307,8 @@ class Participant:
         if running is None or not self.rounds.hopeless(self.head, self.materials.params.staleness_max):
             return []
         self.rounds.give_up()
-        given_up = SaveGivenUp(running.round, "too late", self._entered(Spent(now_ms, NOT_COUNTED)))
+        spent = entered(Spent(now_ms, NOT_COUNTED), self._scheduler, self._draws)
+        given_up = SaveGivenUp(running.round, "too late", spent)
         return [StopTraining(running.round), given_up, *self._forget_checkpoint()]
 
     def not_trained(self, failure: TrainingFailed, now_ms: int) -> Effects:
@@ -329,7 +319,7 @@ class Participant:
         spent = None
         if failure.worked or self.rounds.has_checkpoint:
             self.rounds.give_up(failure.why)
-            spent = self._entered(Spent(now_ms, NOT_COUNTED))
+            spent = entered(Spent(now_ms, NOT_COUNTED), self._scheduler, self._draws)
         else:
             self.rounds.postpone(failure.why, now_ms)
         note = Note("training_failed", {"round": failure.round, "why": failure.why})

@@ -17,7 +17,6 @@ from edge_client.protocol.execution.selection import is_selected
 from edge_client.protocol.params import RoundParams
 from edge_client.protocol.update import UNKNOWN_U32, UpdateHead
 
-
 RETRY_FAILED_MS = 600_000
 """A round that failed before its first step is tried again after so long: its data may be back."""
 

@@ -252,7 +252,7 @@ def test_without_a_meter_a_step_takes_what_it_took_when_there_was_one() -> None:
 
 
 def close_rounds(made: DeviceWorld, count: int, failure: TrainingFailed | None = None) -> list[int]:
-    """Which rounds the device began while so many closed; what it begins fails like that, or takes too long."""
+    """The rounds the device began while so many closed; what it begins fails like that, or takes too long."""
     for i in range(count):
         if failure is not None and made.phase() == Phase.TRAINING:
             made.tell(replace(failure, round=made.orders[-1].round))
