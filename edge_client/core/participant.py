@@ -371,7 +371,8 @@ class Participant:
     def advance(self, now_ms: int) -> Effects:
         """Start whatever can be started."""
         proof = self.membership.proof
-        effects: Effects = [*self.sync.advance(now_ms), *self._train(now_ms)]
+        self.rounds.retry(now_ms)
+        effects: Effects = [*self.sync.advance(now_ms), *self._too_late(now_ms), *self._train(now_ms)]
         effects += self.candidacy.advance(self.head, proof)
         if not self._linked:
             return effects
@@ -395,10 +396,6 @@ class Participant:
         return asks
 
     def _train(self, now_ms: int) -> Effects:
-        self.rounds.retry(now_ms)
-        return [*self._too_late(now_ms), *self._start(now_ms)]
-
-    def _start(self, now_ms: int) -> Effects:
         self.materials.want_always(self.head)
         account, scheduler = self.membership.account, self._scheduler
         is_open = scheduler is None or scheduler.is_open(now_ms)

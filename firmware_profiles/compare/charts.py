@@ -66,7 +66,7 @@ def figures(facts: ComparedFacts) -> tuple[Chart, ...]:
         Figures(
             "batteries",
             "Batteries",
-            "Taken below their owner's floor by training; and run empty, by whatever. Means of the runs.",
+            "Below their owner's floor while the board trained; and run empty. Means of the runs.",
             ("batteries under the owner's floor (a run)", lambda one: one.floor_breaks / one.runs),
             ("batteries empty (a run)", lambda one: one.empty_batteries / one.runs),
         ),

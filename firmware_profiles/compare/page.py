@@ -56,7 +56,7 @@ def _second_sentence(facts: ComparedFacts) -> str:
         breaks[one.policy] = breaks.get(one.policy, 0) + one.floor_breaks
     named = ", ".join(f"{words.count(number)} by {policy.value}" for policy, number in breaks.items())
     runs = words.counted(sum(one.runs for one in rows), "run", "runs")
-    return f"{runs}.{never} Batteries that training took below their owner's floor, all runs: {named}."
+    return f"{runs}.{never} Batteries below their owner's floor while the board trained, all runs: {named}."
 
 
 def _tiles(facts: ComparedFacts) -> list[tuple[str, str]]:

@@ -58,14 +58,14 @@ def findings(record: RunRecord) -> list[Finding]:
 
 
 def floors(record: RunRecord) -> Finding | None:
-    """A battery that training took below its owner's floor: what may never be."""
+    """A battery that was below its owner's floor while the board trained: what may never be."""
     number = measures.floor_breaks(record)
     if not number:
         return None
     worst = max(record.groups, key=lambda one: one.floor_breaks)
     return Finding(
         ABOVE_ALL + number / max(1, record.devices),
-        f"Training took {_batteries(number)} below the owner's floor, most of all in {_group(worst)}.",
+        f"Boards trained with {_batteries(number)} below the owner's floor, most of all in {_group(worst)}.",
         "Raise limits.battery_start_pct, so that a round fits above the floor; or lower limits.session_min.",
     )
 

@@ -32,7 +32,7 @@ def empty_batteries(record: RunRecord) -> int:
 
 
 def floor_breaks(record: RunRecord) -> int:
-    """Batteries that training took below their owner's floor."""
+    """Batteries that were below their owner's floor while the board trained."""
     return sum(group.floor_breaks for group in record.groups)
 
 

@@ -54,7 +54,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """What became of one group of the fleet file. `label` rows count included updates by the label a device
-    has most of; `floor_breaks` are batteries that training took below the owner's floor. `joules_board` is
+    has most of; `floor_breaks` are batteries below the owner's floor while it trained. `joules_board` is
     all that the boards used since they were switched on: idling, training and radio."""
 
     name: str

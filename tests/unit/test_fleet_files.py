@@ -224,17 +224,6 @@ def test_the_command_shows_fleets() -> None:
     assert "did you mean home" in wrong.output
 
 
-@pytest.mark.parametrize("name", sorted(FLEETS))
-def test_idling_alone_takes_no_battery_below_its_owners_floor(name: str) -> None:
-    """Also with a third less battery and sun: what a rehearsal finds below it, training took."""
-    fleet = FLEETS[name].resized(12).scaled(battery=0.7, solar=0.7)
-    for member in members(fleet):
-        board = board_of(member, fleet, CATALOGUE, START_MS)
-        for hour in range(0, 36, 3):
-            board.advance(START_MS + hour * DAY_MS // 24)
-            assert (board.battery_share or 1.0) * 100 > member.group.limits.battery_stop_pct
-
-
 def test_devices_draw_their_own_samples_and_rates_from_the_whole_range() -> None:
     fleet = FLEETS["lte-vehicles"].resized(300)
     for group in fleet.groups:

@@ -33,7 +33,11 @@ def test_nothing_is_found_where_all_went_well() -> None:
 @pytest.mark.parametrize(
     ("record", "what", "setting"),
     [
-        (with_group(well(), floor_breaks=2), "Training took 2 batteries below", "limits.battery_start_pct"),
+        (
+            with_group(well(), floor_breaks=2),
+            "Boards trained with 2 batteries below",
+            "limits.battery_start_pct",
+        ),
         (well(rounds=()), "No round was closed in 24 h", "job.min_updates"),
         (with_group(well(), trained=6), "60 boards of 198 never trained", "job.selected"),
         (
