@@ -30,7 +30,7 @@ FULL = Length(
             "lte-vehicles": compared.Extent(200, 24),
         },
         5,
-        3,
+        1,
     ),
     emulated.Crowd(1000, 31),
     both_ways.Pair(20, 12, 60.0),
