@@ -38,7 +38,7 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class OneFleet:
     """The comparison of one fleet, and what of it has been rehearsed."""
 
     name: str
@@ -65,7 +65,7 @@ def compared(folder: Path, amount: Amount, say: Callable[[str], None]) -> dict[s
     for name, each in amount.fleets.items():
         study = Study.of(catalogue, name, each.devices, each.hours)
         wanted = cases(POLICIES, amount.seeds, amount.moved_seeds, parameters(study.fleet))
-        comparisons.append(Kept(name, study, wanted, Results(folder / name, study.described(name))))
+        comparisons.append(OneFleet(name, study, wanted, Results(folder / name, study.described(name))))
     for situation in dict.fromkeys(case.situation for one in comparisons for case in one.wanted):
         for one in comparisons:
             one.rehearse(situation, say)
