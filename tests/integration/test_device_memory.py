@@ -147,6 +147,7 @@ def test_a_round_that_killed_the_agent_is_not_tried_again(tmp_path: Path, bench:
     failed = results.get(timeout=WAIT_S)
     assert isinstance(failed, TrainingFailed)
     assert "most likely killed for memory" in failed.why
+    assert failed.worked, "of the process before"
     trainer.start(bench.genesis, Job(bench.order(5)))
     trainer.join(WAIT_S)
     assert not isinstance(results.get(timeout=WAIT_S), TrainingFailed)

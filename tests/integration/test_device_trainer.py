@@ -202,6 +202,7 @@ def test_data_that_do_not_fit_are_reported(bench: Bench, x: np.ndarray, y: np.nd
     result = bench.run(bench.order())
     assert isinstance(result, TrainingFailed)
     assert re.search(why, result.why)
+    assert not result.worked, "no step was done: it is none of the owner's rounds of a day"
 
 
 def test_three_models_are_measured_on_what_nobody_trained_on(bench: Bench) -> None:
@@ -276,3 +277,4 @@ def test_a_training_that_diverges_is_reported(bench: Bench) -> None:
     result = bench.run(bench.order(), (ResidualPart(b"i" * 32, PartKind.RESIDUE, 1),))
     assert isinstance(result, TrainingFailed)
     assert "diverged" in result.why
+    assert result.worked
